@@ -1,0 +1,403 @@
+//! What is asked: typed, resolved against the mapping, free of any protocol.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use storage::model::{Decimal, FieldType};
+
+/// A field of the topic: the column that holds its values and how to read them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldRef {
+    /// Path of the column (a subfield's values are in its parent's column).
+    pub column: Arc<str>,
+    /// What the values are.
+    pub field_type: FieldType,
+}
+
+/// One search over one topic.
+#[derive(Debug, Clone)]
+pub struct SearchRequest {
+    /// Which rows take part.
+    pub filter: Filter,
+    /// What is computed over them.
+    pub aggregations: Vec<NamedAggregation>,
+    /// Which rows are returned.
+    pub hits: HitsRequest,
+    /// Whether rollup cells may answer.
+    pub rollup: RollupUse,
+    /// What it may cost.
+    pub limits: Limits,
+}
+
+/// Whether rollup cells may answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RollupUse {
+    /// Wherever they are exact.
+    WhereExact,
+    /// Never: rows alone.
+    Never,
+}
+
+/// What one search may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Most buckets in the answer, empty ones included.
+    pub buckets_max: usize,
+    /// Most bytes of state that the search may hold.
+    pub state_bytes_max: usize,
+}
+
+/// Most buckets of an answer unless a setting says otherwise.
+pub const BUCKETS_MAX: usize = 65_535;
+
+/// Most bytes of aggregation state unless a setting says otherwise.
+pub const STATE_BYTES_MAX: usize = 256 << 20;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            buckets_max: BUCKETS_MAX,
+            state_bytes_max: STATE_BYTES_MAX,
+        }
+    }
+}
+
+/// Which rows take part. A row matches or not; nothing is scored.
+#[derive(Debug, Clone)]
+pub enum Filter {
+    /// Every row.
+    All,
+    /// No row.
+    None,
+    /// All of them match; every row when empty.
+    And(Vec<Filter>),
+    /// At least `count` of them match.
+    AtLeast {
+        /// How many must match.
+        count: usize,
+        /// The choices.
+        of: Vec<Filter>,
+    },
+    /// The inner filter does not match.
+    Not(Box<Filter>),
+    /// The field has a value.
+    Exists(FieldRef),
+    /// A value of the number field lies in the range. Dates are in the column's own unit.
+    NumberRange {
+        /// An integer or decimal field.
+        field: FieldRef,
+        /// Lower bound.
+        lower: Bound<Decimal>,
+        /// Upper bound.
+        upper: Bound<Decimal>,
+    },
+    /// A value of the number field is one of these.
+    NumberIn {
+        /// An integer or decimal field.
+        field: FieldRef,
+        /// The values.
+        values: Vec<Decimal>,
+    },
+    /// A value of the text field fits the predicate.
+    Text {
+        /// A text field.
+        field: FieldRef,
+        /// What must hold of one of its values.
+        predicate: TextPredicate,
+    },
+    /// The row's id is one of these.
+    Ids(BTreeSet<String>),
+}
+
+/// What must hold of a distinct text. Evaluated once a term, never once a row.
+#[derive(Debug, Clone)]
+pub enum TextPredicate {
+    /// The whole text is one of these.
+    In(BTreeSet<Vec<u8>>),
+    /// The whole text lies between, compared by bytes.
+    Range {
+        /// Lower bound.
+        lower: Bound<Vec<u8>>,
+        /// Upper bound.
+        upper: Bound<Vec<u8>>,
+    },
+    /// The whole text, or for a full-text field one of its tokens, fits the pattern.
+    Pattern {
+        /// An anchored pattern.
+        pattern: Pattern,
+        /// Against tokens instead of the whole text.
+        tokens: bool,
+    },
+    /// The text's tokens hold these: see [`TokenMatch`].
+    Tokens {
+        /// Tokens as `query::text::tokens` makes them.
+        tokens: Vec<String>,
+        /// How they must occur.
+        how: TokenMatch,
+    },
+}
+
+/// How tokens must occur in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenMatch {
+    /// At least one of them.
+    Any,
+    /// All of them, anywhere.
+    All,
+    /// All of them in this order; up to `slop` moves apart.
+    Phrase {
+        /// How many positions they may be off together.
+        slop: u32,
+    },
+}
+
+/// A pattern over a whole text.
+#[derive(Debug, Clone)]
+pub enum Pattern {
+    /// `*` is any text, `?` any character, `\` takes the next literally.
+    Wildcard(String),
+    /// A regular expression in the syntax of the `regex` crate, anchored at both ends by its reader.
+    Regex(String),
+}
+
+/// An aggregation and the name its answer carries.
+#[derive(Debug, Clone)]
+pub struct NamedAggregation {
+    /// Its name, unique among its siblings.
+    pub name: String,
+    /// What is computed.
+    pub aggregation: Aggregation,
+}
+
+/// A metric, or buckets with what is computed in each.
+#[derive(Debug, Clone)]
+pub enum Aggregation {
+    /// One value over the rows of the bucket it stands in.
+    Metric(Metric),
+    /// Rows dealt out to buckets.
+    Bucket {
+        /// How rows are dealt out.
+        by: BucketBy,
+        /// What is computed in each.
+        children: Vec<NamedAggregation>,
+    },
+}
+
+/// One value over rows.
+#[derive(Debug, Clone)]
+pub struct Metric {
+    /// Which.
+    pub kind: MetricKind,
+    /// Over which field; `None` when no such field exists: every row is without a value. Text
+    /// fields serve `ValueCount` alone.
+    pub field: Option<FieldRef>,
+    /// The value of rows without one.
+    pub missing: Option<Decimal>,
+}
+
+/// Metrics. All are exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Sum of values.
+    Sum,
+    /// Sum divided by count.
+    Avg,
+    /// Smallest value.
+    Min,
+    /// Largest value.
+    Max,
+    /// Number of values.
+    ValueCount,
+    /// Count, min, max, avg and sum.
+    Stats,
+}
+
+/// How rows are dealt out to buckets.
+#[derive(Debug, Clone)]
+pub enum BucketBy {
+    /// By time.
+    DateHistogram(DateHistogram),
+    /// By distinct value.
+    Terms(Terms),
+    /// One bucket: the rows that match.
+    Filter(Filter),
+    /// A bucket a filter, in this order; a row may fall into several.
+    Filters(Filters),
+}
+
+/// Buckets by filter.
+#[derive(Debug, Clone)]
+pub struct Filters {
+    /// Filters with their keys; without keys when anonymous.
+    pub filters: Vec<(Option<String>, Filter)>,
+    /// Key of a last bucket with the rows that match none.
+    pub other: Option<String>,
+}
+
+/// Buckets by time. Keys are milliseconds.
+#[derive(Debug, Clone)]
+pub struct DateHistogram {
+    /// A date field; `None` when no such field exists.
+    pub field: Option<FieldRef>,
+    /// Width of a bucket.
+    pub interval: Interval,
+    /// Where midnight is.
+    pub time_zone: jiff::tz::TimeZone,
+    /// Moves every boundary, in milliseconds.
+    pub offset_ms: i64,
+    /// Buckets with fewer rows are left out; 0 fills gaps between the first and last bucket.
+    pub doc_count_min: u64,
+    /// With `doc_count_min` 0: buckets reach at least from the first to the second instant.
+    pub extended_bounds_ms: Option<(Option<i64>, Option<i64>)>,
+    /// No bucket starts outside: from the first (inclusive) to the second (see the executor).
+    pub hard_bounds_ms: Option<(Option<i64>, Option<i64>)>,
+    /// The instant of rows without one.
+    pub missing_ms: Option<i64>,
+    /// Order of buckets.
+    pub order: Vec<Order>,
+}
+
+/// Width of a time bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interval {
+    /// So many milliseconds.
+    Fixed(i64),
+    /// A unit of the calendar in the histogram's time zone.
+    Calendar(CalendarUnit),
+}
+
+/// Units of the calendar. Weeks start on Monday.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CalendarUnit {
+    /// A second.
+    Second,
+    /// A minute.
+    Minute,
+    /// An hour.
+    Hour,
+    /// From local midnight to the next: 23 to 25 hours.
+    Day,
+    /// From Monday.
+    Week,
+    /// A month.
+    Month,
+    /// Three months from January.
+    Quarter,
+    /// A year.
+    Year,
+}
+
+/// Buckets by distinct value.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// Any field; `None` when no such field exists.
+    pub field: Option<FieldRef>,
+    /// Most buckets returned.
+    pub size: usize,
+    /// Buckets with fewer rows are left out; 0 also lists values of rows that do not match.
+    pub doc_count_min: u64,
+    /// The value of rows without one.
+    pub missing: Option<TermValue>,
+    /// Which values may make a bucket.
+    pub include: Option<TermSelection>,
+    /// Which may not.
+    pub exclude: Option<TermSelection>,
+    /// Order of buckets; ties are broken by ascending key.
+    pub order: Vec<Order>,
+}
+
+/// A set of terms.
+#[derive(Debug, Clone)]
+pub enum TermSelection {
+    /// These.
+    Values(Vec<TermValue>),
+    /// Texts that fit.
+    Pattern(Pattern),
+}
+
+/// One distinct value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TermValue {
+    /// Of a text field.
+    Text(Arc<[u8]>),
+    /// Of an integer field: long, date, boolean.
+    Integer(i64),
+    /// Of a decimal field.
+    Decimal(Decimal),
+}
+
+/// A criterion of bucket order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// By what.
+    pub by: OrderBy,
+    /// Largest first.
+    pub descending: bool,
+}
+
+/// What buckets are ordered by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderBy {
+    /// Number of rows.
+    Count,
+    /// The key.
+    Key,
+    /// A value below the bucket: indexes of children down to a metric (through single-bucket
+    /// aggregations), and which of its values.
+    Metric {
+        /// Child indexes, outermost first.
+        path: Vec<usize>,
+        /// Which value of the metric.
+        value: MetricValue,
+    },
+}
+
+/// A value of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricValue {
+    /// Its only value.
+    Single,
+    /// Number of values.
+    Count,
+    /// Smallest.
+    Min,
+    /// Largest.
+    Max,
+    /// Mean.
+    Avg,
+    /// Sum.
+    Sum,
+}
+
+/// Which rows are returned.
+#[derive(Debug, Clone)]
+pub struct HitsRequest {
+    /// How many.
+    pub size: usize,
+    /// How many before them are skipped.
+    pub from: usize,
+    /// Order; empty is partition and offset.
+    pub sort: Vec<SortKey>,
+}
+
+/// A criterion of hit order.
+#[derive(Debug, Clone)]
+pub struct SortKey {
+    /// By what.
+    pub by: SortBy,
+    /// Largest first.
+    pub descending: bool,
+    /// Rows without a value come first.
+    pub missing_first: bool,
+}
+
+/// What hits are ordered by.
+#[derive(Debug, Clone)]
+pub enum SortBy {
+    /// A field; the smallest of several values when ascending, the largest when descending.
+    /// `None`: no such field, every row is without a value.
+    Field(Option<FieldRef>),
+    /// The row's place: partition, then offset.
+    Row,
+}

@@ -1,0 +1,133 @@
+//! What is answered: typed, ready for any edge to print.
+
+use std::sync::Arc;
+
+use storage::model::{Decimal, ExactSum};
+
+/// The answer of one search.
+#[derive(Debug, Clone)]
+pub struct SearchResponse {
+    /// Number of rows that match; always exact.
+    pub matched: u64,
+    /// The rows asked for.
+    pub hits: Vec<Hit>,
+    /// Results in the order of the request.
+    pub aggregations: Vec<AggregationResult>,
+    /// How the answer was made.
+    pub profile: Profile,
+}
+
+/// One row.
+#[derive(Debug, Clone)]
+pub struct Hit {
+    /// Its id: given by the writer, else `partition-offset`.
+    pub id: String,
+    /// Where it came from.
+    pub partition: u32,
+    /// Its offset there.
+    pub offset: u64,
+    /// The document, byte for byte.
+    pub source: Vec<u8>,
+    /// A value for each sort key; `None` for a row without one.
+    pub sort: Vec<Option<SortValue>>,
+}
+
+/// A value that hits were sorted by.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SortValue {
+    /// Integer, date (in the column's unit) or boolean.
+    Integer(i64),
+    /// Decimal.
+    Decimal(Decimal),
+    /// Text.
+    Text(Arc<[u8]>),
+    /// The row's place.
+    Row,
+}
+
+/// The result of one aggregation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AggregationResult {
+    /// A metric's value.
+    Metric(MetricResult),
+    /// One bucket.
+    Single(Bucket),
+    /// Many buckets in order.
+    Buckets {
+        /// The buckets.
+        buckets: Vec<Bucket>,
+        /// Rows in buckets that were cut off by size.
+        other_count: u64,
+    },
+}
+
+/// A bucket.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bucket {
+    /// What its rows share.
+    pub key: BucketKey,
+    /// How many rows it has.
+    pub count: u64,
+    /// Results of the children in the order of the request.
+    pub aggregations: Vec<AggregationResult>,
+}
+
+/// What the rows of a bucket share.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BucketKey {
+    /// No key: single-bucket aggregations and anonymous filters.
+    None,
+    /// Start of a time bucket, in milliseconds.
+    Time(i64),
+    /// An integer, date or boolean term, in the column's unit.
+    Integer(i64),
+    /// A decimal term.
+    Decimal(Decimal),
+    /// A text term.
+    Text(Arc<[u8]>),
+    /// A filter's name.
+    Name(Arc<str>),
+}
+
+/// The value of a metric.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MetricResult {
+    /// Exact sum; zero without values.
+    Sum(ExactSum),
+    /// Mean; `None` without values.
+    Avg(Option<f64>),
+    /// Smallest value.
+    Min(Option<Decimal>),
+    /// Largest value.
+    Max(Option<Decimal>),
+    /// Number of values.
+    ValueCount(u64),
+    /// All of them.
+    Stats {
+        /// Number of values.
+        count: u64,
+        /// Smallest value.
+        min: Option<Decimal>,
+        /// Largest value.
+        max: Option<Decimal>,
+        /// Exact sum.
+        sum: ExactSum,
+        /// Mean.
+        avg: Option<f64>,
+    },
+}
+
+/// How an answer was made.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Profile {
+    /// Segments looked into.
+    pub segments: u64,
+    /// Chunks of active rows looked into.
+    pub active_chunks: u64,
+    /// Rows read one by one.
+    pub rows_scanned: u64,
+    /// Rollup cells merged.
+    pub cells_used: u64,
+    /// Why rows were read where cells exist, each reason once.
+    pub cells_unused_because: Vec<String>,
+}

@@ -1,0 +1,10 @@
+//! STATE: what is on disk and how it is found again.
+//!
+//! This crate owns the log (the truth), the segments (immutable columnar files with their rollup
+//! cells), the active rows (not yet sealed, already queryable) and the catalog (what exists). It
+//! knows no protocol, no query language and no clock: disk and time are arguments.
+//!
+//! Layers, top to bottom; an arrow up does not exist:
+//! `store` → { `log`, `segment`, `catalog` } → { `disk`, `model` }; `model` depends on nothing.
+
+pub mod model;

@@ -1,0 +1,111 @@
+//! The distinct texts of a column.
+
+use std::hash::{Hash, Hasher};
+
+use rustc_hash::{FxHashMap, FxHasher};
+
+/// Terms by code: code `c` is `term(c)`. Terms are distinct; their order is the owner's matter
+/// (segments sort them by bytes, active rows keep order of arrival).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Dictionary {
+    /// One entry more than terms; term `c` is `bytes[ends[c]..ends[c + 1]]`.
+    ends: Vec<u32>,
+    bytes: Vec<u8>,
+}
+
+impl Dictionary {
+    /// A dictionary of `terms` in this order. The caller keeps them distinct.
+    ///
+    /// # Panics
+    /// When the terms hold 4 GiB or more together; segments are cut long before.
+    pub fn from_terms<'a>(terms: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut dictionary = Self::default();
+        for term in terms {
+            dictionary.push(term);
+        }
+        dictionary
+    }
+
+    /// Number of terms.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len().saturating_sub(1)
+    }
+
+    /// Whether there is no term.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The term of `code`.
+    ///
+    /// # Panics
+    /// When `code` is not below `len`.
+    #[must_use]
+    pub fn term(&self, code: u32) -> &[u8] {
+        let code = code as usize;
+        &self.bytes[self.ends[code] as usize..self.ends[code + 1] as usize]
+    }
+
+    /// All terms in order of code.
+    pub fn terms(&self) -> impl Iterator<Item = &[u8]> {
+        self.ends
+            .windows(2)
+            .map(|ends| &self.bytes[ends[0] as usize..ends[1] as usize])
+    }
+
+    /// Bytes of all terms together.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn push(&mut self, term: &[u8]) -> u32 {
+        if self.ends.is_empty() {
+            self.ends.push(0);
+        }
+        self.bytes.extend_from_slice(term);
+        self.ends
+            .push(u32::try_from(self.bytes.len()).expect("a dictionary stays below 4 GiB"));
+        u32::try_from(self.len() - 1).expect("a dictionary has fewer than 2^32 terms")
+    }
+}
+
+/// Collects distinct terms in order of arrival.
+#[derive(Debug, Default)]
+pub struct DictionaryBuilder {
+    dictionary: Dictionary,
+    /// Codes by hash of the term; collisions hold several.
+    codes: FxHashMap<u64, Vec<u32>>,
+}
+
+impl DictionaryBuilder {
+    /// The code of `term`, new or known.
+    pub fn code(&mut self, term: &[u8]) -> u32 {
+        let mut hasher = FxHasher::default();
+        term.hash(&mut hasher);
+        let codes = self.codes.entry(hasher.finish()).or_default();
+        if let Some(code) = codes
+            .iter()
+            .find(|code| self.dictionary.term(**code) == term)
+        {
+            return *code;
+        }
+        let code = self.dictionary.push(term);
+        codes.push(code);
+        code
+    }
+
+    /// The terms so far.
+    #[must_use]
+    pub fn dictionary(&self) -> &Dictionary {
+        &self.dictionary
+    }
+
+    /// Ends the collection.
+    #[must_use]
+    pub fn finish(self) -> Dictionary {
+        self.dictionary
+    }
+}

@@ -1,0 +1,99 @@
+//! Sums that lose nothing.
+
+use num_bigint::BigInt;
+
+use super::Decimal;
+
+/// The exact sum of decimals: one 128-bit integer for each power of ten seen.
+///
+/// A mantissa is below 2^63 and a store holds fewer than 2^63 values, so no part can overflow.
+/// The sum is rounded once, in [`ExactSum::to_f64`]; how values were grouped, ordered or encoded
+/// does not show in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExactSum {
+    /// `(exponent, sum of mantissas)`, ascending by exponent, no part zero.
+    parts: Vec<(i16, i128)>,
+}
+
+impl ExactSum {
+    /// Adds one value.
+    pub fn add(&mut self, value: Decimal) {
+        self.add_scaled(i128::from(value.mantissa), value.exponent);
+    }
+
+    /// Adds `mantissas × 10^exponent`, the sum of many values of one exponent.
+    pub fn add_scaled(&mut self, mantissas: i128, exponent: i16) {
+        if mantissas == 0 {
+            return;
+        }
+        match self.parts.binary_search_by_key(&exponent, |part| part.0) {
+            Ok(index) => {
+                self.parts[index].1 += mantissas;
+                if self.parts[index].1 == 0 {
+                    self.parts.remove(index);
+                }
+            }
+            Err(index) => self.parts.insert(index, (exponent, mantissas)),
+        }
+    }
+
+    /// Adds another sum.
+    pub fn merge(&mut self, other: &Self) {
+        for (exponent, mantissas) in &other.parts {
+            self.add_scaled(*mantissas, *exponent);
+        }
+    }
+
+    /// The parts `(exponent, sum of mantissas)`, ascending by exponent; for encoding.
+    #[must_use]
+    pub fn parts(&self) -> &[(i16, i128)] {
+        &self.parts
+    }
+
+    /// The nearest IEEE double (ties to even; infinite beyond its range).
+    #[must_use]
+    pub fn to_f64(&self) -> f64 {
+        match self.parts.as_slice() {
+            [] => 0.0,
+            [(exponent, mantissas)] => scaled_to_f64(&mantissas.to_string(), *exponent),
+            [(lowest, _), ..] => {
+                let lowest = *lowest;
+                let mut total = BigInt::ZERO;
+                for (exponent, mantissas) in &self.parts {
+                    let shift = u32::try_from(exponent - lowest).expect("parts ascend");
+                    total += BigInt::from(*mantissas) * BigInt::from(10).pow(shift);
+                }
+                scaled_to_f64(&total.to_string(), lowest)
+            }
+        }
+    }
+}
+
+/// Reads `digits × 10^exponent`; the standard library rounds any number of digits correctly.
+fn scaled_to_f64(digits: &str, exponent: i16) -> f64 {
+    format!("{digits}e{exponent}")
+        .parse()
+        .expect("digits with an exponent are a number")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum(values: &[f64]) -> f64 {
+        let mut sum = ExactSum::default();
+        for value in values {
+            sum.add(Decimal::from_f64(*value).expect("finite"));
+        }
+        sum.to_f64()
+    }
+
+    #[test]
+    fn decimals_add_as_people_expect() {
+        assert_eq!(sum(&[0.1, 0.2]), 0.3);
+        assert_eq!(sum(&[1e300, 1.0, -1e300]), 1.0);
+        assert_eq!(sum(&[9007199254740993.0, 1e-8, -1e-8]), 9007199254740992.0);
+        assert_eq!(sum(&[]), 0.0);
+        assert_eq!(sum(&[1.5, -1.5]), 0.0);
+    }
+}

@@ -1,0 +1,119 @@
+//! Fields of a topic: what a path means and how its values are read.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::ColumnKind;
+
+/// What the values of a field are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldType {
+    /// 64-bit integer.
+    Long,
+    /// 32-bit integer.
+    Integer,
+    /// 16-bit integer.
+    Short,
+    /// 8-bit integer.
+    Byte,
+    /// Decimal number; see [`super::Decimal`].
+    Double,
+    /// As `Double`: precision is never thrown away.
+    Float,
+    /// As `Double`.
+    HalfFloat,
+    /// `true` is 1, `false` is 0.
+    Boolean,
+    /// Milliseconds since the epoch.
+    Date,
+    /// Nanoseconds since the epoch.
+    DateNanos,
+    /// A text that is one term.
+    Keyword,
+    /// A text that is many terms to a full-text query; kept as one value.
+    Text,
+    /// An IPv4 or IPv6 address, kept in its canonical text form.
+    Ip,
+}
+
+impl FieldType {
+    /// How its values are stored.
+    #[must_use]
+    pub fn column_kind(self) -> ColumnKind {
+        match self {
+            Self::Long | Self::Integer | Self::Short | Self::Byte => ColumnKind::Integer,
+            Self::Boolean | Self::Date | Self::DateNanos => ColumnKind::Integer,
+            Self::Double | Self::Float | Self::HalfFloat => ColumnKind::Decimal,
+            Self::Keyword | Self::Text | Self::Ip => ColumnKind::Text,
+        }
+    }
+
+    /// Whether its values are instants.
+    #[must_use]
+    pub fn is_date(self) -> bool {
+        matches!(self, Self::Date | Self::DateNanos)
+    }
+}
+
+/// One field of a mapping.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    /// What its values are.
+    pub field_type: FieldType,
+    /// For dates: the formats that a text is read with, joined by `||`; `None` is the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// For keywords: a longer text (in characters) is kept in the document but has no value here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignore_above: Option<u32>,
+    /// Other names of the same values, such as `keyword` below a dynamic text field.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub subfields: BTreeMap<String, Field>,
+    /// Further attributes as their owner wrote them; kept and shown, never interpreted here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, serde_json::Value>,
+}
+
+impl Field {
+    /// A field of `field_type` with nothing else said.
+    #[must_use]
+    pub fn new(field_type: FieldType) -> Self {
+        Self {
+            field_type,
+            format: None,
+            ignore_above: None,
+            subfields: BTreeMap::new(),
+            attributes: BTreeMap::new(),
+        }
+    }
+}
+
+/// All fields of a topic by dotted path. Values of a subfield are those of its parent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Mapping {
+    /// The fields, `a.b.c` for a member of nested objects.
+    pub fields: BTreeMap<String, Field>,
+}
+
+impl Mapping {
+    /// The field that `path` names, and the path of the column that holds its values: a subfield
+    /// (`name.keyword`) reads its parent's column.
+    #[must_use]
+    pub fn resolve<'a>(&'a self, path: &'a str) -> Option<(&'a Field, &'a str)> {
+        if let Some(field) = self.fields.get(path) {
+            return Some((field, path));
+        }
+        let (parent, name) = path.rsplit_once('.')?;
+        let field = self.fields.get(parent)?;
+        match field.subfields.get(name) {
+            Some(subfield) => Some((subfield, parent)),
+            // A keyword named with the suffix that dynamic text fields have is what is meant.
+            None if name == "keyword" && field.field_type == FieldType::Keyword => {
+                Some((field, parent))
+            }
+            None => None,
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Identities as newtypes, so that a partition is never passed where an offset belongs.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A topic's number, given once and never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TopicId(pub u32);
+
+/// A partition's number inside its topic, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PartitionId(pub u32);
+
+/// One partition of one topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Partition {
+    /// The topic.
+    pub topic: TopicId,
+    /// The partition inside it.
+    pub id: PartitionId,
+}
+
+impl Partition {
+    /// Partition `id` of topic `topic`.
+    #[must_use]
+    pub fn new(topic: TopicId, id: PartitionId) -> Self {
+        Self { topic, id }
+    }
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}-{}", self.topic.0, self.id.0)
+    }
+}
+
+/// A record's place in its partition. Offsets grow by one a record and are never used again.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Offset(pub u64);
+
+impl Offset {
+    /// The offset `count` records later.
+    ///
+    /// # Panics
+    /// When the sum passes 2^64, which no partition reaches.
+    #[must_use]
+    pub fn plus(self, count: u64) -> Self {
+        Self(
+            self.0
+                .checked_add(count)
+                .expect("a partition holds fewer than 2^64 records"),
+        )
+    }
+}
+
+impl fmt::Display for Offset {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// Grows whenever a partition may have lost an unsynced tail; stored in every batch.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct LeaderEpoch(pub i32);

@@ -1,0 +1,25 @@
+//! The words everything else is written in: names, ids, time, numbers, fields and rows.
+//!
+//! Nothing here touches a file, a clock, Kafka or JSON documents.
+
+mod columns;
+mod decimal;
+mod dictionary;
+mod exact_sum;
+mod field;
+mod ids;
+mod name;
+mod occurrence;
+mod time;
+mod vector;
+
+pub use columns::{Column, ColumnBatch, ColumnKind, NumberColumn, SourceColumn, TextColumn};
+pub use decimal::Decimal;
+pub use dictionary::{Dictionary, DictionaryBuilder};
+pub use exact_sum::ExactSum;
+pub use field::{Field, FieldType, Mapping};
+pub use ids::{LeaderEpoch, Offset, Partition, PartitionId, TopicId};
+pub use name::{NAME_BYTES_MAX, NameError, TopicName};
+pub use occurrence::Occurrence;
+pub use time::{HOUR_MS, TimeRange, Timestamp};
+pub use vector::{CodeVector, Exponents, NumberVector, VECTOR_ROWS, VectorOccurrence};

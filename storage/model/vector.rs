@@ -1,0 +1,66 @@
+//! The unit of execution: the values of one column for up to 1,024 consecutive rows.
+
+/// Rows of a vector; the last one of a source may have fewer.
+pub const VECTOR_ROWS: usize = 1024;
+
+/// Powers of ten of the values of a number column or vector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exponents {
+    /// All values share one.
+    Uniform(i16),
+    /// One for each value.
+    Each(Vec<i16>),
+}
+
+impl Exponents {
+    /// The exponent of value `index`.
+    #[must_use]
+    pub fn get(&self, index: usize) -> i16 {
+        match self {
+            Self::Uniform(exponent) => *exponent,
+            Self::Each(exponents) => exponents[index],
+        }
+    }
+}
+
+impl Default for Exponents {
+    fn default() -> Self {
+        Self::Uniform(0)
+    }
+}
+
+/// How the dense values of a vector are dealt out to its rows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum VectorOccurrence {
+    /// Each row has exactly one value.
+    #[default]
+    One,
+    /// A row has none or one; bit `row` of word `row / 64` is set where there is one.
+    Optional(Box<[u64; VECTOR_ROWS / 64]>),
+    /// Row `r` has the values `starts[r]..starts[r + 1]`; one entry more than rows.
+    Many(Vec<u32>),
+}
+
+/// Decoded numbers of one vector. Reused between calls so that scans do not allocate.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NumberVector {
+    /// Rows covered.
+    pub row_count: usize,
+    /// Dense digits.
+    pub mantissas: Vec<i64>,
+    /// Their powers of ten.
+    pub exponents: Exponents,
+    /// How values are dealt out to rows.
+    pub occurrence: VectorOccurrence,
+}
+
+/// Decoded dictionary codes of one vector.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CodeVector {
+    /// Rows covered.
+    pub row_count: usize,
+    /// Dense codes into the source's dictionary of this column.
+    pub codes: Vec<u32>,
+    /// How values are dealt out to rows.
+    pub occurrence: VectorOccurrence,
+}
