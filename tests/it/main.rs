@@ -1,1 +1,5 @@
-//! Black-box tests.
+//! Everything that is tested from outside, in one binary.
+
+mod layering;
+mod sources;
+mod tidy;

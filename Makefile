@@ -1,0 +1,41 @@
+# Siltstone: `make demo` and `make test` do all the set-up themselves.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+BINARY := target/release/siltstone
+VENV   := .venv
+
+# The same variables in every cargo call that links RocksDB, or it would be built again.
+WITH_ROCKSDB = ROCKSDB_LIB_DIR="$$(scripts/rocksdb)" ROCKSDB_STATIC=1
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build the optimised binary at target/release/siltstone
+	@scripts/packages g++=g++ make=make libclang=libclang-dev
+	$(WITH_ROCKSDB) cargo build --release --features rocksdb
+
+.PHONY: demo
+demo: build $(VENV)/ready ## Run the main job on real Bitcoin data; ARGS=--once ends instead of serving
+	$(BINARY) demo $(ARGS)
+
+.PHONY: test
+test: build $(VENV)/ready ## Run everything that must hold
+	cargo test --doc --workspace --quiet
+	SILTSTONE_BINARY="$(CURDIR)/$(BINARY)" cargo test --workspace --all-targets
+	$(WITH_ROCKSDB) cargo test --release --package siltstone-storage --features rocksdb --lib checkpoint
+
+.PHONY: lint
+lint: ## Check format, lints and documentation, warnings denied
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --quiet
+
+$(VENV)/ready: examples/demo/requirements.txt
+	@scripts/packages python3=python3 venv=python3-venv
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
