@@ -157,7 +157,7 @@ pub enum TokenMatch {
 pub enum Pattern {
     /// `*` is any text, `?` any character, `\` takes the next literally.
     Wildcard(String),
-    /// A regular expression in the syntax of the `regex` crate, anchored at both ends by its reader.
+    /// A regular expression in the syntax of the `regex` crate; its reader anchors it at both ends.
     Regex(String),
 }
 
