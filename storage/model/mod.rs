@@ -3,6 +3,7 @@
 //! Nothing here touches a file, a clock, Kafka or JSON documents.
 
 mod columns;
+mod date_format;
 mod decimal;
 mod dictionary;
 mod exact_sum;
@@ -14,6 +15,7 @@ mod time;
 mod vector;
 
 pub use columns::{Column, ColumnBatch, ColumnKind, NumberColumn, SourceColumn, TextColumn};
+pub use date_format::{DATE_FORMAT_DEFAULT, DateError, DateFormat, DateReading, DateUnit};
 pub use decimal::Decimal;
 pub use dictionary::{Dictionary, DictionaryBuilder};
 pub use exact_sum::ExactSum;
