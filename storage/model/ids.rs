@@ -65,6 +65,48 @@ impl fmt::Display for Offset {
     }
 }
 
+/// A half-open range of offsets: `start <= o < end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OffsetRange {
+    start: Offset,
+    end: Offset,
+}
+
+impl OffsetRange {
+    /// `start <= o < end`; a range that would run backwards is empty at its start.
+    #[must_use]
+    pub fn new(start: Offset, end: Offset) -> Self {
+        Self {
+            start,
+            end: end.max(start),
+        }
+    }
+
+    /// First offset inside.
+    #[must_use]
+    pub fn start(self) -> Offset {
+        self.start
+    }
+
+    /// First offset behind.
+    #[must_use]
+    pub fn end(self) -> Offset {
+        self.end
+    }
+
+    /// Whether nothing lies inside.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.start >= self.end
+    }
+
+    /// Whether `offset` lies inside.
+    #[must_use]
+    pub fn contains(self, offset: Offset) -> bool {
+        self.start <= offset && offset < self.end
+    }
+}
+
 /// Grows whenever a partition may have lost an unsynced tail; stored in every batch.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,

@@ -20,7 +20,7 @@ pub use decimal::Decimal;
 pub use dictionary::{Dictionary, DictionaryBuilder};
 pub use exact_sum::ExactSum;
 pub use field::{Field, FieldType, Mapping};
-pub use ids::{LeaderEpoch, Offset, Partition, PartitionId, TopicId};
+pub use ids::{LeaderEpoch, Offset, OffsetRange, Partition, PartitionId, TopicId};
 pub use name::{NAME_BYTES_MAX, NameError, TopicName};
 pub use occurrence::Occurrence;
 pub use time::{HOUR_MS, TimeRange, Timestamp};
