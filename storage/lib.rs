@@ -7,4 +7,5 @@
 //! Layers, top to bottom; an arrow up does not exist:
 //! `store` → { `log`, `segment`, `catalog` } → { `disk`, `model` }; `model` depends on nothing.
 
+pub mod catalog;
 pub mod model;

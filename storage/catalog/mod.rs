@@ -1,0 +1,25 @@
+//! The catalog: which topics exist, which segments hold their rows, how far each partition's log
+//! has become rows.
+//!
+//! A [`Catalog`] is an immutable value. An [`Edit`] is one atomic change of it, and applying one
+//! is a pure function; where edits are logged and when they count is the store's matter. A
+//! [`CheckpointStore`] keeps the encoded state of one instant so that the journal can be trimmed.
+//!
+//! Nothing here knows what a row holds, what a batch is, or how a query reads either.
+
+mod checkpoint;
+mod edit;
+mod entries;
+mod hex;
+mod rejected;
+mod segment_meta;
+mod state;
+mod topic;
+
+pub use checkpoint::{CatalogError, CheckpointStore, Entries};
+pub use edit::{CatalogChange, EDIT_VERSION, Edit, EditDecodeError, EditError};
+pub use entries::{CHECKPOINT_FORMAT_VERSION, decode_entry, encode_entry};
+pub use rejected::{REJECTED_KEPT_MAX, REJECTED_REASONS_MAX, Rejected, RejectedRecords};
+pub use segment_meta::{SegmentId, SegmentMeta};
+pub use state::{Catalog, PARTITIONS_MAX, TopicState};
+pub use topic::{Dynamic, Materialize, TimeField, Topic};

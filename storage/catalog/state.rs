@@ -1,0 +1,315 @@
+//! The catalog as an immutable value, and what each change does to it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{
+    CatalogChange, Edit, EditError, RejectedRecords, SegmentId, SegmentMeta, TimeField, Topic,
+};
+use crate::model::{Mapping, Offset, Partition, PartitionId, TopicId, TopicName};
+
+/// Most partitions of one topic.
+pub const PARTITIONS_MAX: u32 = 10_000;
+
+/// What exists at one instant. A clone is cheap: it shares everything until it is edited.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Catalog {
+    pub(super) store_uuid: [u8; 16],
+    pub(super) edit_count: u64,
+    pub(super) next_topic_id: TopicId,
+    pub(super) next_segment_id: SegmentId,
+    pub(super) next_producer_id: i64,
+    pub(super) names: Arc<BTreeMap<TopicName, TopicId>>,
+    pub(super) topics: Arc<BTreeMap<TopicId, Arc<TopicState>>>,
+    pub(super) templates: Arc<BTreeMap<String, Arc<Value>>>,
+}
+
+/// What exists of one topic.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopicState {
+    /// The topic.
+    pub topic: Arc<Topic>,
+    /// Its segments, ascending by id.
+    pub segments: Vec<Arc<SegmentMeta>>,
+    /// The first offset of each partition that is not a row in a segment (nor rejected) yet;
+    /// partitions at 0 are left out.
+    pub watermarks: BTreeMap<PartitionId, Offset>,
+    /// Records that could not become rows.
+    pub rejected: Arc<RejectedRecords>,
+}
+
+impl TopicState {
+    pub(super) fn new(topic: Arc<Topic>) -> Self {
+        Self {
+            topic,
+            segments: Vec::new(),
+            watermarks: BTreeMap::new(),
+            rejected: Arc::default(),
+        }
+    }
+
+    /// The first offset of `partition` that is not a row in a segment (nor rejected) yet.
+    #[must_use]
+    pub fn watermark(&self, partition: PartitionId) -> Offset {
+        self.watermarks.get(&partition).copied().unwrap_or_default()
+    }
+}
+
+impl Catalog {
+    /// The catalog of a new store.
+    #[must_use]
+    pub fn new(store_uuid: [u8; 16]) -> Self {
+        Self {
+            store_uuid,
+            edit_count: 0,
+            next_topic_id: TopicId(1),
+            next_segment_id: SegmentId(1),
+            next_producer_id: 0,
+            names: Arc::default(),
+            topics: Arc::default(),
+            templates: Arc::default(),
+        }
+    }
+
+    /// The identity of the store, given when it was made.
+    #[must_use]
+    pub fn store_uuid(&self) -> [u8; 16] {
+        self.store_uuid
+    }
+
+    /// How many edits made it; two catalogs of one store are equal when this is.
+    #[must_use]
+    pub fn edit_count(&self) -> u64 {
+        self.edit_count
+    }
+
+    /// The number that the next topic must have.
+    #[must_use]
+    pub fn next_topic_id(&self) -> TopicId {
+        self.next_topic_id
+    }
+
+    /// The number that the next segment must have.
+    #[must_use]
+    pub fn next_segment_id(&self) -> SegmentId {
+        self.next_segment_id
+    }
+
+    /// The first producer id that was not given away.
+    #[must_use]
+    pub fn next_producer_id(&self) -> i64 {
+        self.next_producer_id
+    }
+
+    /// The topic with this number.
+    #[must_use]
+    pub fn topic(&self, id: TopicId) -> Option<&Arc<TopicState>> {
+        self.topics.get(&id)
+    }
+
+    /// The topic with this name. Any text may be asked for.
+    #[must_use]
+    pub fn topic_named(&self, name: &str) -> Option<&Arc<TopicState>> {
+        self.topics.get(self.names.get(name)?)
+    }
+
+    /// All topics, ascending by number.
+    pub fn topics(&self) -> impl ExactSizeIterator<Item = &Arc<TopicState>> {
+        self.topics.values()
+    }
+
+    /// All topics, ascending by name.
+    pub fn topics_by_name(&self) -> impl Iterator<Item = &Arc<TopicState>> {
+        self.names.values().map(|id| {
+            let topic = self.topics.get(id);
+            topic.expect("every name belongs to a topic")
+        })
+    }
+
+    /// Whether `partition` exists.
+    #[must_use]
+    pub fn has_partition(&self, partition: Partition) -> bool {
+        let topic = self.topics.get(&partition.topic);
+        topic.is_some_and(|state| partition.id.0 < state.topic.partitions)
+    }
+
+    /// The index template with this name.
+    #[must_use]
+    pub fn template(&self, name: &str) -> Option<&Arc<Value>> {
+        self.templates.get(name)
+    }
+
+    /// All index templates, ascending by name.
+    pub fn templates(&self) -> impl ExactSizeIterator<Item = (&str, &Arc<Value>)> {
+        self.templates
+            .iter()
+            .map(|(name, body)| (name.as_str(), body))
+    }
+
+    /// The catalog after `edit`.
+    ///
+    /// # Errors
+    /// Names the first change that does not fit; then nothing of the edit counts.
+    pub fn apply(&self, edit: &Edit) -> Result<Self, EditError> {
+        let mut next = self.clone();
+        for change in &edit.changes {
+            next.change(change)?;
+        }
+        next.edit_count += 1;
+        Ok(next)
+    }
+
+    fn change(&mut self, change: &CatalogChange) -> Result<(), EditError> {
+        match change {
+            CatalogChange::CreateTopic(topic) => self.create_topic(topic),
+            CatalogChange::DeleteTopic(id) => self.delete_topic(*id),
+            CatalogChange::ChangeFields {
+                topic,
+                mapping,
+                time_field,
+            } => self.change_fields(*topic, mapping, time_field.as_ref()),
+            CatalogChange::ChangeConfig {
+                topic,
+                config,
+                settings,
+            } => {
+                let topic = Arc::make_mut(&mut self.state_mut(*topic)?.topic);
+                topic.config.clone_from(config);
+                topic.settings.clone_from(settings);
+                Ok(())
+            }
+            CatalogChange::Seal {
+                topic,
+                segment,
+                watermarks,
+                rejected,
+            } => {
+                self.add_segment(*topic, segment.as_ref())?;
+                self.advance(*topic, watermarks)?;
+                Arc::make_mut(&mut self.state_mut(*topic)?.rejected).add(rejected);
+                Ok(())
+            }
+            CatalogChange::PutTemplate { name, body } => {
+                let templates = Arc::make_mut(&mut self.templates);
+                templates.insert(name.clone(), Arc::new(body.clone()));
+                Ok(())
+            }
+            CatalogChange::DeleteTemplate { name } => {
+                match Arc::make_mut(&mut self.templates).remove(name) {
+                    Some(_) => Ok(()),
+                    None => Err(EditError::UnknownTemplate(name.clone())),
+                }
+            }
+            CatalogChange::ReserveProducerIds { next } => self.reserve_producer_ids(*next),
+        }
+    }
+
+    fn create_topic(&mut self, topic: &Topic) -> Result<(), EditError> {
+        if self.names.contains_key(&topic.name) {
+            return Err(EditError::TopicExists(topic.name.clone()));
+        }
+        if topic.id != self.next_topic_id {
+            return Err(EditError::TopicNumber {
+                given: topic.id,
+                expected: self.next_topic_id,
+            });
+        }
+        if topic.partitions == 0 || topic.partitions > PARTITIONS_MAX {
+            return Err(EditError::PartitionCount {
+                given: topic.partitions,
+            });
+        }
+        let state = TopicState::new(Arc::new(topic.clone()));
+        self.next_topic_id = TopicId(topic.id.0 + 1);
+        Arc::make_mut(&mut self.names).insert(topic.name.clone(), topic.id);
+        Arc::make_mut(&mut self.topics).insert(topic.id, Arc::new(state));
+        Ok(())
+    }
+
+    fn delete_topic(&mut self, id: TopicId) -> Result<(), EditError> {
+        let Some(state) = Arc::make_mut(&mut self.topics).remove(&id) else {
+            return Err(EditError::UnknownTopic(id));
+        };
+        Arc::make_mut(&mut self.names).remove(&state.topic.name);
+        Ok(())
+    }
+
+    fn change_fields(
+        &mut self,
+        id: TopicId,
+        mapping: &Arc<Mapping>,
+        time_field: Option<&TimeField>,
+    ) -> Result<(), EditError> {
+        let topic = Arc::make_mut(&mut self.state_mut(id)?.topic);
+        if topic.time_field.is_some() && topic.time_field.as_ref() != time_field {
+            return Err(EditError::TimeFieldFixed(id));
+        }
+        topic.mapping = Arc::clone(mapping);
+        topic.time_field = time_field.cloned();
+        Ok(())
+    }
+
+    fn add_segment(
+        &mut self,
+        topic: TopicId,
+        segment: Option<&SegmentMeta>,
+    ) -> Result<(), EditError> {
+        let Some(segment) = segment else {
+            return Ok(());
+        };
+        if segment.id != self.next_segment_id {
+            return Err(EditError::SegmentNumber {
+                given: segment.id,
+                expected: self.next_segment_id,
+            });
+        }
+        let state = self.state_mut(topic)?;
+        state.segments.push(Arc::new(segment.clone()));
+        self.next_segment_id = SegmentId(segment.id.0 + 1);
+        Ok(())
+    }
+
+    fn advance(
+        &mut self,
+        topic: TopicId,
+        watermarks: &[(PartitionId, Offset)],
+    ) -> Result<(), EditError> {
+        let state = self.state_mut(topic)?;
+        for (id, to) in watermarks {
+            let partition = Partition::new(topic, *id);
+            if id.0 >= state.topic.partitions {
+                return Err(EditError::UnknownPartition(partition));
+            }
+            let from = state.watermark(*id);
+            if *to < from {
+                return Err(EditError::WatermarkBack {
+                    partition,
+                    from,
+                    to: *to,
+                });
+            }
+            state.watermarks.insert(*id, *to);
+        }
+        Ok(())
+    }
+
+    fn reserve_producer_ids(&mut self, next: i64) -> Result<(), EditError> {
+        if next < self.next_producer_id {
+            return Err(EditError::ProducerIdsBack {
+                current: self.next_producer_id,
+                given: next,
+            });
+        }
+        self.next_producer_id = next;
+        Ok(())
+    }
+
+    fn state_mut(&mut self, id: TopicId) -> Result<&mut TopicState, EditError> {
+        match Arc::make_mut(&mut self.topics).get_mut(&id) {
+            Some(state) => Ok(Arc::make_mut(state)),
+            None => Err(EditError::UnknownTopic(id)),
+        }
+    }
+}
