@@ -1,1 +1,7 @@
-//! Placeholder.
+//! ARRIVAL: how records come in.
+//!
+//! `wire` turns Kafka's bytes into typed requests, `broker` applies them to the store and answers;
+//! decoding and materialization turn the log's records into rows. Nothing here opens a socket,
+//! reads a clock or asks a query.
+
+pub mod wire;
