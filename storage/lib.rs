@@ -9,3 +9,4 @@
 
 pub mod catalog;
 pub mod model;
+pub mod segment;

@@ -21,6 +21,20 @@ impl Exponents {
             Self::Each(exponents) => exponents[index],
         }
     }
+
+    /// An empty list of one exponent a value, whose memory is kept from earlier use.
+    pub fn make_each(&mut self) -> &mut Vec<i16> {
+        if let Self::Uniform(_) = self {
+            *self = Self::Each(Vec::new());
+        }
+        match self {
+            Self::Each(exponents) => {
+                exponents.clear();
+                exponents
+            }
+            Self::Uniform(_) => unreachable!("was just replaced"),
+        }
+    }
 }
 
 impl Default for Exponents {

@@ -12,7 +12,11 @@ const ALLOWED: &[(&str, &str, &[&str])] = &[
     ("storage", "log", &["disk", "model"]),
     ("storage", "segment", &["disk", "model"]),
     ("storage", "catalog", &["disk", "log", "model"]),
-    ("storage", "store", &["catalog", "disk", "log", "model", "segment"]),
+    (
+        "storage",
+        "store",
+        &["catalog", "disk", "log", "model", "segment"],
+    ),
     ("ingest", "wire", &[]),
     ("ingest", "broker", &["wire"]),
     ("ingest", "decode", &[]),
@@ -24,14 +28,25 @@ const ALLOWED: &[(&str, &str, &[&str])] = &[
     ("src", "db", &["background", "elastic", "error", "options"]),
     ("src", "background", &["db", "error", "options"]),
     ("src", "server", &["db", "elastic", "error", "options"]),
-    ("src", "cli", &["db", "elastic", "error", "options", "server"]),
+    (
+        "src",
+        "cli",
+        &["db", "elastic", "error", "options", "server"],
+    ),
 ];
 
 /// `(folder, words that its code must not contain, why)`.
 const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     (
         "storage",
-        &["tokio", "axum", "kafka_protocol", "SystemTime::now", "Instant::now", "thread::spawn"],
+        &[
+            "tokio",
+            "axum",
+            "kafka_protocol",
+            "SystemTime::now",
+            "Instant::now",
+            "thread::spawn",
+        ],
         "storage knows no protocol, no runtime, no clock and starts no thread",
     ),
     (
@@ -65,7 +80,15 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     ),
     (
         "src/elastic",
-        &["tokio", "axum", "std::fs", "std::net", "SystemTime::now", "Instant::now", "RowSource"],
+        &[
+            "tokio",
+            "axum",
+            "std::fs",
+            "std::net",
+            "SystemTime::now",
+            "Instant::now",
+            "RowSource",
+        ],
         "the Elasticsearch edge is pure: JSON to values and back",
     ),
 ];
@@ -90,7 +113,11 @@ fn modules_only_use_the_layers_below_them() {
             }
         }
     }
-    assert!(offences.is_empty(), "an arrow points up:\n{}", offences.join("\n"));
+    assert!(
+        offences.is_empty(),
+        "an arrow points up:\n{}",
+        offences.join("\n")
+    );
 }
 
 #[test]
@@ -100,7 +127,9 @@ fn every_module_has_its_line_in_the_table() {
             let module = top_module(&source, folder);
             assert!(
                 matches!(module, "lib" | "main")
-                    || ALLOWED.iter().any(|line| line.0 == folder && line.1 == module),
+                    || ALLOWED
+                        .iter()
+                        .any(|line| line.0 == folder && line.1 == module),
                 "{}: module {module} is not in the layering table",
                 source.path
             );
@@ -112,7 +141,10 @@ fn every_module_has_its_line_in_the_table() {
 fn layers_do_not_know_what_they_must_not() {
     let mut offences = Vec::new();
     for (folder, words, why) in FORBIDDEN {
-        for source in sources::rust(folder).into_iter().filter(|source| !source.is_test()) {
+        for source in sources::rust(folder)
+            .into_iter()
+            .filter(|source| !source.is_test())
+        {
             for (number, line) in source.code_lines() {
                 for word in *words {
                     if line.contains(word) {
@@ -127,30 +159,49 @@ fn layers_do_not_know_what_they_must_not() {
 
 #[test]
 fn only_the_disk_touches_the_file_system() {
-    for source in sources::rust("storage").into_iter().filter(|source| !source.is_test()) {
+    for source in sources::rust("storage")
+        .into_iter()
+        .filter(|source| !source.is_test())
+    {
         if FILE_SYSTEM_FILES.contains(&source.path.as_str()) {
             continue;
         }
         for (number, line) in source.code_lines() {
-            assert!(!line.contains("std::fs"), "{}:{number}: std::fs", source.path);
+            assert!(
+                !line.contains("std::fs"),
+                "{}:{number}: std::fs",
+                source.path
+            );
         }
     }
 }
 
 /// The first part of a file's path below its crate, without `.rs`.
 fn top_module<'a>(source: &'a Source, folder: &str) -> &'a str {
-    let below = source.path.strip_prefix(folder).expect("listed below it").trim_start_matches('/');
-    below.split('/').next().expect("a path has a first part").trim_end_matches(".rs")
+    let below = source
+        .path
+        .strip_prefix(folder)
+        .expect("listed below it")
+        .trim_start_matches('/');
+    below
+        .split('/')
+        .next()
+        .expect("a path has a first part")
+        .trim_end_matches(".rs")
 }
 
 /// Modules that a line names as `crate::module`.
 fn crate_modules(line: &str) -> impl Iterator<Item = &str> {
     line.split("crate::").skip(1).map(|rest| {
-        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !c.is_alphanumeric() && c != '_')
+            .unwrap_or(rest.len());
         &rest[..end]
     })
 }
 
 fn is_module(folder: &str, name: &str) -> bool {
-    ALLOWED.iter().any(|line| line.0 == folder && line.1 == name)
+    ALLOWED
+        .iter()
+        .any(|line| line.0 == folder && line.1 == name)
 }

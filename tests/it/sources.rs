@@ -24,11 +24,17 @@ impl Source {
     /// Numbered lines of code: no comments, no blank lines, and nothing from the inline test module
     /// on, which stands last by convention.
     pub fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        let end = self.text.find("\n#[cfg(test)]\nmod ").unwrap_or(self.text.len());
-        self.text[..end].lines().enumerate().filter_map(|(index, line)| {
-            let trimmed = line.trim();
-            (!trimmed.is_empty() && !trimmed.starts_with("//")).then_some((index + 1, line))
-        })
+        let end = self
+            .text
+            .find("\n#[cfg(test)]\nmod ")
+            .unwrap_or(self.text.len());
+        self.text[..end]
+            .lines()
+            .enumerate()
+            .filter_map(|(index, line)| {
+                let trimmed = line.trim();
+                (!trimmed.is_empty() && !trimmed.starts_with("//")).then_some((index + 1, line))
+            })
     }
 }
 
@@ -45,7 +51,11 @@ pub fn with_ending(folder: &str, ending: &str) -> Vec<Source> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("a folder of the repository can be read") {
             let path = entry.expect("a folder entry can be read").path();
-            let name = path.file_name().expect("entries have names").to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .expect("entries have names")
+                .to_string_lossy()
+                .into_owned();
             if path.is_dir() {
                 if !name.starts_with('.') && name != "target" && name != "node_modules" {
                     folders.push(path);

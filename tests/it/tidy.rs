@@ -9,7 +9,9 @@ const LINE_COLUMNS_MAX: usize = 100;
 /// Functions longer than the limit today. The number may only fall.
 const LONG_FUNCTIONS_MAX: usize = 0;
 
-const CODE_FOLDERS: &[&str] = &["storage", "query", "ingest", "src", "tests", "examples", "fuzz"];
+const CODE_FOLDERS: &[&str] = &[
+    "storage", "query", "ingest", "src", "tests", "examples", "fuzz",
+];
 
 /// Words that must not be in code, each with what to write instead. Written in two halves so that
 /// this table does not find itself.
@@ -24,7 +26,10 @@ const BANNED: &[(&str, &str, &str)] = &[
 const BANNED_FILE_WORDS: &[&str] = &["util", "common", "helper", "manager", "misc", "_v2"];
 
 fn code() -> Vec<Source> {
-    CODE_FOLDERS.iter().flat_map(|folder| sources::rust(folder)).collect()
+    CODE_FOLDERS
+        .iter()
+        .flat_map(|folder| sources::rust(folder))
+        .collect()
 }
 
 #[test]
@@ -55,7 +60,11 @@ fn functions_fit_a_screen() {
         long.len(),
         long.join("\n")
     );
-    assert_eq!(long.len(), LONG_FUNCTIONS_MAX, "the ratchet can be tightened");
+    assert_eq!(
+        long.len(),
+        LONG_FUNCTIONS_MAX,
+        "the ratchet can be tightened"
+    );
 }
 
 #[test]
@@ -95,9 +104,17 @@ fn nothing_is_left_unfinished() {
 #[test]
 fn files_are_named_after_what_they_are() {
     for source in code() {
-        let name = source.path.rsplit('/').next().expect("a path has a last part");
+        let name = source
+            .path
+            .rsplit('/')
+            .next()
+            .expect("a path has a last part");
         for word in BANNED_FILE_WORDS {
-            assert!(!name.contains(word), "{}: '{word}' says nothing", source.path);
+            assert!(
+                !name.contains(word),
+                "{}: '{word}' says nothing",
+                source.path
+            );
         }
     }
 }
@@ -106,7 +123,11 @@ fn files_are_named_after_what_they_are() {
 fn modules_say_what_they_are() {
     for source in code() {
         let first = source.text.lines().next().unwrap_or_default();
-        assert!(first.starts_with("//!"), "{}: starts without a //! sentence", source.path);
+        assert!(
+            first.starts_with("//!"),
+            "{}: starts without a //! sentence",
+            source.path
+        );
     }
 }
 
@@ -121,7 +142,11 @@ fn documents_can_be_found() {
         })
         .collect();
     for document in &documents {
-        let name = document.path.rsplit('/').next().expect("a path has a last part");
+        let name = document
+            .path
+            .rsplit('/')
+            .next()
+            .expect("a path has a last part");
         let folder = document.path.rsplit('/').nth(1).unwrap_or_default();
         let linked = documents.iter().any(|other| {
             other.path != document.path
@@ -129,7 +154,11 @@ fn documents_can_be_found() {
                     || other.text.contains(&format!("({name})"))
                     || other.text.contains(&format!("({name}#")))
         });
-        assert!(linked || document.path == "README.md", "{}: no page links to it", document.path);
+        assert!(
+            linked || document.path == "README.md",
+            "{}: no page links to it",
+            document.path
+        );
     }
 }
 
@@ -150,7 +179,9 @@ fn function_lengths(text: &str) -> Vec<(usize, usize)> {
         if body_on_line {
             continue;
         }
-        let end = lines[index..].iter().position(|later| later.trim_end() == close);
+        let end = lines[index..]
+            .iter()
+            .position(|later| later.trim_end() == close);
         if let Some(end) = end {
             found.push((index + 1, end + 1));
         }

@@ -1,0 +1,60 @@
+//! Rollup cells: partial answers per hour, in the file whose rows they summarise.
+
+use std::sync::Arc;
+
+use crate::model::{ColumnKind, Decimal, ExactSum};
+
+/// The code of a dimension's cells of rows without a value.
+pub const NULL_CODE: u32 = u32::MAX;
+
+/// All cells of a segment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cells {
+    /// The set without dimension first, then one for each dimension, ascending by column.
+    pub sets: Vec<CellSet>,
+    /// The hours that have rows, ascending.
+    pub hours: Vec<HourRows>,
+}
+
+/// Where the rows of an hour begin; they end where those of the next one begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HourRows {
+    /// Start of the hour.
+    pub hour_ms: i64,
+    /// Its first row.
+    pub first_row: u32,
+}
+
+/// The cells of one dimension, or of none. Cell `i` is entry `i` of every vector; cells ascend by
+/// hour, then by code ([`NULL_CODE`] last).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CellSet {
+    /// Path of the dimension's column.
+    pub dimension: Option<Arc<str>>,
+    /// Start of each cell's hour.
+    pub hours_ms: Vec<i64>,
+    /// Each cell's term in the segment's dictionary of the dimension; [`NULL_CODE`] for rows
+    /// without a value, and everywhere in the set without dimension.
+    pub codes: Vec<u32>,
+    /// Rows of each cell.
+    pub row_counts: Vec<u64>,
+    /// What is known about the number columns, ascending by column.
+    pub measures: Vec<MeasureCells>,
+}
+
+/// One number column in the cells of a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeasureCells {
+    /// Path of the column.
+    pub column: Arc<str>,
+    /// How its values are stored.
+    pub kind: ColumnKind,
+    /// Values of each cell; a row may have none or several.
+    pub value_counts: Vec<u64>,
+    /// Exact sum of each cell.
+    pub sums: Vec<ExactSum>,
+    /// Smallest value of each cell; means nothing where the count is 0.
+    pub mins: Vec<Decimal>,
+    /// Largest value of each cell; means nothing where the count is 0.
+    pub maxs: Vec<Decimal>,
+}

@@ -1,0 +1,243 @@
+//! One face for sealed and active rows: what a query scans.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{ActiveChunk, Cells, SegmentError, SegmentReader};
+use crate::model::{CodeVector, ColumnKind, Decimal, Dictionary, NumberVector, VECTOR_ROWS};
+
+/// Rows that can be scanned vector by vector.
+#[derive(Debug, Clone)]
+pub enum RowSource {
+    /// An immutable file.
+    Segment(Arc<SegmentReader>),
+    /// Rows in memory that are not sealed yet.
+    Active(Arc<ActiveChunk>),
+}
+
+/// A column of one source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ColumnHandle(pub(super) u32);
+
+/// What a column of a source is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ColumnInfo {
+    /// How its values are stored.
+    pub kind: ColumnKind,
+    /// How many values its rows have.
+    pub occurrence: ColumnOccurrence,
+}
+
+/// How many values the rows of a column have, over the whole source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ColumnOccurrence {
+    /// Each row has exactly one.
+    One,
+    /// A row has none or one.
+    Optional,
+    /// Some row may have several.
+    Many,
+}
+
+/// What is known about the numbers of a vector without decoding them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NumberSummary {
+    /// Values in the vector; at least 1.
+    pub count: u32,
+    /// The smallest.
+    pub min: Decimal,
+    /// The largest.
+    pub max: Decimal,
+    /// Exact sum: mantissas together and their power of ten.
+    pub sum: (i128, i16),
+}
+
+macro_rules! either {
+    ($source:expr, $rows:ident => $answer:expr) => {
+        match $source {
+            RowSource::Segment($rows) => $answer,
+            RowSource::Active($rows) => $answer,
+        }
+    };
+}
+
+impl RowSource {
+    /// Number of rows.
+    #[must_use]
+    pub fn row_count(&self) -> usize {
+        either!(self, rows => rows.row_count())
+    }
+
+    /// Number of vectors.
+    #[must_use]
+    pub fn vector_count(&self) -> usize {
+        self.row_count().div_ceil(VECTOR_ROWS)
+    }
+
+    /// The rows of `vector`: 1,024 of them, fewer in the last one.
+    #[must_use]
+    pub fn vector_rows(&self, vector: usize) -> Range<usize> {
+        vector_rows(self.row_count(), vector)
+    }
+
+    /// Whether the time field's column equals the sort key in every row: then range filters and
+    /// histograms on the field may use the sort key.
+    #[must_use]
+    pub fn times_are_field(&self) -> bool {
+        either!(self, rows => rows.times_are_field())
+    }
+
+    /// Whether rows ascend by time: segments do, active chunks perhaps.
+    #[must_use]
+    pub fn is_time_sorted(&self) -> bool {
+        either!(self, rows => rows.is_time_sorted())
+    }
+
+    /// The earliest and the latest time; `None` without rows.
+    #[must_use]
+    pub fn time_bounds_ms(&self) -> Option<(i64, i64)> {
+        either!(self, rows => rows.time_bounds_ms())
+    }
+
+    /// The earliest and the latest time of `vector`.
+    ///
+    /// # Panics
+    /// When there is no such vector.
+    #[must_use]
+    pub fn vector_time_bounds_ms(&self, vector: usize) -> (i64, i64) {
+        either!(self, rows => rows.vector_time_bounds_ms(vector))
+    }
+
+    /// The time of each row of `vector`; `out` is replaced.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged, as everywhere below.
+    pub fn times_ms(&self, vector: usize, out: &mut Vec<i64>) -> Result<(), SegmentError> {
+        either!(self, rows => rows.times_ms(vector, out))
+    }
+
+    /// The column at `path`.
+    #[must_use]
+    pub fn column(&self, path: &str) -> Option<ColumnHandle> {
+        either!(self, rows => rows.column(path))
+    }
+
+    /// Paths of all columns, ascending.
+    pub fn column_paths(&self) -> impl Iterator<Item = &Arc<str>> {
+        let (segment, active) = match self {
+            Self::Segment(rows) => (Some(rows.column_paths()), None),
+            Self::Active(rows) => (None, Some(rows.column_paths())),
+        };
+        segment
+            .into_iter()
+            .flatten()
+            .chain(active.into_iter().flatten())
+    }
+
+    /// What `column` is.
+    ///
+    /// # Panics
+    /// When the handle is of another source and there is no such column here.
+    #[must_use]
+    pub fn column_info(&self, column: ColumnHandle) -> ColumnInfo {
+        either!(self, rows => rows.column_info(column))
+    }
+
+    /// The terms of a text column. Segments sort them by bytes, active chunks do not.
+    ///
+    /// # Errors
+    /// When `column` holds no texts.
+    pub fn dictionary(&self, column: ColumnHandle) -> Result<Arc<Dictionary>, SegmentError> {
+        either!(self, rows => rows.dictionary(column))
+    }
+
+    /// The values of a number column in `vector`; `out` is replaced.
+    ///
+    /// Values are equal to those that were written; a decimal may have been given trailing zeros
+    /// so that it shares its exponent with its neighbours.
+    ///
+    /// # Errors
+    /// When `column` holds no numbers.
+    pub fn numbers(
+        &self,
+        column: ColumnHandle,
+        vector: usize,
+        out: &mut NumberVector,
+    ) -> Result<(), SegmentError> {
+        either!(self, rows => rows.numbers(column, vector, out))
+    }
+
+    /// The codes of a text column in `vector`; `out` is replaced. Every code has a term.
+    ///
+    /// # Errors
+    /// When `column` holds no texts.
+    pub fn codes(
+        &self,
+        column: ColumnHandle,
+        vector: usize,
+        out: &mut CodeVector,
+    ) -> Result<(), SegmentError> {
+        either!(self, rows => rows.codes(column, vector, out))
+    }
+
+    /// Statistics of a number column in `vector`, if there are any. `None` never means that there
+    /// are no values; ask [`RowSource::numbers`] then.
+    #[must_use]
+    pub fn number_summary(&self, column: ColumnHandle, vector: usize) -> Option<NumberSummary> {
+        either!(self, rows => rows.number_summary(column, vector))
+    }
+
+    /// Partition and offset of each row of `vector`; both are replaced.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn origins(
+        &self,
+        vector: usize,
+        partitions: &mut Vec<u32>,
+        offsets: &mut Vec<u64>,
+    ) -> Result<(), SegmentError> {
+        either!(self, rows => rows.origins(vector, partitions, offsets))
+    }
+
+    /// The id that the writer of `row` gave; `None` when it gave none.
+    ///
+    /// # Errors
+    /// When there is no such row.
+    pub fn id(&self, row: usize) -> Result<Option<Vec<u8>>, SegmentError> {
+        either!(self, rows => rows.id(row))
+    }
+
+    /// The first row with the given id.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn find_id(&self, id: &[u8]) -> Result<Option<usize>, SegmentError> {
+        either!(self, rows => rows.find_id(id))
+    }
+
+    /// The original document of `row`.
+    ///
+    /// # Errors
+    /// When there is no such row.
+    pub fn source(&self, row: usize) -> Result<Vec<u8>, SegmentError> {
+        either!(self, rows => rows.source(row))
+    }
+
+    /// The rollup cells; `None` for active chunks, which have none.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn cells(&self) -> Result<Option<Arc<Cells>>, SegmentError> {
+        match self {
+            Self::Segment(segment) => segment.cells().map(Some),
+            Self::Active(_) => Ok(None),
+        }
+    }
+}
+
+/// The rows of `vector` among `row_count`; empty behind the end.
+pub(super) fn vector_rows(row_count: usize, vector: usize) -> Range<usize> {
+    let start = vector.saturating_mul(VECTOR_ROWS).min(row_count);
+    start..start.saturating_add(VECTOR_ROWS).min(row_count)
+}
