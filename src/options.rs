@@ -1,0 +1,245 @@
+//! What can be set: plain data, with the defaults that suit one machine.
+//!
+//! [`Options`] is for embedders. [`Settings`] is what `siltstone serve` reads from a file, the
+//! environment and its flags; each later one wins.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Deserialize;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Rows that are sealed into a segment at once, at the latest.
+pub const SEAL_ROWS: usize = 1 << 20;
+/// Bytes of active rows that are sealed at the latest.
+pub const SEAL_BYTES: usize = 64 << 20;
+/// Age of the oldest active row at which it is sealed at the latest, in milliseconds.
+pub const SEAL_AGE_MS: i64 = 10 * 60 * 1000;
+/// Time between checkpoints, in milliseconds.
+pub const CHECKPOINT_INTERVAL_MS: i64 = 60 * 1000;
+/// Bytes of log that one step of materialization reads at most.
+pub const MATERIALIZE_BYTES: usize = 4 << 20;
+/// Where HTTP listens unless told otherwise.
+pub const HTTP_ADDRESS: &str = "127.0.0.1:9200";
+/// Where Kafka clients are awaited unless told otherwise.
+pub const KAFKA_ADDRESS: &str = "127.0.0.1:9092";
+/// The Elasticsearch version shown to clients; shippers refuse servers older than themselves.
+pub const ELASTIC_VERSION: &str = "8.19.0";
+
+/// Where the time of day comes from.
+#[derive(Debug, Clone, Default)]
+pub enum Clock {
+    /// The machine's clock.
+    #[default]
+    System,
+    /// Milliseconds since the epoch that the caller moves, for tests.
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// Milliseconds since the epoch.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        match self {
+            Self::System => match SystemTime::now().duration_since(UNIX_EPOCH) {
+                Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+                Err(before) => {
+                    i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |ms| -ms)
+                }
+            },
+            Self::Manual(now_ms) => now_ms.load(Ordering::Acquire),
+        }
+    }
+}
+
+/// Who does the work that nobody waits for: committing, materializing, sealing, checkpointing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Work {
+    /// Threads of the store.
+    #[default]
+    Background,
+    /// The caller, through `refresh`, `flush` and `close`. Appends are durable all the same.
+    Caller,
+}
+
+/// How a store behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Rows that are sealed into a segment at once, at the latest.
+    pub seal_rows: usize,
+    /// Bytes of active rows that are sealed at the latest.
+    pub seal_bytes: usize,
+    /// Age of the oldest active row at which it is sealed at the latest, in milliseconds.
+    pub seal_age_ms: i64,
+    /// Time between checkpoints, in milliseconds.
+    pub checkpoint_interval_ms: i64,
+    /// Bytes of log that one step of materialization reads at most.
+    pub materialize_bytes: usize,
+    /// Partitions of a topic whose creator does not say.
+    pub partitions: u32,
+    /// Whether writing to a topic that does not exist creates it.
+    pub auto_create_topics: bool,
+    /// Who does the work that nobody waits for.
+    pub work: Work,
+    /// Where the time of day comes from.
+    pub clock: Clock,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seal_rows: SEAL_ROWS,
+            seal_bytes: SEAL_BYTES,
+            seal_age_ms: SEAL_AGE_MS,
+            checkpoint_interval_ms: CHECKPOINT_INTERVAL_MS,
+            materialize_bytes: MATERIALIZE_BYTES,
+            partitions: 1,
+            auto_create_topics: true,
+            work: Work::Background,
+            clock: Clock::System,
+        }
+    }
+}
+
+/// Settings of `siltstone serve`. All may be absent: an absent one comes from the next source.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, clap::Args)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Folder that holds everything: log/, segments/, catalog/. Made when it does not exist
+    #[arg(long, value_name = "DIR", env = "SILTSTONE_DATA")]
+    pub data: Option<PathBuf>,
+    /// Where HTTP listens; port 0 takes a free one [default: 127.0.0.1:9200]
+    #[arg(long, value_name = "ADDR", env = "SILTSTONE_HTTP")]
+    pub http: Option<String>,
+    /// Where Kafka clients are awaited; port 0 takes a free one [default: 127.0.0.1:9092]
+    #[arg(long, value_name = "ADDR", env = "SILTSTONE_KAFKA")]
+    pub kafka: Option<String>,
+    /// HOST or HOST:PORT that Kafka clients are told to connect to [default: where it listens]
+    #[arg(long, value_name = "HOST[:PORT]", env = "SILTSTONE_KAFKA_ADVERTISED")]
+    pub kafka_advertised: Option<String>,
+    /// Elasticsearch version shown to clients [default: 8.19.0]
+    #[arg(long, value_name = "VERSION", env = "SILTSTONE_ELASTIC_VERSION")]
+    pub elastic_version: Option<String>,
+    /// Partitions of a topic whose creator does not say [default: 1]
+    #[arg(long, value_name = "N", env = "SILTSTONE_PARTITIONS")]
+    pub partitions: Option<u32>,
+    /// Whether writing to a topic that does not exist creates it [default: true]
+    #[arg(long, value_name = "BOOL", env = "SILTSTONE_AUTO_CREATE_TOPICS")]
+    pub auto_create_topics: Option<bool>,
+    /// Active rows are sealed into a segment at this number [default: 1048576]
+    #[arg(long, value_name = "ROWS", env = "SILTSTONE_SEAL_ROWS")]
+    pub seal_rows: Option<usize>,
+    /// Active rows are sealed at this size [default: 67108864]
+    #[arg(long, value_name = "BYTES", env = "SILTSTONE_SEAL_BYTES")]
+    pub seal_bytes: Option<usize>,
+    /// Active rows are sealed at this age [default: 600000]
+    #[arg(long, value_name = "MS", env = "SILTSTONE_SEAL_AGE_MS")]
+    pub seal_age_ms: Option<i64>,
+    /// Time between checkpoints [default: 60000]
+    #[arg(long, value_name = "MS", env = "SILTSTONE_CHECKPOINT_INTERVAL_MS")]
+    pub checkpoint_interval_ms: Option<i64>,
+    /// Threads that answer searches [default: one a core, at least 2]
+    #[arg(long, value_name = "N", env = "SILTSTONE_SEARCH_THREADS")]
+    pub search_threads: Option<usize>,
+    /// What is logged to standard error: error, warn, info, debug, or a filter such as
+    /// siltstone=debug [default: info]
+    #[arg(long, value_name = "FILTER", env = "SILTSTONE_LOG")]
+    pub log: Option<String>,
+}
+
+impl Settings {
+    /// The settings in the TOML file at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no TOML, or names a setting that does not exist.
+    pub fn read(path: &Path) -> Result<Self> {
+        let invalid = |reason: String| {
+            Error::new(
+                ErrorKind::Invalid,
+                format!("configuration {}: {reason}", path.display()),
+            )
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| invalid(error.to_string()))?;
+        toml::from_str(&text).map_err(|error| {
+            // The first line of TOML's report says where, the last what.
+            let report = error.to_string();
+            let place = report.lines().next().unwrap_or_default();
+            invalid(format!("{place}: {}", error.message()))
+        })
+    }
+
+    /// These settings, and those of `fallback` where these say nothing.
+    #[must_use]
+    pub fn or(self, fallback: Self) -> Self {
+        Self {
+            data: self.data.or(fallback.data),
+            http: self.http.or(fallback.http),
+            kafka: self.kafka.or(fallback.kafka),
+            kafka_advertised: self.kafka_advertised.or(fallback.kafka_advertised),
+            elastic_version: self.elastic_version.or(fallback.elastic_version),
+            partitions: self.partitions.or(fallback.partitions),
+            auto_create_topics: self.auto_create_topics.or(fallback.auto_create_topics),
+            seal_rows: self.seal_rows.or(fallback.seal_rows),
+            seal_bytes: self.seal_bytes.or(fallback.seal_bytes),
+            seal_age_ms: self.seal_age_ms.or(fallback.seal_age_ms),
+            checkpoint_interval_ms: self
+                .checkpoint_interval_ms
+                .or(fallback.checkpoint_interval_ms),
+            search_threads: self.search_threads.or(fallback.search_threads),
+            log: self.log.or(fallback.log),
+        }
+    }
+
+    /// How the store behaves under these settings.
+    #[must_use]
+    pub fn store_options(&self) -> Options {
+        let default = Options::default();
+        Options {
+            seal_rows: self.seal_rows.unwrap_or(default.seal_rows),
+            seal_bytes: self.seal_bytes.unwrap_or(default.seal_bytes),
+            seal_age_ms: self.seal_age_ms.unwrap_or(default.seal_age_ms),
+            checkpoint_interval_ms: self
+                .checkpoint_interval_ms
+                .unwrap_or(default.checkpoint_interval_ms),
+            partitions: self.partitions.unwrap_or(default.partitions),
+            auto_create_topics: self
+                .auto_create_topics
+                .unwrap_or(default.auto_create_topics),
+            ..default
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_earlier_source_wins_setting_by_setting() {
+        let flags = Settings {
+            http: Some("a:1".into()),
+            ..Settings::default()
+        };
+        let file: Settings = toml::from_str("http = 'b:2'\nkafka = 'c:3'").expect("valid TOML");
+        let both = flags.or(file);
+        assert_eq!(both.http.as_deref(), Some("a:1"));
+        assert_eq!(both.kafka.as_deref(), Some("c:3"));
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_named() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("siltstone.toml");
+        std::fs::write(&path, "htpp = 'x'").expect("the file can be written");
+        let error = Settings::read(&path)
+            .expect_err("there is no such setting")
+            .to_string();
+        assert!(
+            error.contains("htpp") && error.contains("siltstone.toml"),
+            "{error}"
+        );
+    }
+}
