@@ -15,6 +15,7 @@ import lzma
 import os
 import random
 import sys
+import time
 
 from confluent_kafka import Producer
 
@@ -77,6 +78,7 @@ def main():
     parser.add_argument("--acks", default="all")
     parser.add_argument("--shuffle", type=int, metavar="SEED", help="send in random order")
     parser.add_argument("--topics", help="only these, separated by commas")
+    parser.add_argument("--rate", type=int, metavar="N", help="send at most N messages a second")
     options = parser.parse_args()
 
     messages = []
@@ -89,6 +91,7 @@ def main():
         random.Random(options.shuffle).shuffle(messages)
 
     failures = []
+    start = time.monotonic()
     producer = Producer(
         {
             "bootstrap.servers": options.bootstrap,
@@ -105,6 +108,8 @@ def main():
             failures.append(str(error))
 
     for number, (topic, value) in enumerate(messages, 1):
+        if options.rate and number % 100 == 0:
+            producer.poll(max(0, start + number / options.rate - time.monotonic()))
         while True:
             try:
                 producer.produce(topic, value.encode(), on_delivery=delivered)

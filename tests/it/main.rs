@@ -1,5 +1,8 @@
 //! Everything that is tested from outside, in one binary.
 
+mod acceptance;
 mod layering;
+mod replay;
+mod server;
 mod sources;
 mod tidy;

@@ -1,0 +1,44 @@
+//! Recorded answers of a real OpenSearch on real data, when the folder that holds them is there.
+
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::server::{self, Server};
+
+/// `(family, recorded answers that must be equal)`. Numbers may only rise.
+const FLOORS: &[(&str, usize)] = &[
+    ("fixed_interval", 7),
+    ("calendar_interval", 11),
+    ("date_histogram_params", 13),
+    ("terms", 15),
+];
+
+#[test]
+fn recorded_answers_are_equal() {
+    let Some(shared) = server::shared() else {
+        return;
+    };
+    let folder = TempDir::new().expect("a temporary folder");
+    let server = Server::start(folder.path());
+    let mut command = Command::new("python3");
+    command
+        .arg(shared.join("golden/opensearch/verify.py"))
+        .arg("--quiet");
+    command.args(["--url", &format!("http://{}", server.http)]);
+    for (family, _) in FLOORS {
+        command.args(["--only", family]);
+    }
+    let output = command.output().expect("python3 is there");
+    let text = String::from_utf8_lossy(&output.stdout);
+    for (family, floor) in FLOORS {
+        let passed = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix(family))
+            .find_map(|rest| rest.trim().split('/').next()?.parse::<usize>().ok());
+        assert!(
+            passed >= Some(*floor),
+            "{family}: {passed:?} of at least {floor}\n{text}"
+        );
+    }
+}
