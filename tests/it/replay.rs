@@ -101,7 +101,7 @@ fn verify(data: &Path) {
 }
 
 /// Indices as the demo makes them: epoch seconds are the time.
-pub fn create_indices(server: &Server) {
+fn create_indices(server: &Server) {
     let date = json!({"type": "date", "format": "epoch_second"});
     for (index, time) in [
         ("transactions", "time"),

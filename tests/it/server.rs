@@ -8,13 +8,13 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use serde_json::Value;
 
 /// The binary under test: the one of this build, or the released one that `make test` names.
-pub fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     std::env::var_os("SILTSTONE_BINARY")
         .map_or_else(|| env!("CARGO_BIN_EXE_siltstone").into(), PathBuf::from)
 }
 
 /// The Python with the demo's packages, when it has been set up (`make test` does).
-pub fn python() -> Option<PathBuf> {
+pub(crate) fn python() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
     if path.exists() {
         return Some(path);
@@ -32,7 +32,7 @@ pub fn python() -> Option<PathBuf> {
 }
 
 /// The folder of larger data and recorded answers beside the repository, when it is there.
-pub fn shared() -> Option<PathBuf> {
+pub(crate) fn shared() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
     if path.join("data").exists() {
         return Some(path);
@@ -42,7 +42,7 @@ pub fn shared() -> Option<PathBuf> {
 }
 
 /// Two addresses that were free a moment ago, for servers that must come back on the same ones.
-pub fn free_addresses() -> (SocketAddr, SocketAddr) {
+pub(crate) fn free_addresses() -> (SocketAddr, SocketAddr) {
     let free = || TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
     let (http, kafka) = (free(), free());
     let address = |socket: &TcpListener| socket.local_addr().expect("a bound socket has one");
@@ -50,23 +50,23 @@ pub fn free_addresses() -> (SocketAddr, SocketAddr) {
 }
 
 /// A running server; killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// Where it answers HTTP.
-    pub http: SocketAddr,
+    pub(crate) http: SocketAddr,
     /// Where it answers Kafka clients.
-    pub kafka: SocketAddr,
+    pub(crate) kafka: SocketAddr,
 }
 
 impl Server {
     /// Starts on `data` with free ports and waits until it is ready.
-    pub fn start(data: &Path) -> Self {
+    pub(crate) fn start(data: &Path) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         Self::start_on(data, any, any)
     }
 
     /// Starts on `data` with these addresses and waits until it is ready.
-    pub fn start_on(data: &Path, http: SocketAddr, kafka: SocketAddr) -> Self {
+    pub(crate) fn start_on(data: &Path, http: SocketAddr, kafka: SocketAddr) -> Self {
         let mut child = Command::new(binary())
             .args([
                 "serve",
@@ -100,7 +100,7 @@ impl Server {
     }
 
     /// Sends a request; the status and the body as JSON (`Null` when it is none).
-    pub fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .build()
@@ -123,7 +123,7 @@ impl Server {
     }
 
     /// As [`Server::ask`]; anything but a 2xx fails the test.
-    pub fn ok(&self, method: &str, path: &str, body: &str) -> Value {
+    pub(crate) fn ok(&self, method: &str, path: &str, body: &str) -> Value {
         let (status, answer) = self.ask(method, path, body);
         assert!(
             (200..300).contains(&status),
@@ -133,13 +133,13 @@ impl Server {
     }
 
     /// Ends it as a power cut would, as far as a process can: SIGKILL.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("a running child can be killed");
         self.child.wait().expect("a killed child ends");
     }
 
     /// Asks it to end (SIGTERM) and waits.
-    pub fn terminate(mut self) -> ExitStatus {
+    pub(crate) fn terminate(mut self) -> ExitStatus {
         let status = Command::new("kill")
             .args(["-TERM", &self.child.id().to_string()])
             .status()
@@ -149,7 +149,7 @@ impl Server {
     }
 
     /// Its process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 }

@@ -4,16 +4,16 @@ use std::fs;
 use std::path::Path;
 
 /// A file of the repository.
-pub struct Source {
+pub(crate) struct Source {
     /// Path below the root, with `/`.
-    pub path: String,
+    pub(crate) path: String,
     /// Its text.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl Source {
     /// Whether it holds tests alone.
-    pub fn is_test(&self) -> bool {
+    pub(crate) fn is_test(&self) -> bool {
         self.path.contains("/tests/")
             || self.path.starts_with("tests/")
             || self.path.ends_with("tests.rs")
@@ -23,7 +23,7 @@ impl Source {
 
     /// Numbered lines of code: no comments, no blank lines, and nothing from the inline test module
     /// on, which stands last by convention.
-    pub fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
+    pub(crate) fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
         let end = self
             .text
             .find("\n#[cfg(test)]\nmod ")
@@ -39,12 +39,12 @@ impl Source {
 }
 
 /// All Rust files below `folder`.
-pub fn rust(folder: &str) -> Vec<Source> {
+pub(crate) fn rust(folder: &str) -> Vec<Source> {
     with_ending(folder, ".rs")
 }
 
 /// All files below `folder` whose name ends so; build output and hidden folders left out.
-pub fn with_ending(folder: &str, ending: &str) -> Vec<Source> {
+pub(crate) fn with_ending(folder: &str, ending: &str) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
     let mut folders = vec![root.join(folder)];
