@@ -1,6 +1,7 @@
 //! Siltstone as a library: events in, answers out, no port and no runtime.
 
 mod background;
+pub mod elastic;
 mod error;
 pub mod options;
 

@@ -1,0 +1,331 @@
+//! `_bulk`: lines of actions and documents in, an item for each out.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::{Map, Value};
+
+use super::ElasticError;
+
+/// Longest id, in bytes.
+const ID_BYTES_MAX: usize = 512;
+
+/// What an action does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BulkOperation {
+    /// Stores a document, whatever is there.
+    Index,
+    /// Stores a document when its id is free.
+    Create,
+    /// Changes a document.
+    Update,
+    /// Removes a document.
+    Delete,
+}
+
+impl BulkOperation {
+    /// Its name in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Index => "index",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        match name {
+            "index" => Some(Self::Index),
+            "create" => Some(Self::Create),
+            "update" => Some(Self::Update),
+            "delete" => Some(Self::Delete),
+            _ => None,
+        }
+    }
+}
+
+/// One action of a bulk request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BulkAction<'a> {
+    /// What it does.
+    pub operation: BulkOperation,
+    /// The index it names, else that of the URL; empty when neither is given.
+    pub index: Cow<'a, str>,
+    /// The document's id; `None` when the server makes one.
+    pub id: Option<String>,
+    /// The document as it came; empty for a delete.
+    pub document: &'a [u8],
+    /// Why this action alone cannot be done.
+    pub error: Option<ElasticError>,
+}
+
+/// Reads the lines of a bulk request.
+///
+/// # Errors
+/// When a line is no action, or the last line is not ended: then nothing of the request is done.
+pub fn parse_bulk<'a>(
+    body: &'a [u8],
+    index: Option<&'a str>,
+) -> Result<Vec<BulkAction<'a>>, ElasticError> {
+    if body.is_empty() {
+        return Err(ElasticError::new(
+            400,
+            "parse_exception",
+            "request body is required",
+        ));
+    }
+    if body.last() != Some(&b'\n') {
+        return Err(ElasticError::illegal_argument(
+            "The bulk request must be terminated by a newline [\\n]",
+        ));
+    }
+    let mut lines = body.split(|byte| *byte == b'\n').enumerate();
+    let mut actions = Vec::new();
+    while let Some((number, line)) = lines.next() {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let (operation, metadata) = action_line(line, number + 1)?;
+        let document = match operation {
+            BulkOperation::Delete => &[][..],
+            _has_document => lines.next().map_or(&[][..], |(_, line)| line),
+        };
+        actions.push(action(operation, &metadata, index, document));
+    }
+    if actions.is_empty() {
+        return Err(ElasticError::validation(&["no requests added".into()]));
+    }
+    Ok(actions)
+}
+
+/// An action line: `{"index": {..}}`. What follows the metadata is not looked at, as in
+/// Elasticsearch.
+fn action_line(
+    line: &[u8],
+    number: usize,
+) -> Result<(BulkOperation, Map<String, Value>), ElasticError> {
+    let malformed = |expected: &str, found: &str| {
+        ElasticError::illegal_argument(format!(
+            "Malformed action/metadata line [{number}], expected {expected} but found [{found}]"
+        ))
+    };
+    let text = std::str::from_utf8(line)
+        .map_err(|_| malformed("START_OBJECT", "VALUE_STRING"))?
+        .trim();
+    let Some(rest) = text.strip_prefix('{') else {
+        return Err(malformed("START_OBJECT", token_name(text)));
+    };
+    let rest = rest.trim_start();
+    let mut names = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
+    let Some(Ok(Value::String(name))) = names.next() else {
+        return Err(malformed("FIELD_NAME", token_name(rest)));
+    };
+    let after = rest[names.byte_offset()..].trim_start();
+    let operation = BulkOperation::parse(&name)
+        .ok_or_else(|| malformed("one of [create, delete, index, update]", &name))?;
+    let after = after.strip_prefix(':').unwrap_or(after).trim_start();
+    if !after.starts_with('{') {
+        return Err(malformed("START_OBJECT or END_OBJECT", token_name(after)));
+    }
+    let mut values = serde_json::Deserializer::from_str(after).into_iter::<Map<String, Value>>();
+    match values.next() {
+        Some(Ok(metadata)) => Ok((operation, metadata)),
+        Some(Err(error)) => Err(ElasticError::new(
+            400,
+            "json_parse_exception",
+            error.to_string(),
+        )),
+        None => Err(malformed("START_OBJECT or END_OBJECT", "null")),
+    }
+}
+
+/// The name that Elasticsearch's parser has for the token that `text` starts with.
+fn token_name(text: &str) -> &'static str {
+    match text.as_bytes().first() {
+        Some(b'{') => "START_OBJECT",
+        Some(b'}') => "END_OBJECT",
+        Some(b'[') => "START_ARRAY",
+        Some(b']') => "END_ARRAY",
+        Some(b'"') => "VALUE_STRING",
+        Some(b't' | b'f') => "VALUE_BOOLEAN",
+        Some(b'n') | None => "null",
+        Some(_) => "VALUE_NUMBER",
+    }
+}
+
+fn action<'a>(
+    operation: BulkOperation,
+    metadata: &Map<String, Value>,
+    index: Option<&'a str>,
+    document: &'a [u8],
+) -> BulkAction<'a> {
+    let mut error = None;
+    let mut fail = |reason: String| {
+        error.get_or_insert_with(|| ElasticError::illegal_argument(reason));
+    };
+    let own_index = metadata.get("_index").and_then(text_of);
+    let id = metadata.get("_id").and_then(text_of);
+    match &id {
+        Some(id) if id.is_empty() => fail("if _id is specified it must not be empty".into()),
+        Some(id) if id.len() > ID_BYTES_MAX => fail(format!(
+            "id is too long, must be no longer than {ID_BYTES_MAX} bytes but was: {}",
+            id.len()
+        )),
+        None if matches!(operation, BulkOperation::Update | BulkOperation::Delete) => {
+            fail("an id must be provided if version type or value are set".into());
+        }
+        Some(_) | None => {}
+    }
+    for condition in ["if_seq_no", "if_primary_term", "version", "pipeline"] {
+        match metadata.get(condition) {
+            None | Some(Value::Null) => {}
+            Some(_) => fail(format!("[{condition}] is not supported yet")),
+        }
+    }
+    let needs_document = operation != BulkOperation::Delete;
+    if needs_document && document.trim_ascii().is_empty() {
+        fail("a document is required".into());
+    }
+    BulkAction {
+        operation,
+        index: own_index.map_or_else(|| Cow::Borrowed(index.unwrap_or("")), Cow::Owned),
+        id,
+        document,
+        error,
+    }
+}
+
+/// Ids and index names may be written as numbers.
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// A document that was stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WrittenDocument {
+    /// Where.
+    pub index: String,
+    /// Under which id.
+    pub id: String,
+    /// Its record's offset.
+    pub sequence_number: u64,
+    /// The leader epoch of its record, plus one: terms start at 1.
+    pub primary_term: u64,
+    /// Whether the write made it visible before it answered.
+    pub forced_refresh: bool,
+}
+
+impl WrittenDocument {
+    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("_index", &self.index)?;
+        map.serialize_entry("_id", &self.id)?;
+        map.serialize_entry("_version", &1)?;
+        map.serialize_entry("result", "created")?;
+        if self.forced_refresh {
+            map.serialize_entry("forced_refresh", &true)?;
+        }
+        map.serialize_entry(
+            "_shards",
+            &Shards {
+                total: 1,
+                successful: 1,
+                failed: 0,
+            },
+        )?;
+        map.serialize_entry("_seq_no", &self.sequence_number)?;
+        map.serialize_entry("_primary_term", &self.primary_term)
+    }
+}
+
+#[derive(Serialize)]
+struct Shards {
+    total: u32,
+    successful: u32,
+    failed: u32,
+}
+
+/// What became of one action.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BulkOutcome {
+    /// What it was to do.
+    pub operation: BulkOperation,
+    /// The index it named.
+    pub index: String,
+    /// The id it named or was given.
+    pub id: Option<String>,
+    /// What was stored, or why not.
+    pub result: Result<WrittenDocument, ElasticError>,
+}
+
+/// Prints the answer of a bulk request; items in the order of its actions.
+#[must_use]
+pub fn render_bulk(took_ms: u64, outcomes: &[BulkOutcome]) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Reply<'a> {
+        took: u64,
+        errors: bool,
+        items: Vec<Item<'a>>,
+    }
+    let reply = Reply {
+        took: took_ms,
+        errors: outcomes.iter().any(|outcome| outcome.result.is_err()),
+        items: outcomes.iter().map(Item).collect(),
+    };
+    serde_json::to_vec(&reply).expect("texts and numbers are JSON")
+}
+
+struct Item<'a>(&'a BulkOutcome);
+
+impl Serialize for Item<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(self.0.operation.as_str(), &ItemBody(self.0))?;
+        map.end()
+    }
+}
+
+struct ItemBody<'a>(&'a BulkOutcome);
+
+impl Serialize for ItemBody<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match &self.0.result {
+            Ok(written) => {
+                written.entries(&mut map)?;
+                map.serialize_entry("status", &201)?;
+            }
+            Err(error) => {
+                map.serialize_entry("_index", &self.0.index)?;
+                map.serialize_entry("_id", &self.0.id)?;
+                map.serialize_entry("status", &error.status())?;
+                map.serialize_entry("error", &error.to_item_value())?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// Prints the answer of a write of one document; its status is 201.
+#[must_use]
+pub fn render_document(written: &WrittenDocument) -> Vec<u8> {
+    struct Reply<'a>(&'a WrittenDocument);
+    impl Serialize for Reply<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut map = serializer.serialize_map(None)?;
+            self.0.entries(&mut map)?;
+            map.end()
+        }
+    }
+    serde_json::to_vec(&Reply(written)).expect("texts and numbers are JSON")
+}
+
+#[cfg(test)]
+#[path = "bulk_tests.rs"]
+mod tests;

@@ -1,0 +1,285 @@
+//! Errors as Elasticsearch says them: a status, a type and a reason that clients branch on.
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value, json};
+
+/// Name of the only node; it appears in failed shards.
+const NODE_NAME: &str = "siltstone";
+
+/// One error. It prints the envelope `{"error": {..}, "status": n}`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ElasticError {
+    status: u16,
+    cause: Box<Cause>,
+    /// The index whose shard failed; such an error is wrapped as a failed search phase.
+    shard_of: Option<String>,
+}
+
+/// A type, a reason and what else is known, without status.
+#[derive(Debug, Clone, PartialEq)]
+struct Cause {
+    error_type: String,
+    reason: String,
+    metadata: Map<String, Value>,
+    caused_by: Option<Box<Cause>>,
+    /// What `root_cause` names instead of the error itself.
+    root: Option<Box<Cause>>,
+}
+
+impl ElasticError {
+    /// An error of HTTP status `status`.
+    #[must_use]
+    pub fn new(status: u16, error_type: &str, reason: impl Into<String>) -> Self {
+        Self {
+            status,
+            cause: Box::new(Cause {
+                error_type: error_type.into(),
+                reason: reason.into(),
+                metadata: Map::new(),
+                caused_by: None,
+                root: None,
+            }),
+            shard_of: None,
+        }
+    }
+
+    /// A wrong value of a parameter.
+    #[must_use]
+    pub fn illegal_argument(reason: impl Into<String>) -> Self {
+        Self::new(400, "illegal_argument_exception", reason)
+    }
+
+    /// A wrong shape of the query language.
+    #[must_use]
+    pub fn parsing(reason: impl Into<String>) -> Self {
+        Self::new(400, "parsing_exception", reason)
+    }
+
+    /// A wrong shape below an object of known fields.
+    #[must_use]
+    pub fn content(reason: impl Into<String>) -> Self {
+        Self::new(400, "x_content_parse_exception", reason)
+    }
+
+    /// A mapping that cannot be read.
+    #[must_use]
+    pub fn mapping(reason: impl Into<String>) -> Self {
+        Self::new(400, "mapper_parsing_exception", reason)
+    }
+
+    /// A request whose parts do not fit together.
+    #[must_use]
+    pub fn validation(reasons: &[String]) -> Self {
+        let mut text = String::from("Validation Failed:");
+        for (number, reason) in reasons.iter().enumerate() {
+            text.push_str(&format!(" {}: {reason};", number + 1));
+        }
+        Self::new(400, "action_request_validation_exception", text)
+    }
+
+    /// No index of that name.
+    #[must_use]
+    pub fn index_not_found(index: &str) -> Self {
+        Self::new(
+            404,
+            "index_not_found_exception",
+            format!("no such index [{index}]"),
+        )
+        .with("resource.type", "index_or_alias")
+        .with("resource.id", index)
+        .with("index_uuid", "_na_")
+        .with("index", index)
+    }
+
+    /// An index of that name exists.
+    #[must_use]
+    pub fn index_exists(index: &str, uuid: &str) -> Self {
+        Self::new(
+            400,
+            "resource_already_exists_exception",
+            format!("index [{index}/{uuid}] already exists"),
+        )
+        .with("index_uuid", uuid)
+        .with("index", index)
+    }
+
+    /// A document of that id exists, and the write said that none may.
+    #[must_use]
+    pub fn document_exists(index: &str, uuid: &str, id: &str) -> Self {
+        Self::new(
+            409,
+            "version_conflict_engine_exception",
+            format!("[{id}]: version conflict, document already exists (current version [1])"),
+        )
+        .with("index_uuid", uuid)
+        .with("shard", "0")
+        .with("index", index)
+    }
+
+    /// An answer of more buckets than allowed.
+    #[must_use]
+    pub fn too_many_buckets(buckets_max: usize) -> Self {
+        Self::new(
+            400,
+            "too_many_buckets_exception",
+            format!(
+                "Trying to create too many buckets. Must be less than or equal to: \
+                 [{buckets_max}] but this number of buckets was exceeded. This limit can be set \
+                 by changing the [search.max_buckets] cluster level setting."
+            ),
+        )
+        .with("max_buckets", buckets_max)
+    }
+
+    /// Something that this server cannot do yet; it says so instead of answering wrongly.
+    #[must_use]
+    pub fn unsupported(what: impl AsRef<str>) -> Self {
+        Self::illegal_argument(format!("{} is not supported yet", what.as_ref()))
+    }
+
+    /// Adds a fact beside type and reason.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.cause.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// Names what led to it.
+    #[must_use]
+    pub fn caused_by(mut self, inner: Self) -> Self {
+        self.cause.caused_by = Some(inner.cause);
+        self
+    }
+
+    /// Lets `root_cause` name `inner`, which is also what led to it.
+    #[must_use]
+    pub fn rooted_in(mut self, inner: Self) -> Self {
+        self.cause.root = Some(inner.cause.clone());
+        self.cause.caused_by = Some(inner.cause);
+        self
+    }
+
+    /// Says that the search failed while it ran on `index`: the error is wrapped as a failed phase.
+    /// An error that is wrapped already stays as it is.
+    #[must_use]
+    pub fn on_shard(mut self, index: &str) -> Self {
+        self.shard_of.get_or_insert_with(|| index.into());
+        self
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The type, inside of any wrapping.
+    #[must_use]
+    pub fn error_type(&self) -> &str {
+        &self.cause.error_type
+    }
+
+    /// The reason, inside of any wrapping.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.cause.reason
+    }
+
+    /// What `error` holds in an envelope.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let mut error = Map::new();
+        let root = self.cause.root.as_deref().unwrap_or(&self.cause);
+        error.insert("root_cause".into(), json!([root.without_cause()]));
+        if let Some(index) = &self.shard_of {
+            error.insert("type".into(), "search_phase_execution_exception".into());
+            error.insert("reason".into(), "all shards failed".into());
+            error.insert("phase".into(), "query".into());
+            error.insert("grouped".into(), true.into());
+            let shard = json!({
+                "shard": 0, "index": index, "node": NODE_NAME, "reason": self.cause.to_value(),
+            });
+            error.insert("failed_shards".into(), json!([shard]));
+            error.insert("caused_by".into(), self.cause.to_value());
+        } else if let Value::Object(own) = self.cause.to_value() {
+            error.extend(own);
+        }
+        Value::Object(error)
+    }
+
+    /// What `error` holds in an item of a bulk answer: no root cause there.
+    #[must_use]
+    pub fn to_item_value(&self) -> Value {
+        self.cause.to_value()
+    }
+
+    /// The whole envelope.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("an envelope of texts and numbers is JSON")
+    }
+}
+
+impl Serialize for ElasticError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("error", &self.to_value())?;
+        map.serialize_entry("status", &self.status)?;
+        map.end()
+    }
+}
+
+impl std::fmt::Display for ElasticError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "{}: {}",
+            self.cause.error_type, self.cause.reason
+        )
+    }
+}
+
+impl std::error::Error for ElasticError {}
+
+impl Cause {
+    fn without_cause(&self) -> Value {
+        let mut map = Map::new();
+        map.insert("type".into(), self.error_type.clone().into());
+        map.insert("reason".into(), self.reason.clone().into());
+        map.extend(self.metadata.clone());
+        Value::Object(map)
+    }
+
+    fn to_value(&self) -> Value {
+        let mut value = self.without_cause();
+        if let (Value::Object(map), Some(inner)) = (&mut value, &self.caused_by) {
+            map.insert("caused_by".into(), inner.to_value());
+        }
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_envelope_starts_with_the_root_cause() {
+        let error = ElasticError::index_not_found("logs");
+        assert_eq!(
+            String::from_utf8(error.to_bytes()).expect("text"),
+            r#"{"error":{"root_cause":[{"type":"index_not_found_exception","reason":"no such index [logs]","resource.type":"index_or_alias","resource.id":"logs","index_uuid":"_na_","index":"logs"}],"type":"index_not_found_exception","reason":"no such index [logs]","resource.type":"index_or_alias","resource.id":"logs","index_uuid":"_na_","index":"logs"},"status":404}"#
+        );
+    }
+
+    #[test]
+    fn an_error_of_a_shard_is_a_failed_phase() {
+        let value = ElasticError::illegal_argument("no")
+            .on_shard("logs")
+            .to_value();
+        assert_eq!(value["type"], "search_phase_execution_exception");
+        assert_eq!(value["root_cause"][0]["type"], "illegal_argument_exception");
+        assert_eq!(value["failed_shards"][0]["reason"]["reason"], "no");
+        assert_eq!(value["caused_by"]["type"], "illegal_argument_exception");
+    }
+}

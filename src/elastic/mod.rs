@@ -1,0 +1,36 @@
+//! The Elasticsearch edge: JSON to typed requests and typed answers to JSON.
+//!
+//! Everything here is a pure function of bytes, mappings and an instant that the caller names. It
+//! knows no socket, no file, no clock and nothing of how a search runs.
+
+mod bulk;
+mod error;
+mod filter_path;
+mod index;
+mod index_expression;
+mod info;
+mod mapping;
+mod msearch;
+mod params;
+mod search;
+mod shape;
+mod template;
+
+pub use bulk::{
+    BulkAction, BulkOperation, BulkOutcome, WrittenDocument, parse_bulk, render_bulk,
+    render_document,
+};
+pub use error::ElasticError;
+pub use filter_path::{FilterPath, pretty};
+pub use index::{IndexDefinition, parse_create_index};
+pub use index_expression::{IndexOptions, check_index_name, resolve_indices};
+pub use info::{
+    ServerInfo, render_field_caps, render_health, render_indices, render_info, render_mappings,
+    render_settings,
+};
+pub use mapping::{mapping_to_value, put_mapping};
+pub use msearch::{SearchItem, parse_msearch, render_msearch};
+pub use params::{IndexParams, SearchParams};
+pub use search::{ParsedSearch, RESULT_WINDOW_MAX, SearchTarget, parse_count, parse_search};
+pub use shape::{ResponseShape, render_count, render_search};
+pub use template::{Templates, parse_template, render_templates};

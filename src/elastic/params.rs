@@ -1,0 +1,152 @@
+//! Parameters of URLs, checked by name and by value.
+
+use super::{ElasticError, IndexOptions};
+
+/// Parameters that every path knows; the server acts on them.
+const GENERAL: &[&str] = &[
+    "pretty",
+    "human",
+    "error_trace",
+    "filter_path",
+    "format",
+    "source",
+    "source_content_type",
+];
+
+/// Parameters of searches that tell a cluster how to go about it; one node has no choice.
+const WITHOUT_EFFECT: &[&str] = &[
+    "allow_partial_search_results",
+    "batched_reduce_size",
+    "cancel_after_time_interval",
+    "ccs_minimize_roundtrips",
+    "expand_wildcards",
+    "ignore_throttled",
+    "max_concurrent_searches",
+    "max_concurrent_shard_requests",
+    "phase_took",
+    "pre_filter_shard_size",
+    "preference",
+    "request_cache",
+    "routing",
+    "search_type",
+    "terminate_after",
+    "timeout",
+    "track_scores",
+];
+
+/// Which indices a URL's expression may leave out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct IndexParams {
+    /// See [`IndexOptions::ignore_unavailable`].
+    pub ignore_unavailable: Option<bool>,
+    /// See [`IndexOptions::allow_no_indices`].
+    pub allow_no_indices: Option<bool>,
+}
+
+impl IndexParams {
+    /// The options with the defaults of a search.
+    #[must_use]
+    pub fn options(self) -> IndexOptions {
+        let default = IndexOptions::default();
+        IndexOptions {
+            ignore_unavailable: self
+                .ignore_unavailable
+                .unwrap_or(default.ignore_unavailable),
+            allow_no_indices: self.allow_no_indices.unwrap_or(default.allow_no_indices),
+        }
+    }
+}
+
+/// Parameters of `_search`, `_msearch` and `_count`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SearchParams {
+    /// Which indices may be left out.
+    pub indices: IndexParams,
+    /// A query in query-string syntax.
+    pub q: Option<String>,
+    /// The field of words without one.
+    pub df: Option<String>,
+    /// `and` between words instead of `or`.
+    pub default_operator: Option<String>,
+    /// Values of a wrong type match nothing instead of an error.
+    pub lenient: Option<bool>,
+    /// Hits returned.
+    pub size: Option<String>,
+    /// Hits skipped.
+    pub from: Option<String>,
+    /// Order: `field:desc,other`.
+    pub sort: Option<String>,
+    /// `true`, `false` or a list of fields.
+    pub source: Option<String>,
+    /// Fields of `_source` to return.
+    pub source_includes: Option<String>,
+    /// Fields of `_source` to leave out.
+    pub source_excludes: Option<String>,
+    /// How exactly hits are counted.
+    pub track_total_hits: Option<String>,
+    /// The total as a number instead of an object.
+    pub total_hits_as_int: bool,
+    /// Names of aggregations carry their type.
+    pub typed_keys: bool,
+    /// `false`: answer from rows alone.
+    pub rollup: Option<bool>,
+}
+
+impl SearchParams {
+    /// Reads the parameters of `path`, which errors name.
+    ///
+    /// # Errors
+    /// On a name that no search knows, and on a value that does not fit.
+    pub fn parse<'a>(
+        path: &str,
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, ElasticError> {
+        let mut params = Self::default();
+        let text = |value: &str| Some(value.to_owned());
+        for (name, value) in pairs {
+            match name {
+                "ignore_unavailable" => {
+                    params.indices.ignore_unavailable = Some(flag(name, value)?)
+                }
+                "allow_no_indices" => params.indices.allow_no_indices = Some(flag(name, value)?),
+                "q" => params.q = text(value),
+                "df" => params.df = text(value),
+                "default_operator" => params.default_operator = text(value),
+                "lenient" => params.lenient = Some(flag(name, value)?),
+                "analyze_wildcard" => _ = flag(name, value)?,
+                "size" => params.size = text(value),
+                "from" => params.from = text(value),
+                "sort" => params.sort = text(value),
+                "_source" => params.source = text(value),
+                "_source_includes" => params.source_includes = text(value),
+                "_source_excludes" => params.source_excludes = text(value),
+                "track_total_hits" => params.track_total_hits = text(value),
+                "rest_total_hits_as_int" => params.total_hits_as_int = flag(name, value)?,
+                "typed_keys" => params.typed_keys = flag(name, value)?,
+                "rollup" => params.rollup = Some(flag(name, value)?),
+                known if GENERAL.contains(&known) || WITHOUT_EFFECT.contains(&known) => {}
+                unknown => return Err(unrecognized(path, unknown)),
+            }
+        }
+        Ok(params)
+    }
+}
+
+/// A parameter that nobody knows.
+#[must_use]
+pub(crate) fn unrecognized(path: &str, name: &str) -> ElasticError {
+    ElasticError::illegal_argument(format!(
+        "request [{path}] contains unrecognized parameter: [{name}]"
+    ))
+}
+
+/// A flag: present without a value is true.
+fn flag(name: &str, value: &str) -> Result<bool, ElasticError> {
+    match value {
+        "" | "true" => Ok(true),
+        "false" => Ok(false),
+        other => Err(ElasticError::illegal_argument(format!(
+            "Failed to parse value [{other}] of [{name}] as only [true] or [false] are allowed."
+        ))),
+    }
+}
