@@ -8,5 +8,6 @@
 //! `store` → { `log`, `segment`, `catalog` } → { `disk`, `model` }; `model` depends on nothing.
 
 pub mod catalog;
+pub mod disk;
 pub mod model;
 pub mod segment;

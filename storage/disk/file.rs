@@ -1,0 +1,244 @@
+//! A folder of the operating system: the only place that calls it for files.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{AppendFile, Disk, FilePath, ReadFile};
+
+/// Held by the process that uses a folder. Never removed: a second process could otherwise lock
+/// a file that has no name any more.
+const LOCK_FILE: &str = "LOCK";
+
+/// A folder that this process owns as long as the value lives.
+#[derive(Debug)]
+pub struct FileDisk {
+    root: PathBuf,
+    /// The operating system lets go of the lock when the file is closed, even by `kill -9`.
+    _lock: File,
+}
+
+#[derive(Debug)]
+struct FileAppend {
+    file: File,
+    len_bytes: u64,
+    /// After a failed sync the kernel may drop the bytes and report success the next time.
+    sync_failed: bool,
+}
+
+#[derive(Debug)]
+struct FileRead(File);
+
+impl FileDisk {
+    /// Makes the folder where it is missing and takes it for this process.
+    ///
+    /// # Errors
+    /// `WouldBlock` when another process (or another `FileDisk` of this one) holds the folder;
+    /// what the operating system reports otherwise.
+    pub fn open(root: impl AsRef<Path>) -> io::Result<Self> {
+        let root = root.as_ref().to_path_buf();
+        create_folders_durably(&root)?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(root.join(LOCK_FILE))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { root, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(io::Error::new(
+                io::ErrorKind::WouldBlock,
+                format!(
+                    "the folder '{}' is in use by another process, which holds its file {LOCK_FILE}",
+                    root.display()
+                ),
+            )),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn absolute(&self, path: &FilePath) -> PathBuf {
+        self.root.join(path.as_str())
+    }
+
+    /// The names inside a folder that are folders, or those that are not.
+    fn names(&self, directory: &FilePath, kind: EntryKind) -> io::Result<Vec<FilePath>> {
+        let entries = match fs::read_dir(self.absolute(directory)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() != (kind == EntryKind::Folder) {
+                continue;
+            }
+            // Names that the store cannot have made are none of its business.
+            let name = entry.file_name();
+            let path = name.to_str().map(|name| format!("{directory}/{name}"));
+            found.extend(path.and_then(|path| FilePath::parse(&path).ok()));
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum EntryKind {
+    File,
+    Folder,
+}
+
+impl Disk for FileDisk {
+    fn create(&self, path: &FilePath) -> io::Result<Box<dyn AppendFile>> {
+        let absolute = self.absolute(path);
+        let make = || {
+            OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(&absolute)
+        };
+        let file = match make() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if let Some(parent) = absolute.parent() {
+                    create_folders_durably(parent)?;
+                }
+                make()
+            }
+            result => result,
+        };
+        let file = file.map_err(|error| named(&error, "create", path))?;
+        Ok(Box::new(FileAppend {
+            file,
+            len_bytes: 0,
+            sync_failed: false,
+        }))
+    }
+
+    fn append(&self, path: &FilePath) -> io::Result<Box<dyn AppendFile>> {
+        let file = OpenOptions::new().write(true).open(self.absolute(path));
+        let file = file.map_err(|error| named(&error, "open", path))?;
+        let len_bytes = file.metadata()?.len();
+        Ok(Box::new(FileAppend {
+            file,
+            len_bytes,
+            sync_failed: false,
+        }))
+    }
+
+    fn open(&self, path: &FilePath) -> io::Result<Arc<dyn ReadFile>> {
+        let file = File::open(self.absolute(path)).map_err(|error| named(&error, "open", path))?;
+        Ok(Arc::new(FileRead(file)))
+    }
+
+    fn rename(&self, from: &FilePath, to: &FilePath) -> io::Result<()> {
+        fs::rename(self.absolute(from), self.absolute(to))
+            .map_err(|error| named(&error, "rename", from))
+    }
+
+    fn remove(&self, path: &FilePath) -> io::Result<()> {
+        fs::remove_file(self.absolute(path)).map_err(|error| named(&error, "remove", path))
+    }
+
+    fn list(&self, directory: &FilePath) -> io::Result<Vec<FilePath>> {
+        self.names(directory, EntryKind::File)
+    }
+
+    fn list_directories(&self, directory: &FilePath) -> io::Result<Vec<FilePath>> {
+        self.names(directory, EntryKind::Folder)
+    }
+
+    fn remove_directory(&self, directory: &FilePath) -> io::Result<()> {
+        match fs::remove_dir(self.absolute(directory)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result.map_err(|error| named(&error, "remove folder", directory)),
+        }
+    }
+
+    fn sync_directory(&self, directory: &FilePath) -> io::Result<()> {
+        sync_folder(&self.absolute(directory))
+            .map_err(|error| named(&error, "sync folder", directory))
+    }
+}
+
+impl FileAppend {
+    fn must_be_sound(&self) -> io::Result<()> {
+        if self.sync_failed {
+            return Err(io::Error::other(
+                "an earlier sync of this file failed: which bytes are durable is unknown",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl AppendFile for FileAppend {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.must_be_sound()?;
+        // Written at our own idea of the end, so that half of a failed append is overwritten.
+        self.file.write_all_at(bytes, self.len_bytes)?;
+        self.len_bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.must_be_sound()?;
+        let result = self.file.sync_data();
+        self.sync_failed = result.is_err();
+        result
+    }
+
+    fn len_bytes(&self) -> u64 {
+        self.len_bytes
+    }
+
+    fn truncate(&mut self, len_bytes: u64) -> io::Result<()> {
+        self.must_be_sound()?;
+        if len_bytes < self.len_bytes {
+            self.file.set_len(len_bytes)?;
+            self.len_bytes = len_bytes;
+        }
+        Ok(())
+    }
+}
+
+impl ReadFile for FileRead {
+    fn len_bytes(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(out, offset)
+    }
+}
+
+/// Makes a folder and those above it, and syncs the name of each new one into the folder above.
+fn create_folders_durably(folder: &Path) -> io::Result<()> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder
+        .parent()
+        .filter(|above| !above.as_os_str().is_empty());
+    if let Some(above) = above {
+        create_folders_durably(above)?;
+    }
+    match fs::create_dir(folder) {
+        // Another thread made it first; it syncs the name as we do.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => {
+            return Err(error);
+        }
+        Ok(()) | Err(_) => {}
+    }
+    sync_folder(above.unwrap_or(Path::new(".")))
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+fn named(error: &io::Error, verb: &str, path: &FilePath) -> io::Error {
+    io::Error::new(error.kind(), format!("could not {verb} '{path}': {error}"))
+}
