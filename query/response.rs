@@ -20,6 +20,8 @@ pub struct SearchResponse {
 /// One row.
 #[derive(Debug, Clone)]
 pub struct Hit {
+    /// Which part of a search over several topics it is from: 0 for the first or only one.
+    pub part: usize,
     /// Its id: given by the writer, else `partition-offset`.
     pub id: String,
     /// Where it came from.
@@ -96,9 +98,9 @@ pub enum MetricResult {
     Sum(ExactSum),
     /// Mean; `None` without values.
     Avg(Option<f64>),
-    /// Smallest value.
+    /// Smallest value; integers that fit have exponent 0, others no trailing zeros.
     Min(Option<Decimal>),
-    /// Largest value.
+    /// Largest value, in the same form.
     Max(Option<Decimal>),
     /// Number of values.
     ValueCount(u64),

@@ -1,0 +1,50 @@
+//! Why a search has no answer.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+/// Why a search has no answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// The answer would have more buckets than it may.
+    #[error("the answer has more than {buckets_max} buckets; the limit is search.max_buckets")]
+    TooManyBuckets {
+        /// The limit.
+        buckets_max: usize,
+    },
+    /// The search would hold more state than it may.
+    #[error("the search needs more than {state_bytes_max} bytes of state")]
+    StateTooLarge {
+        /// The limit.
+        state_bytes_max: usize,
+    },
+    /// A pattern that cannot be read, or would take too much memory.
+    #[error("cannot read pattern '{pattern}'")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        source: Box<regex::Error>,
+    },
+    /// Terms of a number field are chosen by value, never by pattern.
+    #[error("a pattern cannot choose terms of the number field '{column}'")]
+    PatternOverNumbers {
+        /// The field's column.
+        column: Arc<str>,
+    },
+    /// The values of a field are of another kind than the search takes them for.
+    #[error("field '{column}' cannot be used here: its values are of another type")]
+    WrongKind {
+        /// The field's column.
+        column: Arc<str>,
+    },
+    /// Searches over several topics ask for different aggregations, or for terms of fields that are
+    /// texts in one and numbers in another.
+    #[error("the topics of the search do not fit together at aggregation '{aggregation}'")]
+    DifferentShapes {
+        /// The aggregation's name.
+        aggregation: String,
+    },
+}

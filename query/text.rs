@@ -1,0 +1,108 @@
+//! How full text is cut into tokens, and how tokens match.
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::request::TokenMatch;
+
+/// Longest token, in characters; longer words are cut into tokens of this length.
+const TOKEN_CHARS_MAX: usize = 255;
+
+/// The tokens of `text`: its words by Unicode's boundaries, in lower case.
+#[must_use]
+pub fn tokens(text: &str) -> Vec<String> {
+    let mut tokens = Vec::new();
+    for word in text.unicode_words() {
+        let mut characters = word.chars().flat_map(char::to_lowercase).peekable();
+        while characters.peek().is_some() {
+            tokens.push(characters.by_ref().take(TOKEN_CHARS_MAX).collect());
+        }
+    }
+    tokens
+}
+
+/// Whether `tokens` occur in `text` as `how` says. Nothing to look for is found nowhere.
+pub(crate) fn matches(text: &[String], tokens: &[String], how: TokenMatch) -> bool {
+    if tokens.is_empty() {
+        return false;
+    }
+    match how {
+        TokenMatch::Any => tokens.iter().any(|token| text.contains(token)),
+        TokenMatch::All => tokens.iter().all(|token| text.contains(token)),
+        TokenMatch::Phrase { slop: 0 } => text.windows(tokens.len()).any(|run| run == tokens),
+        TokenMatch::Phrase { slop } => matches_loosely(text, tokens, slop),
+    }
+}
+
+/// Whether one place for each token can be chosen so that they are off their order by no more than
+/// `slop` positions together: the spread of (place in text − place in phrase), as Lucene counts it.
+fn matches_loosely(text: &[String], tokens: &[String], slop: u32) -> bool {
+    let places: Vec<Vec<usize>> = tokens
+        .iter()
+        .map(|token| {
+            (0..text.len())
+                .filter(|place| text[*place] == *token)
+                .collect()
+        })
+        .collect();
+    if places.iter().any(Vec::is_empty) {
+        return false;
+    }
+    // Shifted by the phrase's length so that differences stay unsigned.
+    let shifted = |phrase_place: usize, place: usize| place + tokens.len() - phrase_place;
+    let mut next = vec![0; tokens.len()];
+    // Sweep: the token that lies furthest back moves to its next place.
+    loop {
+        let at = |token: usize| shifted(token, places[token][next[token]]);
+        let lowest = (0..tokens.len())
+            .min_by_key(|token| at(*token))
+            .expect("there is a token");
+        let highest = (0..tokens.len()).map(at).max().expect("there is a token");
+        let is_near = highest - at(lowest) <= slop as usize;
+        if is_near && places_differ(&places, &next) {
+            return true;
+        }
+        next[lowest] += 1;
+        if next[lowest] == places[lowest].len() {
+            return false;
+        }
+    }
+}
+
+/// Whether no two tokens of the phrase stand on the same word.
+fn places_differ(places: &[Vec<usize>], next: &[usize]) -> bool {
+    let mut chosen: Vec<usize> = places.iter().zip(next).map(|(all, at)| all[*at]).collect();
+    chosen.sort_unstable();
+    chosen.windows(2).all(|pair| pair[0] != pair[1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_in_lower_case() {
+        let check = |text: &str, expected: &[&str]| assert_eq!(tokens(text), expected);
+        check(
+            "The 2 QUICK Brown-Foxes.",
+            &["the", "2", "quick", "brown", "foxes"],
+        );
+        check("don't 3.14 a_b", &["don't", "3.14", "a_b"]);
+        check("日本", &["日", "本"]);
+        check(" -- ", &[]);
+        assert_eq!(tokens(&"x".repeat(300)).len(), 2);
+    }
+
+    #[test]
+    fn phrases_and_slop() {
+        let check = |text: &str, phrase: &str, slop: u32| {
+            matches(&tokens(text), &tokens(phrase), TokenMatch::Phrase { slop })
+        };
+        assert!(check("a quick brown fox", "quick brown", 0));
+        assert!(!check("a quick red fox", "quick fox", 0));
+        assert!(check("a quick red fox", "quick fox", 1));
+        assert!(check("a b", "b a", 2));
+        assert!(!check("a b", "b a", 1));
+        assert!(!check("a", "a a", 1));
+        assert!(check("a a", "a a", 1));
+    }
+}
