@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::{Rejected, SegmentId, SegmentMeta, TimeField, Topic};
+use super::{RejectedRecords, SegmentId, SegmentMeta, TimeField, Topic};
 use crate::model::{Mapping, Offset, Partition, PartitionId, TopicId, TopicName};
 
 /// Version of the encoding of edits.
@@ -54,8 +54,9 @@ pub enum CatalogChange {
         segment: Option<SegmentMeta>,
         /// The first offset of each partition that is not a row in a segment yet.
         watermarks: Vec<(PartitionId, Offset)>,
-        /// Records below the watermarks that could not become rows.
-        rejected: Vec<Rejected>,
+        /// Records below the watermarks that could not become rows, those of earlier seals not
+        /// counted again.
+        rejected: RejectedRecords,
     },
     /// An index template, new or replaced.
     PutTemplate {

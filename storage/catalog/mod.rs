@@ -11,15 +11,24 @@ mod checkpoint;
 mod edit;
 mod entries;
 mod hex;
+mod memory;
 mod rejected;
+#[cfg(feature = "rocksdb")]
+mod rocks;
 mod segment_meta;
 mod state;
 mod topic;
 
+#[cfg(test)]
+mod tests;
+
 pub use checkpoint::{CatalogError, CheckpointStore, Entries};
 pub use edit::{CatalogChange, EDIT_VERSION, Edit, EditDecodeError, EditError};
 pub use entries::{CHECKPOINT_FORMAT_VERSION, decode_entry, encode_entry};
+pub use memory::MemoryCheckpoint;
 pub use rejected::{REJECTED_KEPT_MAX, REJECTED_REASONS_MAX, Rejected, RejectedRecords};
+#[cfg(feature = "rocksdb")]
+pub use rocks::RocksCheckpoint;
 pub use segment_meta::{SegmentId, SegmentMeta};
 pub use state::{Catalog, PARTITIONS_MAX, TopicState};
 pub use topic::{Dynamic, Materialize, TimeField, Topic};

@@ -68,19 +68,35 @@ impl RejectedRecords {
         self.newest.iter()
     }
 
-    /// Counts `rejected` and remembers the newest of them.
-    pub fn add(&mut self, rejected: &[Rejected]) {
-        for record in rejected {
-            let full = self.counts.len() >= REJECTED_REASONS_MAX;
-            let reason = match full && !self.counts.contains_key(&record.reason) {
-                true => OTHER_REASON.into(),
-                false => Arc::clone(&record.reason),
-            };
-            *self.counts.entry(reason).or_default() += 1;
+    /// Counts `record` and remembers it.
+    pub fn add(&mut self, record: Rejected) {
+        self.count(&record.reason, 1);
+        self.remember(record);
+    }
+
+    /// Counts and remembers what `later` does.
+    pub fn merge(&mut self, later: &Self) {
+        for (reason, count) in &later.counts {
+            self.count(reason, *count);
         }
-        let fresh = &rejected[rejected.len().saturating_sub(REJECTED_KEPT_MAX)..];
-        self.newest.extend(fresh.iter().cloned());
-        let surplus = self.newest.len().saturating_sub(REJECTED_KEPT_MAX);
-        self.newest.drain(..surplus);
+        for record in &later.newest {
+            self.remember(record.clone());
+        }
+    }
+
+    fn count(&mut self, reason: &Arc<str>, count: u64) {
+        let is_full = self.counts.len() >= REJECTED_REASONS_MAX;
+        let reason = match is_full && !self.counts.contains_key(reason) {
+            true => OTHER_REASON.into(),
+            false => Arc::clone(reason),
+        };
+        *self.counts.entry(reason).or_default() += count;
+    }
+
+    fn remember(&mut self, record: Rejected) {
+        if self.newest.len() == REJECTED_KEPT_MAX {
+            self.newest.pop_front();
+        }
+        self.newest.push_back(record);
     }
 }

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::model::{OffsetRange, PartitionId, TimeRange};
 
 /// A segment's number, given once in the whole store and never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct SegmentId(pub u64);
 

@@ -188,7 +188,7 @@ impl Catalog {
             } => {
                 self.add_segment(*topic, segment.as_ref())?;
                 self.advance(*topic, watermarks)?;
-                Arc::make_mut(&mut self.state_mut(*topic)?.rejected).add(rejected);
+                Arc::make_mut(&mut self.state_mut(*topic)?.rejected).merge(rejected);
                 Ok(())
             }
             CatalogChange::PutTemplate { name, body } => {
