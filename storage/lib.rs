@@ -9,5 +9,6 @@
 
 pub mod catalog;
 pub mod disk;
+pub mod log;
 pub mod model;
 pub mod segment;

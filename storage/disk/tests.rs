@@ -1,1 +1,1 @@
-
+//! What disks promise, checked.

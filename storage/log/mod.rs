@@ -1,0 +1,23 @@
+//! The log: Kafka's record batches byte for byte, one journal that makes them durable, one folder
+//! of files a partition that keeps them.
+//!
+//! [`RecordBatch`] is the unit: only parsed, checksummed batches are appended. [`Journal`] takes
+//! the batches of all partitions and everything else that must be durable, with one sync for all.
+//! [`PartitionLog`] holds the same batches for reading, and is synced only now and then: the
+//! journal fills in what its files may lose. [`ProducerStates`] knows repeated batches.
+//! What is inside a record's value is none of its business, and neither is the Kafka API.
+
+mod batch;
+mod builder;
+mod codec;
+mod cursor;
+mod header;
+mod records;
+#[cfg(test)]
+mod tests;
+
+pub use batch::{Batches, RecordBatch};
+pub use builder::{BatchBuilder, NewRecord, ProducerStamp};
+pub use codec::{Codec, DECOMPRESSED_BYTES_MAX, DecompressionBuffer};
+pub use header::{BATCH_HEADER_BYTES, BatchError, BatchHeader, RecordFault};
+pub use records::{Header, Headers, Record, Records};
