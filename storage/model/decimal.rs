@@ -99,16 +99,31 @@ impl Decimal {
         }
     }
 
-    /// Compares by value.
+    /// Compares by value, exactly.
     #[must_use]
     pub fn compare(self, other: Self) -> Ordering {
-        if self.exponent == other.exponent {
-            return self.mantissa.cmp(&other.mantissa);
+        let shift = i32::from(self.exponent) - i32::from(other.exponent);
+        match u32::try_from(shift) {
+            Ok(0) => self.mantissa.cmp(&other.mantissa),
+            Ok(shift) => compare_shifted(self.mantissa, shift, other.mantissa),
+            Err(_) => {
+                compare_shifted(other.mantissa, shift.unsigned_abs(), self.mantissa).reverse()
+            }
         }
-        // Distinct shortest decimals are distinct doubles, so their doubles decide; only integers
-        // beyond 2^53 can tie there, and those have exponent 0 on both sides.
-        self.to_f64().total_cmp(&other.to_f64())
     }
+}
+
+/// Any 64-bit integer but zero, times this power of ten or a higher one, is beyond all of them.
+const SHIFT_BEYOND: u32 = 20;
+
+/// Compares `mantissa × 10^shift` with `other`.
+fn compare_shifted(mantissa: i64, shift: u32, other: i64) -> Ordering {
+    if mantissa != 0 && shift >= SHIFT_BEYOND {
+        return mantissa.cmp(&0);
+    }
+    // Below 2^63 × 10^19, which fits 128 bits.
+    let shifted = i128::from(mantissa) * 10_i128.pow(shift.min(SHIFT_BEYOND - 1));
+    shifted.cmp(&i128::from(other))
 }
 
 #[cfg(test)]
@@ -136,7 +151,38 @@ mod tests {
         assert_eq!(Decimal::from_f64(f64::NAN), None);
     }
 
+    #[test]
+    fn order_is_by_value() {
+        let decimal = |mantissa, exponent| Decimal { mantissa, exponent };
+        let check = |a, b, expected: Ordering| {
+            assert_eq!(Decimal::compare(a, b), expected);
+            assert_eq!(Decimal::compare(b, a), expected.reverse());
+        };
+        check(decimal(150, -2), decimal(15, -1), Ordering::Equal);
+        check(decimal(0, 300), decimal(0, -300), Ordering::Equal);
+        check(decimal(0, 300), decimal(1, -300), Ordering::Less);
+        check(decimal(-1, 300), decimal(i64::MIN, 0), Ordering::Less);
+        check(
+            decimal(i64::MAX, 19),
+            decimal(i64::MAX, 0),
+            Ordering::Greater,
+        );
+        // Equal as doubles, not as numbers.
+        check(
+            decimal(9_007_199_254_741, 3),
+            decimal(9_007_199_254_741_001, 0),
+            Ordering::Less,
+        );
+    }
+
     proptest! {
+        #[test]
+        fn order_is_that_of_doubles(a in any::<f64>(), b in any::<f64>()) {
+            if let (Some(left), Some(right)) = (Decimal::from_f64(a), Decimal::from_f64(b)) {
+                prop_assert_eq!(Some(left.compare(right)), a.partial_cmp(&b));
+            }
+        }
+
         #[test]
         fn any_double_reads_back(bits in any::<u64>()) {
             let value = f64::from_bits(bits);

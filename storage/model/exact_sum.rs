@@ -9,7 +9,8 @@ use super::Decimal;
 /// A mantissa is below 2^63 and a store holds fewer than 2^63 values, so no part can overflow.
 /// The sum is rounded once, in [`ExactSum::to_f64`]; how values were grouped, ordered or encoded
 /// does not show in it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Sums are equal when their values are, whatever powers of ten the values came in.
+#[derive(Debug, Clone, Default)]
 pub struct ExactSum {
     /// `(exponent, sum of mantissas)`, ascending by exponent, no part zero.
     parts: Vec<(i16, i128)>,
@@ -56,18 +57,34 @@ impl ExactSum {
         match self.parts.as_slice() {
             [] => 0.0,
             [(exponent, mantissas)] => scaled_to_f64(&mantissas.to_string(), *exponent),
-            [(lowest, _), ..] => {
-                let lowest = *lowest;
-                let mut total = BigInt::ZERO;
-                for (exponent, mantissas) in &self.parts {
-                    let shift = u32::try_from(exponent - lowest).expect("parts ascend");
-                    total += BigInt::from(*mantissas) * BigInt::from(10).pow(shift);
-                }
-                scaled_to_f64(&total.to_string(), lowest)
-            }
+            [(lowest, _), ..] => scaled_to_f64(&self.scaled_to(*lowest).to_string(), *lowest),
         }
     }
+
+    /// The sum divided by `10^exponent`, which is no higher than that of any part.
+    fn scaled_to(&self, exponent: i16) -> BigInt {
+        let mut total = BigInt::ZERO;
+        for (part_exponent, mantissas) in &self.parts {
+            let shift = i32::from(*part_exponent) - i32::from(exponent);
+            let shift = u32::try_from(shift).expect("the exponent is the lowest");
+            total += BigInt::from(*mantissas) * BigInt::from(10).pow(shift);
+        }
+        total
+    }
 }
+
+impl PartialEq for ExactSum {
+    fn eq(&self, other: &Self) -> bool {
+        if self.parts == other.parts {
+            return true;
+        }
+        let parts = self.parts.iter().chain(&other.parts);
+        let lowest = parts.map(|part| part.0).min().unwrap_or(0);
+        self.scaled_to(lowest) == other.scaled_to(lowest)
+    }
+}
+
+impl Eq for ExactSum {}
 
 /// Reads `digits × 10^exponent`; the standard library rounds any number of digits correctly.
 fn scaled_to_f64(digits: &str, exponent: i16) -> f64 {
@@ -86,6 +103,20 @@ mod tests {
             sum.add(Decimal::from_f64(*value).expect("finite"));
         }
         sum.to_f64()
+    }
+
+    #[test]
+    fn equal_by_value() {
+        let of = |parts: &[(i128, i16)]| {
+            let mut sum = ExactSum::default();
+            for (mantissas, exponent) in parts {
+                sum.add_scaled(*mantissas, *exponent);
+            }
+            sum
+        };
+        assert_eq!(of(&[(375, -2)]), of(&[(15, -1), (225, -2)]));
+        assert_eq!(of(&[(1, 3), (-1000, 0)]), of(&[]));
+        assert_ne!(of(&[(1, 300)]), of(&[(1, 300), (1, -300)]));
     }
 
     #[test]
