@@ -9,6 +9,10 @@ use super::header::{
     BATCH_HEADER_BYTES, BatchError, CHECKED_FROM, CHECKSUM_AT, LENGTH_EXCLUDES_BYTES,
 };
 
+/// The most bytes of records in a batch that is built here. Half of what the length field can say,
+/// since a codec may make incompressible bytes a little longer.
+const BUILT_BYTES_MAX: usize = 1 << 30;
+
 /// A record that is to be written.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NewRecord<'a> {
@@ -83,8 +87,8 @@ impl BatchBuilder {
     /// Adds a record at the end. Nothing changes when it fails.
     ///
     /// # Errors
-    /// [`BatchError::Full`] when the record does not fit the fields of a batch: 2^31 records or
-    /// bytes, or a time too far from the first record's.
+    /// [`BatchError::Full`] when the record does not fit the batch: 2^31 records, a gigabyte, or
+    /// a time too far from the first record's.
     pub fn push(&mut self, new: NewRecord<'_>) -> Result<(), BatchError> {
         let is_first = self.record_count == 0;
         let base_ms = if is_first {
@@ -114,8 +118,7 @@ impl BatchBuilder {
             put_nullable(record, Some(key.as_bytes()));
             put_nullable(record, *value);
         }
-        // Twelve bytes leave room for the record's own length and the length's exclusions.
-        if i32::try_from(BATCH_HEADER_BYTES + self.body.len() + record.len() + 12).is_err() {
+        if self.body.len() + record.len() > BUILT_BYTES_MAX {
             return Err(BatchError::Full {
                 limit: "the length of a batch",
             });

@@ -12,6 +12,7 @@ mod builder;
 mod codec;
 mod cursor;
 mod header;
+mod journal;
 mod records;
 #[cfg(test)]
 mod tests;
@@ -20,4 +21,7 @@ pub use batch::{Batches, RecordBatch};
 pub use builder::{BatchBuilder, NewRecord, ProducerStamp};
 pub use codec::{Codec, DECOMPRESSED_BYTES_MAX, DecompressionBuffer};
 pub use header::{BATCH_HEADER_BYTES, BatchError, BatchHeader, RecordFault};
+pub use journal::{
+    GROUP_BYTES_MAX, Journal, JournalError, JournalOptions, JournalPosition, Replay,
+};
 pub use records::{Header, Headers, Record, Records};
