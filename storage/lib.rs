@@ -12,3 +12,4 @@ pub mod disk;
 pub mod log;
 pub mod model;
 pub mod segment;
+pub mod store;

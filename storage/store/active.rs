@@ -1,0 +1,110 @@
+//! Rows of a topic that are not in a segment yet.
+//!
+//! Published batches are folded geometrically: a chunk is never less than half as long as the one
+//! before it allows (`previous >= 2 × last`), so `n` rows make at most about `log2 n` chunks, and
+//! each row is copied at most about `log2 n` times on its way.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::catalog::RejectedRecords;
+use crate::model::{Offset, PartitionId};
+use crate::segment::{ActiveChunk, SegmentError, SegmentReader};
+
+/// A chunk of this many rows is left alone: folding it again would cost more than a scan gains.
+const FOLD_ROWS_MAX: usize = 4 * 1024 * 1024;
+
+/// Rows, rejected records and progress since some instant.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Gathered {
+    /// In order of publishing.
+    pub(super) chunks: Vec<Arc<ActiveChunk>>,
+    /// Partitions that went on, and how far.
+    pub(super) next: BTreeMap<PartitionId, Offset>,
+    /// Records that could not become rows.
+    pub(super) rejected: RejectedRecords,
+    /// When the first of it was published.
+    pub(super) oldest_ms: Option<i64>,
+}
+
+/// What a topic holds in memory.
+#[derive(Debug, Default)]
+pub(super) struct ActiveRows {
+    /// Being written into a segment; still what queries see.
+    pub(super) sealing: Option<Sealing>,
+    /// Published since the last seal began.
+    pub(super) open: Gathered,
+}
+
+/// Rows on their way into a segment.
+#[derive(Debug)]
+pub(super) struct Sealing {
+    pub(super) gathered: Gathered,
+    /// The segment that takes their place when the edit is committed.
+    pub(super) reader: Option<Arc<SegmentReader>>,
+}
+
+impl Gathered {
+    pub(super) fn is_empty(&self) -> bool {
+        self.chunks.is_empty() && self.next.is_empty()
+    }
+
+    pub(super) fn row_count(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.row_count()).sum()
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.memory_bytes()).sum()
+    }
+
+    /// Adds what came later.
+    pub(super) fn extend(&mut self, later: Self) {
+        self.chunks.extend(later.chunks);
+        self.next.extend(later.next);
+        self.rejected.merge(&later.rejected);
+        self.oldest_ms = self.oldest_ms.or(later.oldest_ms);
+    }
+}
+
+impl ActiveRows {
+    /// All chunks, in order of publishing.
+    pub(super) fn chunks(&self) -> impl Iterator<Item = &Arc<ActiveChunk>> {
+        let sealing = self.sealing.iter();
+        let sealing = sealing.flat_map(|sealing| &sealing.gathered.chunks);
+        sealing.chain(&self.open.chunks)
+    }
+
+    /// How far `partition` has come beyond the catalog's watermark, if at all.
+    pub(super) fn next(&self, partition: PartitionId) -> Option<Offset> {
+        let sealing = self.sealing.as_ref();
+        let sealing = sealing.and_then(|sealing| sealing.gathered.next.get(&partition));
+        self.open.next.get(&partition).or(sealing).copied()
+    }
+}
+
+/// How many of the last chunks are to be folded into one: fewer than 2 means none.
+pub(super) fn foldable(chunks: &[Arc<ActiveChunk>]) -> usize {
+    let (mut count, mut rows) = (0, 0);
+    for chunk in chunks.iter().rev() {
+        let previous = chunk.row_count();
+        let is_large = previous >= FOLD_ROWS_MAX || previous >= 2 * rows;
+        if count > 0 && is_large {
+            break;
+        }
+        count += 1;
+        rows += previous;
+    }
+    count
+}
+
+/// The last chunks as one, and how many they were; `None` when they are few enough.
+pub(super) fn fold(
+    chunks: &[Arc<ActiveChunk>],
+) -> Result<Option<(usize, Arc<ActiveChunk>)>, SegmentError> {
+    let count = foldable(chunks);
+    if count < 2 {
+        return Ok(None);
+    }
+    let folded = ActiveChunk::concat(&chunks[chunks.len() - count..])?;
+    Ok(Some((count, Arc::new(folded))))
+}

@@ -1,0 +1,223 @@
+//! The state of one instant, written down so that the journal before it can go.
+//!
+//! 1. Between two commits, note the catalog, the tails of all partitions and the journal's end.
+//! 2. Sync the partition files. They may grow meanwhile: the replay skips what they hold already.
+//! 3. Write what has changed since the last checkpoint, atomically and durably.
+//! 4. Trim the journal, and remove the files of topics that the checkpoint does not name.
+//!
+//! Entries beside the catalog's: `store`, and `partition/<topic>/<partition>` for each partition.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
+
+use serde::{Deserialize, Serialize};
+
+use super::commit::Committer;
+use super::durable::DurableLog;
+use super::files::remove_deleted_topics;
+use super::staging::StagedTail;
+use super::standin::{LogEnd, PartitionLog, ProducerStates};
+use super::{Store, StoreError};
+use crate::catalog::{Catalog, CatalogError, CheckpointStore, Entries, decode_entry, encode_entry};
+use crate::log::JournalPosition;
+use crate::model::{LeaderEpoch, Offset, Partition};
+
+const HEAD_KEY: &str = "store";
+
+/// What writes checkpoints, and what the last one holds.
+#[derive(Debug)]
+pub(super) struct Checkpointer {
+    store: Box<dyn CheckpointStore>,
+    written: Entries,
+    position: JournalPosition,
+}
+
+/// What the store itself must know at the next start.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Head {
+    /// The journal counts from here on.
+    pub(super) journal_position: u64,
+    /// The epoch that batches were stored with.
+    pub(super) epoch: LeaderEpoch,
+    /// Whether the store was closed in good order, so that nothing can be missing.
+    pub(super) is_closed: bool,
+}
+
+/// One partition in a checkpoint.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct PartitionEntry {
+    /// Where the partition ends at the journal's position.
+    pub(super) next: Offset,
+    /// Where its files end durably; perhaps further.
+    pub(super) end: LogEnd,
+    /// Its producers at the journal's position.
+    pub(super) producers: ProducerStates,
+}
+
+/// The state between two commits.
+struct Captured {
+    head: Head,
+    catalog: Arc<Catalog>,
+    logs: Vec<(Partition, Arc<PartitionLog>, StagedTail)>,
+}
+
+impl Checkpointer {
+    /// Reads what the last checkpoint left.
+    pub(super) fn load(store: Box<dyn CheckpointStore>) -> Result<Self, CatalogError> {
+        let mut checkpointer = Self {
+            written: store.load()?,
+            store,
+            position: JournalPosition(0),
+        };
+        if let Some(head) = checkpointer.head()? {
+            checkpointer.position = JournalPosition(head.journal_position);
+        }
+        Ok(checkpointer)
+    }
+
+    /// `None` in a new store.
+    pub(super) fn head(&self) -> Result<Option<Head>, CatalogError> {
+        let key = HEAD_KEY.as_bytes();
+        let bytes = self.written.get(key);
+        bytes.map(|bytes| decode_entry(key, bytes)).transpose()
+    }
+
+    /// `None` in a new store.
+    pub(super) fn catalog(&self) -> Result<Option<Catalog>, CatalogError> {
+        Catalog::read_entries(&self.written)
+    }
+
+    /// `None` for a partition that was made later.
+    pub(super) fn partition(
+        &self,
+        partition: Partition,
+    ) -> Result<Option<PartitionEntry>, CatalogError> {
+        let key = partition_key(partition);
+        let bytes = self.written.get(&key);
+        bytes.map(|bytes| decode_entry(&key, bytes)).transpose()
+    }
+
+    /// The journal counts from here on.
+    pub(super) fn position(&self) -> JournalPosition {
+        self.position
+    }
+
+    fn write(&mut self, entries: Entries, position: JournalPosition) -> Result<(), CatalogError> {
+        let gone = self
+            .written
+            .keys()
+            .filter(|key| !entries.contains_key(*key));
+        let mut changes: Vec<_> = gone.map(|key| (key.clone(), None)).collect();
+        for (key, value) in &entries {
+            if self.written.get(key) != Some(value) {
+                changes.push((key.clone(), Some(value.clone())));
+            }
+        }
+        self.store.commit(&changes)?;
+        self.written = entries;
+        self.position = position;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Writes the state down and trims the journal. Commits go on meanwhile.
+    ///
+    /// # Errors
+    /// When files cannot be synced or the checkpoint cannot be written; the store has stopped
+    /// then. When the journal cannot be trimmed or files of deleted topics cannot be removed; the
+    /// next checkpoint tries again.
+    pub fn checkpoint(&self) -> Result<(), StoreError> {
+        let mut checkpointer = self.checkpointer();
+        let turn = self.turns.take()?;
+        let captured = self.capture(&self.committer(), false);
+        drop(turn);
+        self.write_checkpoint(&mut checkpointer, &captured)
+    }
+
+    /// Whether enough has been journaled since the last checkpoint.
+    #[must_use]
+    pub fn is_checkpoint_due(&self) -> bool {
+        self.journal_bytes() >= self.options.checkpoint_journal_bytes
+    }
+
+    /// How much a start would have to replay now.
+    #[must_use]
+    pub fn journal_bytes(&self) -> u64 {
+        let end = self.journal_end.load(Ordering::Relaxed);
+        end.saturating_sub(self.checkpointed.load(Ordering::Relaxed))
+    }
+
+    /// Commits what is staged, writes a checkpoint and ends the work of the store, so that the
+    /// next start replays nothing. Every later call answers that it is closed.
+    ///
+    /// # Errors
+    /// As for commits and checkpoints; the store has stopped in any case.
+    pub fn close(&self) -> Result<(), StoreError> {
+        let mut checkpointer = self.checkpointer();
+        let turn = self.turns.take()?;
+        self.stop(StoreError::Closed);
+        // Nothing can be staged any more; what was staged before is still to be kept.
+        self.commit_in(&turn)?;
+        let captured = self.capture(&self.committer(), true);
+        drop(turn);
+        self.write_checkpoint(&mut checkpointer, &captured)
+    }
+
+    fn checkpointer(&self) -> MutexGuard<'_, Checkpointer> {
+        let locked = self.checkpointer.lock();
+        locked.expect("nothing panics while a checkpoint is written")
+    }
+
+    fn capture(&self, committer: &Committer, is_closed: bool) -> Captured {
+        let logs = committer.durable.logs.iter();
+        let logs = logs.map(|(partition, DurableLog { log, tail })| {
+            (*partition, Arc::clone(log), tail.clone())
+        });
+        Captured {
+            head: Head {
+                journal_position: committer.journal.end().0,
+                epoch: self.epoch,
+                is_closed,
+            },
+            catalog: Arc::clone(&committer.durable.catalog),
+            logs: logs.collect(),
+        }
+    }
+
+    fn write_checkpoint(
+        &self,
+        checkpointer: &mut Checkpointer,
+        captured: &Captured,
+    ) -> Result<(), StoreError> {
+        let entries = entries(captured).map_err(|error| self.stop(error))?;
+        let position = JournalPosition(captured.head.journal_position);
+        let written = checkpointer.write(entries, position);
+        // A database that could not flush does not know what it holds.
+        written.map_err(|error| self.stop(error.into()))?;
+        self.checkpointed.store(position.0, Ordering::Relaxed);
+        self.committer().journal.trim(position)?;
+        remove_deleted_topics(&*self.disk, &captured.catalog)?;
+        Ok(())
+    }
+}
+
+/// Syncs all partition files and writes the state down.
+fn entries(captured: &Captured) -> Result<Entries, StoreError> {
+    let mut entries = Entries::new();
+    captured.catalog.write_entries(&mut entries);
+    entries.insert(HEAD_KEY.into(), encode_entry(&captured.head));
+    for (partition, log, tail) in &captured.logs {
+        let entry = PartitionEntry {
+            next: tail.next,
+            end: log.sync().map_err(StoreError::log(*partition))?,
+            producers: tail.producers.clone(),
+        };
+        entries.insert(partition_key(*partition), encode_entry(&entry));
+    }
+    Ok(entries)
+}
+
+fn partition_key(partition: Partition) -> Vec<u8> {
+    format!("partition/{:010}/{:010}", partition.topic.0, partition.id.0).into()
+}

@@ -1,0 +1,125 @@
+//! Where things lie below the store's folder, and how what nobody knows is removed.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+
+use super::StoreError;
+use crate::catalog::{Catalog, SegmentMeta};
+use crate::disk::{Disk, FilePath};
+use crate::model::TopicId;
+use crate::segment::{SegmentError, SegmentReader};
+
+/// Behind the name of a segment that is not whole yet.
+const TEMPORARY_SUFFIX: &str = ".temporary";
+
+/// The folder of a topic's segments.
+pub(super) fn segment_folder(topic: TopicId) -> FilePath {
+    path("segments").join(&topic.0.to_string())
+}
+
+/// The file of one of a topic's segments.
+pub(super) fn segment_file(topic: TopicId, meta: &SegmentMeta) -> FilePath {
+    segment_folder(topic).join(&meta.file)
+}
+
+/// Where a segment is written before it gets its name.
+pub(super) fn temporary(file: &FilePath) -> FilePath {
+    path(&format!("{file}{TEMPORARY_SUFFIX}"))
+}
+
+/// Opens a segment that the catalog says has `bytes` bytes.
+pub(super) fn open_segment(
+    disk: &dyn Disk,
+    path: &FilePath,
+    bytes: u64,
+) -> Result<Arc<SegmentReader>, StoreError> {
+    let file = disk.open(path).map_err(StoreError::io("open", path))?;
+    let found = file.len_bytes().map_err(StoreError::io("read", path))?;
+    if found != bytes {
+        return Err(StoreError::SegmentFile {
+            file: path.to_string(),
+            what: format!("has {found} bytes instead of {bytes}"),
+        });
+    }
+    Err(StoreError::segment(path)(SegmentError::NotASegment {
+        file_bytes: bytes,
+    }))
+}
+
+/// Removes the logs and segments of topics that `catalog` once knew and knows no more.
+///
+/// `catalog` must be what the checkpoint holds: a recovery from an older one would miss the files.
+/// Returns how many files are gone.
+pub(super) fn remove_deleted_topics(
+    disk: &dyn Disk,
+    catalog: &Catalog,
+) -> Result<usize, StoreError> {
+    let mut removed = 0;
+    for root in ["log", "segments"] {
+        let folders = disk.list_directories(&path(root));
+        for folder in folders.map_err(StoreError::io("list", &path(root)))? {
+            let Some(topic) = topic_of(&folder) else {
+                continue;
+            };
+            // A topic made since has no place in `catalog` yet.
+            if topic < catalog.next_topic_id() && catalog.topic(topic).is_none() {
+                removed += remove_folder(disk, &folder)?;
+            }
+        }
+    }
+    Ok(removed)
+}
+
+/// Removes the segment files that no topic of `catalog` names: they were written and never
+/// committed. Nobody may be sealing. Returns how many files are gone.
+pub(super) fn remove_unknown_segments(
+    disk: &dyn Disk,
+    catalog: &Catalog,
+) -> Result<usize, StoreError> {
+    let mut removed = 0;
+    for state in catalog.topics() {
+        let folder = segment_folder(state.topic.id);
+        let known: HashSet<_> = state.segments.iter().map(|meta| &*meta.file).collect();
+        let files = disk
+            .list(&folder)
+            .map_err(StoreError::io("list", &folder))?;
+        for file in files.iter().filter(|file| !known.contains(file.name())) {
+            remove(disk, file)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// Removes `file`; one that is gone already is as good.
+pub(super) fn remove(disk: &dyn Disk, file: &FilePath) -> Result<(), StoreError> {
+    match disk.remove(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::io("remove", file)(error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn remove_folder(disk: &dyn Disk, folder: &FilePath) -> Result<usize, StoreError> {
+    let files = disk.list(folder).map_err(StoreError::io("list", folder))?;
+    for file in &files {
+        remove(disk, file)?;
+    }
+    // No sync: a name that a power cut brings back is removed at the next start.
+    disk.remove_directory(folder)
+        .map_err(StoreError::io("remove", folder))?;
+    Ok(files.len())
+}
+
+/// The topic that a folder `log/<topic>-<partition>` or `segments/<topic>` belongs to.
+fn topic_of(folder: &FilePath) -> Option<TopicId> {
+    let name = folder.name();
+    let digits = name.split_once('-').map_or(name, |(topic, _)| topic);
+    digits.parse().ok().map(TopicId)
+}
+
+fn path(text: &str) -> FilePath {
+    FilePath::parse(text).expect("names of files are made by the store")
+}

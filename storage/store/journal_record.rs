@@ -1,0 +1,87 @@
+//! What the journal's payloads are: a batch of a partition, or an edit of the catalog.
+//!
+//! ```text
+//! 1 · topic u32 · partition u32 · batch as in the log
+//! 2 · edit as JSON with its version                              (little-endian)
+//! ```
+
+use bytes::{Buf, Bytes};
+use thiserror::Error;
+
+use crate::catalog::{Edit, EditDecodeError};
+use crate::log::{BatchError, RecordBatch};
+use crate::model::{Partition, PartitionId, TopicId};
+
+const BATCH_TAG: u8 = 1;
+const EDIT_TAG: u8 = 2;
+
+/// Tag, topic and partition before a batch.
+const BATCH_HEAD_BYTES: usize = 9;
+
+/// One payload of the journal.
+#[derive(Debug)]
+pub(super) enum JournalRecord {
+    /// Records appended to a partition, offsets assigned.
+    Batch(Partition, RecordBatch),
+    /// A change of the catalog.
+    Edit(Edit),
+}
+
+/// Why a payload that is whole cannot be understood.
+#[derive(Debug, Error)]
+pub enum JournalRecordError {
+    /// Written by a later release.
+    #[error("kind {0} is unknown to this release")]
+    Kind(u8),
+    /// Not even a tag, or no partition behind it.
+    #[error("it ends early")]
+    Short,
+    /// Not one whole batch.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// Not an edit.
+    #[error(transparent)]
+    Edit(#[from] EditDecodeError),
+}
+
+impl JournalRecord {
+    /// Its bytes.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Batch(partition, batch) => {
+                let mut payload = Vec::with_capacity(BATCH_HEAD_BYTES + batch.bytes().len());
+                payload.push(BATCH_TAG);
+                payload.extend_from_slice(&partition.topic.0.to_le_bytes());
+                payload.extend_from_slice(&partition.id.0.to_le_bytes());
+                payload.extend_from_slice(batch.bytes());
+                payload
+            }
+            Self::Edit(edit) => {
+                let mut payload = vec![EDIT_TAG];
+                payload.extend(edit.encode());
+                payload
+            }
+        }
+    }
+
+    /// Reads what `encode` wrote.
+    pub(super) fn decode(mut payload: Bytes) -> Result<Self, JournalRecordError> {
+        match payload
+            .try_get_u8()
+            .map_err(|_| JournalRecordError::Short)?
+        {
+            BATCH_TAG => {
+                let mut number = || {
+                    payload
+                        .try_get_u32_le()
+                        .map_err(|_| JournalRecordError::Short)
+                };
+                let (topic, id) = (TopicId(number()?), PartitionId(number()?));
+                let batch = RecordBatch::parse(payload)?;
+                Ok(Self::Batch(Partition::new(topic, id), batch))
+            }
+            EDIT_TAG => Ok(Self::Edit(Edit::decode(&payload)?)),
+            kind => Err(JournalRecordError::Kind(kind)),
+        }
+    }
+}

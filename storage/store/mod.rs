@@ -1,0 +1,59 @@
+//! The store: log, segments and catalog opened together, changed through one journal.
+//!
+//! A change is *staged* (it has its place in the order), then *committed* together with all others
+//! staged by then: one write and one sync of the journal for any number of batches and edits of any
+//! number of partitions. Nothing is visible before its commit.
+//!
+//! ```text
+//! stage_batch ─┐                                  ┌→ partition files, high watermarks → read
+//! stage_edit  ─┴→ staged, in order ─commit→ journal ┴→ catalog                         → snapshot
+//!                                                      active rows ← publish (caller decodes)
+//!                                                      segments    ← seal
+//! ```
+//!
+//! A checkpoint makes the partition files durable, writes the rest of the state to the
+//! [`crate::catalog::CheckpointStore`] and trims the journal. Recovery is the same way back: the
+//! checkpoint, partition files cut at the ends that it names, then the journal from the position
+//! that it covers. Rows are made again by the caller from the watermarks on.
+//!
+//! Locks, always taken in this order, none held across a sync except the turn to commit, which is
+//! there for that: `checkpointer` → a topic's `sealing` → its `publishing` → turn → `staging` →
+//! `view`.
+//!
+//! Nothing here knows what a record holds, how it becomes a row, or how a query reads rows.
+
+mod active;
+mod checkpoint;
+mod commit;
+mod durable;
+mod error;
+mod files;
+mod journal_record;
+mod lsn;
+mod open;
+mod options;
+mod partition;
+mod produce;
+mod recovery;
+mod rows;
+mod seal;
+mod staging;
+mod standin;
+mod turn;
+mod verify;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{ReadError, StageError, StoreError};
+pub use journal_record::JournalRecordError;
+pub use lsn::Lsn;
+pub use open::Store;
+pub use options::{CHECKPOINT_JOURNAL_BYTES, STAGED_BYTES_MAX, StoreOptions};
+pub use partition::LogBounds;
+pub use produce::Staged;
+pub use recovery::Recovery;
+pub use rows::{ActiveSize, TopicSnapshot};
+pub use standin::{LogError, LogOptions, ProducerError};
+pub use verify::{VerifyProgress, VerifyReport};

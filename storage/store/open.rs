@@ -1,0 +1,122 @@
+//! The store as a value, and the small things that every part of it needs.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::checkpoint::Checkpointer;
+use super::commit::Committer;
+use super::staging::Staging;
+use super::turn::Turns;
+use super::view::View;
+use super::{Lsn, StoreError, StoreOptions};
+use crate::catalog::Catalog;
+use crate::disk::Disk;
+use crate::model::LeaderEpoch;
+
+/// Log, segments and catalog of one folder. See the [module](super) for how it works.
+///
+/// All calls may be made from any thread at any time; those that commit block on the disk.
+pub struct Store {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) options: StoreOptions,
+    pub(super) epoch: LeaderEpoch,
+    pub(super) checkpointer: Mutex<Checkpointer>,
+    pub(super) turns: Turns,
+    /// The journal's end, and the position that the last checkpoint covers.
+    pub(super) journal_end: AtomicU64,
+    pub(super) checkpointed: AtomicU64,
+    /// Used by who has the turn.
+    pub(super) committer: Mutex<Committer>,
+    pub(super) staging: Mutex<Staging>,
+    /// Something was staged, or the store has stopped.
+    pub(super) staged: Condvar,
+    pub(super) view: RwLock<View>,
+    pub(super) callbacks: RwLock<Vec<Callback>>,
+}
+
+/// Called after each commit.
+pub(super) type Callback = Box<dyn Fn() + Send + Sync>;
+
+impl Store {
+    /// The catalog: durable edits only.
+    #[must_use]
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.view().catalog)
+    }
+
+    /// The epoch that batches are stored with: it grew if the last process did not close the
+    /// store.
+    #[must_use]
+    pub fn epoch(&self) -> LeaderEpoch {
+        self.epoch
+    }
+
+    /// Everything staged up to here is durable.
+    #[must_use]
+    pub fn durable(&self) -> Lsn {
+        self.turns.durable()
+    }
+
+    /// Whether the store still works.
+    ///
+    /// # Errors
+    /// After a failure that leaves no certainty about what the disk holds, and after `close`:
+    /// what every other call answers from then on.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.turns.check()
+    }
+
+    /// Calls `callback` after each commit, and when the store stops. It must be quick, and must
+    /// not call a function of the store that commits.
+    pub fn on_commit(&self, callback: Box<dyn Fn() + Send + Sync>) {
+        self.callbacks.write().expect(NOBODY_PANICS).push(callback);
+    }
+
+    pub(super) fn call_back(&self) {
+        for callback in self.callbacks.read().expect(NOBODY_PANICS).iter() {
+            callback();
+        }
+    }
+
+    /// Ends the work of the store because of `error`, and gives what callers are told.
+    pub(super) fn stop(&self, error: StoreError) -> StoreError {
+        let told = error.again();
+        self.turns.stop(error);
+        // Under the lock, so that no waiter looks just before and sleeps just after.
+        drop(self.staging());
+        self.staged.notify_all();
+        self.call_back();
+        told
+    }
+
+    pub(super) fn view(&self) -> RwLockReadGuard<'_, View> {
+        self.view.read().expect(NOBODY_PANICS)
+    }
+
+    pub(super) fn view_mut(&self) -> RwLockWriteGuard<'_, View> {
+        self.view.write().expect(NOBODY_PANICS)
+    }
+
+    pub(super) fn staging(&self) -> MutexGuard<'_, Staging> {
+        self.staging.lock().expect(NOBODY_PANICS)
+    }
+
+    /// For who has the turn.
+    pub(super) fn committer(&self) -> MutexGuard<'_, Committer> {
+        self.committer.lock().expect(NOBODY_PANICS)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Store")
+            .field("disk", &self.disk)
+            .field("epoch", &self.epoch)
+            .field("durable", &self.turns.durable())
+            .finish_non_exhaustive()
+    }
+}
+
+const NOBODY_PANICS: &str = "nothing panics while the store's state is locked";

@@ -1,0 +1,41 @@
+//! How a store behaves.
+
+use super::standin::LogOptions;
+use crate::log::JournalOptions;
+use crate::segment::SegmentOptions;
+
+/// Bytes of staged records that may wait for a commit, unless options say otherwise.
+pub const STAGED_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes of journal after which a checkpoint is due, unless options say otherwise.
+pub const CHECKPOINT_JOURNAL_BYTES: u64 = 256 * 1024 * 1024;
+
+/// How a store behaves.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// The identity of the store if it is made now; an existing one keeps its own. Random.
+    pub store_uuid: [u8; 16],
+    /// Staged bytes beyond which staging first commits. No single batch may be larger.
+    pub staged_bytes_max: usize,
+    /// Bytes of journal after which [`super::Store::is_checkpoint_due`].
+    pub checkpoint_journal_bytes: u64,
+    /// How the journal uses its files.
+    pub journal: JournalOptions,
+    /// How partition logs use theirs.
+    pub log: LogOptions,
+    /// How segments are written.
+    pub segment: SegmentOptions,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            store_uuid: [0; 16],
+            staged_bytes_max: STAGED_BYTES_MAX,
+            checkpoint_journal_bytes: CHECKPOINT_JOURNAL_BYTES,
+            journal: JournalOptions::default(),
+            log: LogOptions,
+            segment: SegmentOptions::default(),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Staging: a change gets its place in the order.
+
+use std::sync::MutexGuard;
+
+use super::staging::{StagedTail, Staging};
+use super::standin::ProducerCheck;
+use super::{Lsn, StageError, Store, StoreError};
+use crate::catalog::{Catalog, Edit};
+use crate::log::RecordBatch;
+use crate::model::{Offset, Partition};
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Staged {
+    /// The offset of its first record.
+    pub base: Offset,
+    /// The first offset that the log has.
+    pub log_start: Offset,
+    /// The time that its records were given, if it is not the producer's.
+    pub append_time_ms: Option<i64>,
+    /// It is durable when this is.
+    pub lsn: Lsn,
+    /// Whether an earlier copy of it is stored already and this one was dropped.
+    pub is_duplicate: bool,
+}
+
+impl Store {
+    /// Stages the edit that `make` builds for the catalog with all edits staged before, so that
+    /// names and numbers cannot race. An edit without changes stages nothing.
+    ///
+    /// # Errors
+    /// What `make` says; or that the edit does not fit, or that the store has stopped.
+    pub fn stage_edit<E: From<StoreError>>(
+        &self,
+        make: impl FnOnce(&Catalog) -> Result<Edit, E>,
+    ) -> Result<Lsn, E> {
+        let mut staging = self.staging_with_room(0)?;
+        let edit = make(staging.catalog())?;
+        if edit.changes.is_empty() {
+            return Ok(staging.last());
+        }
+        let catalog = staging.catalog().apply(&edit).map_err(StoreError::from)?;
+        let lsn = staging.push_edit(edit, catalog);
+        drop(staging);
+        self.staged.notify_all();
+        Ok(lsn)
+    }
+
+    /// Stages `batch`: checks its producer's sequence and gives it the next offsets of
+    /// `partition`. While too much is staged already, it first commits that.
+    ///
+    /// # Errors
+    /// When there is no such partition, the producer's sequence does not fit, the batch is larger
+    /// than all that may be staged, or the store has stopped.
+    pub fn stage_batch(
+        &self,
+        partition: Partition,
+        mut batch: RecordBatch,
+        now_ms: i64,
+    ) -> Result<Staged, StageError> {
+        let bytes = batch.bytes().len();
+        let max = self.options.staged_bytes_max;
+        if bytes > max {
+            return Err(StageError::TooLarge { bytes, max });
+        }
+        let mut staging = self.staging_with_room(bytes)?;
+        let has_append_time = staging
+            .catalog()
+            .topic(partition.topic)
+            .is_some_and(|state| state.topic.has_log_append_time());
+        let Some(tail) = staging.tail(partition) else {
+            return Err(StageError::UnknownPartition(partition));
+        };
+        let mut staged = Staged {
+            base: tail.next,
+            log_start: self.log_start(partition),
+            append_time_ms: has_append_time.then_some(now_ms),
+            lsn: Lsn::default(),
+            is_duplicate: false,
+        };
+        match tail.producers.check(batch.header())? {
+            ProducerCheck::Accept => {}
+            ProducerCheck::Duplicate { base } => {
+                staged.base = base;
+                staged.is_duplicate = true;
+                // The first copy may still wait for its commit; it lies before this.
+                staged.lsn = staging.last();
+                return Ok(staged);
+            }
+        }
+        if let Some(append_time_ms) = staged.append_time_ms {
+            batch.set_log_append_time(append_time_ms);
+        }
+        batch.assign(tail.next, self.epoch);
+        tail.accept(&batch);
+        staged.lsn = staging.push_batch(partition, batch);
+        drop(staging);
+        self.staged.notify_all();
+        Ok(staged)
+    }
+
+    /// Waits, or commits by itself, while so much is staged that `bytes` more are too many.
+    fn staging_with_room(&self, bytes: usize) -> Result<MutexGuard<'_, Staging>, StoreError> {
+        loop {
+            let staging = self.staging();
+            self.check()?;
+            if staging.is_empty() || staging.bytes() + bytes <= self.options.staged_bytes_max {
+                return Ok(staging);
+            }
+            let last = staging.last();
+            drop(staging);
+            self.wait_durable(last)?;
+        }
+    }
+
+    fn log_start(&self, partition: Partition) -> Offset {
+        // A partition whose creation is staged but not durable starts at 0.
+        let view = self.view();
+        let partition = view.partition(partition);
+        partition.map_or_else(Offset::default, |partition| partition.log.start())
+    }
+}
+
+impl StagedTail {
+    /// Counts `batch`, whose offsets are assigned, as part of the partition.
+    pub(super) fn accept(&mut self, batch: &RecordBatch) {
+        self.producers.apply(batch.header());
+        self.next = batch.header().next_offset();
+    }
+}

@@ -1,0 +1,160 @@
+//! Opening: the state of the last checkpoint, then the journal.
+//!
+//! 1. Read the checkpoint.
+//! 2. Open each partition's files, cut at the end that the checkpoint names.
+//! 3. Follow the journal from the position that the checkpoint covers, as commits did.
+//! 4. Open the segments that the catalog names.
+//! 5. Write a checkpoint: what was read back may never have been synced. The epoch grows if the
+//!    last process did not close the store.
+//! 6. Remove segment files that no edit names, and files of topics that are gone.
+//!
+//! A crash in any step leaves what the next opening needs.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Condvar, Mutex, RwLock};
+
+use super::checkpoint::Checkpointer;
+use super::commit::Committer;
+use super::durable::Durable;
+use super::files::{open_segment, remove_unknown_segments, segment_file};
+use super::journal_record::JournalRecord;
+use super::staging::{StagedTail, Staging};
+use super::turn::Turns;
+use super::view::View;
+use super::{Store, StoreError, StoreOptions};
+use crate::catalog::{Catalog, CatalogError, CheckpointStore, TopicState};
+use crate::disk::Disk;
+use crate::log::Journal;
+use crate::model::LeaderEpoch;
+use crate::segment::SegmentReader;
+
+/// What opening a store found and did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Recovery {
+    /// Whether there was no store before.
+    pub is_new: bool,
+    /// Whether the last process closed it in good order.
+    pub was_closed: bool,
+    /// Records of the journal that the checkpoint did not cover.
+    pub replayed_records: u64,
+    /// Segment files that were written but never committed, now removed.
+    pub removed_segments: usize,
+}
+
+impl Store {
+    /// Opens the store on `disk`, or makes it there.
+    ///
+    /// Rows beyond the segments must be made again: decode each partition from
+    /// [`Store::materialized`] on.
+    ///
+    /// # Errors
+    /// When files cannot be read or are damaged where no crash damages them. The message says
+    /// what to do; nothing is removed then.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        checkpoint: Box<dyn CheckpointStore>,
+        options: StoreOptions,
+        now_ms: i64,
+    ) -> Result<(Self, Recovery), StoreError> {
+        let checkpointer = Checkpointer::load(checkpoint)?;
+        let head = checkpointer.head()?;
+        let mut recovery = Recovery {
+            is_new: head.is_none(),
+            was_closed: head.as_ref().is_some_and(|head| head.is_closed),
+            ..Recovery::default()
+        };
+        let epoch = match &head {
+            None => LeaderEpoch::default(),
+            Some(head) if head.is_closed => head.epoch,
+            Some(head) => LeaderEpoch(head.epoch.0 + 1),
+        };
+        let mut durable = restore(&disk, &checkpointer, &options)?;
+        let journal = replay(&disk, &checkpointer, &options, &mut durable, &mut recovery)?;
+        durable.check_ends()?;
+        durable.expire_producers(now_ms);
+
+        let mut view = View::new(&durable);
+        for state in durable.catalog.topics() {
+            let topic = view.topics.get_mut(&state.topic.id);
+            topic.expect("the view has the catalog's topics").readers = readers(&*disk, state)?;
+        }
+        let (journal_end, checkpointed) = (journal.end(), checkpointer.position());
+        let store = Self {
+            staging: Mutex::new(Staging::new(Arc::clone(&durable.catalog), durable.tails())),
+            committer: Mutex::new(Committer { journal, durable }),
+            view: RwLock::new(view),
+            checkpointer: Mutex::new(checkpointer),
+            journal_end: AtomicU64::new(journal_end.0),
+            checkpointed: AtomicU64::new(checkpointed.0),
+            turns: Turns::default(),
+            staged: Condvar::new(),
+            callbacks: RwLock::default(),
+            disk,
+            options,
+            epoch,
+        };
+        store.checkpoint()?;
+        recovery.removed_segments = remove_unknown_segments(&*store.disk, &store.catalog())?;
+        Ok((store, recovery))
+    }
+}
+
+/// The state at the last checkpoint.
+fn restore(
+    disk: &Arc<dyn Disk>,
+    checkpointer: &Checkpointer,
+    options: &StoreOptions,
+) -> Result<Durable, StoreError> {
+    let catalog = checkpointer.catalog()?;
+    let catalog = catalog.unwrap_or_else(|| Catalog::new(options.store_uuid));
+    let mut durable = Durable::new(Arc::clone(disk), options.log, catalog);
+    let topics = Arc::clone(&durable.catalog);
+    for partition in topics.topics().flat_map(|state| state.topic.partitions()) {
+        let Some(entry) = checkpointer.partition(partition)? else {
+            return Err(
+                CatalogError::Damaged(format!("no entry for partition {partition}")).into(),
+            );
+        };
+        let tail = StagedTail {
+            next: entry.next,
+            producers: entry.producers,
+        };
+        durable.open_log(partition, &entry.end, tail)?;
+    }
+    Ok(durable)
+}
+
+/// Follows what the journal has beyond the checkpoint.
+fn replay(
+    disk: &Arc<dyn Disk>,
+    checkpointer: &Checkpointer,
+    options: &StoreOptions,
+    durable: &mut Durable,
+    recovery: &mut Recovery,
+) -> Result<Journal, StoreError> {
+    let from = checkpointer.position();
+    let (journal, payloads) = Journal::open(Arc::clone(disk), from, options.journal)?;
+    for payload in payloads {
+        let (position, payload) = payload?;
+        let record = JournalRecord::decode(payload)
+            .map_err(|source| StoreError::JournalRecord { position, source })?;
+        durable.follow(&record)?;
+        recovery.replayed_records += 1;
+    }
+    Ok(journal)
+}
+
+/// Opens all segments of a topic.
+fn readers(
+    disk: &dyn Disk,
+    state: &TopicState,
+) -> Result<BTreeMap<String, Arc<SegmentReader>>, StoreError> {
+    let mut readers = BTreeMap::new();
+    for meta in &state.segments {
+        let path = segment_file(state.topic.id, meta);
+        let reader = open_segment(disk, &path, meta.bytes)?;
+        readers.insert(meta.file.clone(), reader);
+    }
+    Ok(readers)
+}

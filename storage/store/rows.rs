@@ -1,0 +1,207 @@
+//! Rows become visible: publishing what was decoded, and snapshots of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::active::{ActiveRows, fold};
+use super::view::{TopicWork, View};
+use super::{Store, StoreError};
+use crate::catalog::{Rejected, RejectedRecords, SegmentMeta, Topic};
+use crate::model::{ColumnBatch, Offset, OffsetRange, Partition, PartitionId, TopicId};
+use crate::segment::{ActiveChunk, RowSource};
+
+/// All rows of a topic at one instant, each exactly once.
+#[derive(Debug, Clone)]
+pub struct TopicSnapshot {
+    /// The topic.
+    pub topic: Arc<Topic>,
+    /// Its segments in order of their making, then its active chunks in order of publishing.
+    pub sources: Vec<RowSource>,
+    /// What the catalog says about the first of `sources`, which are segments.
+    pub segments: Vec<Arc<SegmentMeta>>,
+    /// Records that could not become rows.
+    pub rejected: Arc<RejectedRecords>,
+}
+
+impl TopicSnapshot {
+    /// Number of rows.
+    #[must_use]
+    pub fn row_count(&self) -> usize {
+        self.sources.iter().map(RowSource::row_count).sum()
+    }
+}
+
+/// How much waits to be sealed; rows that are being sealed count no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ActiveSize {
+    /// Rows.
+    pub rows: usize,
+    /// Memory they take, about.
+    pub bytes: usize,
+    /// Records that could not become rows.
+    pub rejected: u64,
+    /// When the first of it was published; `None` when there is nothing to seal.
+    pub oldest_ms: Option<i64>,
+}
+
+impl Store {
+    /// The first offset of `partition` that is not a row (nor rejected) yet: where decoding goes
+    /// on. After a start this is where the segments end.
+    #[must_use]
+    pub fn materialized(&self, partition: Partition) -> Offset {
+        self.view().materialized(partition)
+    }
+
+    /// Makes `rows` visible, which together with `rejected` are all that became of the records of
+    /// some partitions up to the offsets in `next`.
+    ///
+    /// # Errors
+    /// When the topic is gone, or when a row or `next` does not continue what was published
+    /// before. Then nothing is published.
+    pub fn publish(
+        &self,
+        topic: TopicId,
+        rows: ColumnBatch,
+        next: &[(PartitionId, Offset)],
+        rejected: Vec<Rejected>,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let work = self.topic_work(topic)?;
+        let _publishing = work.publishing.lock().expect(NOBODY_PANICS);
+        self.check_continues(topic, &rows, next)?;
+        let chunk = (rows.row_count() > 0).then(|| Arc::new(ActiveChunk::new(rows)));
+        {
+            let mut view = self.view_mut();
+            let view = view.topics.get_mut(&topic);
+            let open = &mut view.ok_or(StoreError::UnknownTopic(topic))?.active.open;
+            open.chunks.extend(chunk);
+            open.next.extend(next.iter().copied());
+            for record in rejected {
+                open.rejected.add(record);
+            }
+            open.oldest_ms = open.oldest_ms.or(Some(now_ms));
+        }
+        self.fold(topic);
+        Ok(())
+    }
+
+    /// All rows of a topic at this instant; `None` when there is no such topic.
+    #[must_use]
+    pub fn snapshot(&self, topic: TopicId) -> Option<TopicSnapshot> {
+        let view = self.view();
+        let (state, topic) = view.topic(topic)?;
+        let segments = state.segments.iter().map(|meta| {
+            let reader = topic.readers.get(&meta.file);
+            RowSource::Segment(Arc::clone(reader.expect("every segment has its reader")))
+        });
+        let active = topic.active.chunks().cloned().map(RowSource::Active);
+        Some(TopicSnapshot {
+            topic: Arc::clone(&state.topic),
+            sources: segments.chain(active).collect(),
+            segments: state.segments.clone(),
+            rejected: all_rejected(&state.rejected, &topic.active),
+        })
+    }
+
+    /// How much of a topic waits to be sealed.
+    #[must_use]
+    pub fn active_size(&self, topic: TopicId) -> ActiveSize {
+        let view = self.view();
+        let Some(topic) = view.topics.get(&topic) else {
+            return ActiveSize::default();
+        };
+        let open = &topic.active.open;
+        ActiveSize {
+            rows: open.row_count(),
+            bytes: open.memory_bytes(),
+            rejected: open.rejected.total(),
+            oldest_ms: open.oldest_ms,
+        }
+    }
+
+    pub(super) fn topic_work(&self, topic: TopicId) -> Result<Arc<TopicWork>, StoreError> {
+        self.check()?;
+        match self.view().topics.get(&topic) {
+            Some(topic) => Ok(Arc::clone(&topic.work)),
+            None => Err(StoreError::UnknownTopic(topic)),
+        }
+    }
+
+    /// Whether every row and every end in `next` lies between what is materialized and what is
+    /// durable.
+    fn check_continues(
+        &self,
+        topic: TopicId,
+        rows: &ColumnBatch,
+        next: &[(PartitionId, Offset)],
+    ) -> Result<(), StoreError> {
+        let view = self.view();
+        let mut ranges = BTreeMap::new();
+        for (id, next) in next {
+            let partition = Partition::new(topic, *id);
+            let (materialized, high_watermark) = bounds(&view, partition);
+            if *next < materialized || *next > high_watermark {
+                return Err(not_next(&view, partition, *next));
+            }
+            ranges.insert(id.0, OffsetRange::new(materialized, *next));
+        }
+        for (id, offset) in rows.partitions.iter().zip(&rows.offsets) {
+            let offset = Offset(*offset);
+            if !ranges.get(id).is_some_and(|range| range.contains(offset)) {
+                let partition = Partition::new(topic, PartitionId(*id));
+                return Err(not_next(&view, partition, offset));
+            }
+        }
+        Ok(())
+    }
+
+    /// Folds a topic's last chunks together until they are few. The caller is publishing.
+    fn fold(&self, topic: TopicId) {
+        let chunks = match self.view().topics.get(&topic) {
+            Some(topic) => topic.active.open.chunks.clone(),
+            None => return,
+        };
+        // Chunks that cannot be one stay apart: their rows answer all the same, and sealing them
+        // reports why.
+        let Ok(Some((count, folded))) = fold(&chunks) else {
+            return;
+        };
+        if let Some(topic) = self.view_mut().topics.get_mut(&topic) {
+            let chunks = &mut topic.active.open.chunks;
+            chunks.truncate(chunks.len() - count);
+            chunks.push(folded);
+        }
+    }
+}
+
+fn bounds(view: &View, partition: Partition) -> (Offset, Offset) {
+    let high_watermark = view.partition(partition).map(|view| view.high_watermark);
+    (
+        view.materialized(partition),
+        high_watermark.unwrap_or_default(),
+    )
+}
+
+fn not_next(view: &View, partition: Partition, next: Offset) -> StoreError {
+    let (materialized, high_watermark) = bounds(view, partition);
+    StoreError::NotNext {
+        partition,
+        next,
+        materialized,
+        high_watermark,
+    }
+}
+
+/// What the catalog knows and what waits to be told to it.
+fn all_rejected(sealed: &Arc<RejectedRecords>, active: &ActiveRows) -> Arc<RejectedRecords> {
+    let mut all = Arc::clone(sealed);
+    let waiting = active.sealing.iter().map(|sealing| &sealing.gathered);
+    for gathered in waiting.chain([&active.open]) {
+        if gathered.rejected.total() > 0 {
+            Arc::make_mut(&mut all).merge(&gathered.rejected);
+        }
+    }
+    all
+}
+
+const NOBODY_PANICS: &str = "nothing panics while a topic's rows are being changed";

@@ -1,0 +1,107 @@
+//! What has its place in the order but is not durable yet.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::Lsn;
+use super::journal_record::JournalRecord;
+use super::standin::ProducerStates;
+use crate::catalog::{Catalog, CatalogChange, Edit};
+use crate::log::RecordBatch;
+use crate::model::{Offset, Partition};
+
+/// Staged records, and the state as it will be when they are durable.
+#[derive(Debug)]
+pub(super) struct Staging {
+    catalog: Arc<Catalog>,
+    tails: HashMap<Partition, StagedTail>,
+    records: Vec<JournalRecord>,
+    bytes: usize,
+    last: Lsn,
+}
+
+/// Where a partition will end, and which producers will have written to it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct StagedTail {
+    pub(super) next: Offset,
+    pub(super) producers: ProducerStates,
+}
+
+/// Everything that one commit makes durable.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) records: Vec<JournalRecord>,
+    /// The last of them.
+    pub(super) last: Lsn,
+}
+
+impl Staging {
+    pub(super) fn new(catalog: Arc<Catalog>, tails: HashMap<Partition, StagedTail>) -> Self {
+        Self {
+            catalog,
+            tails,
+            records: Vec::new(),
+            bytes: 0,
+            last: Lsn::default(),
+        }
+    }
+
+    /// The catalog with all staged edits.
+    pub(super) fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// The tail of `partition`; `None` when there is none, staged edits counted.
+    pub(super) fn tail(&mut self, partition: Partition) -> Option<&mut StagedTail> {
+        let exists = self.catalog.has_partition(partition);
+        exists.then(|| self.tails.entry(partition).or_default())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Bytes that wait for a commit.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The last thing staged so far.
+    pub(super) fn last(&self) -> Lsn {
+        self.last
+    }
+
+    /// Adds `edit`, which led to `catalog`.
+    pub(super) fn push_edit(&mut self, edit: Edit, catalog: Catalog) -> Lsn {
+        for change in &edit.changes {
+            if let CatalogChange::DeleteTopic(topic) = change {
+                self.tails.retain(|partition, _| partition.topic != *topic);
+            }
+        }
+        self.catalog = Arc::new(catalog);
+        let bytes = edit.encode().len();
+        self.push(JournalRecord::Edit(edit), bytes)
+    }
+
+    /// Adds `batch`, which its tail counts already.
+    pub(super) fn push_batch(&mut self, partition: Partition, batch: RecordBatch) -> Lsn {
+        let bytes = batch.bytes().len();
+        self.push(JournalRecord::Batch(partition, batch), bytes)
+    }
+
+    /// Everything staged so far, to be committed.
+    pub(super) fn take(&mut self) -> Group {
+        self.bytes = 0;
+        Group {
+            records: std::mem::take(&mut self.records),
+            last: self.last,
+        }
+    }
+
+    fn push(&mut self, record: JournalRecord, bytes: usize) -> Lsn {
+        self.records.push(record);
+        self.bytes += bytes;
+        self.last = Lsn(self.last.0 + 1);
+        self.last
+    }
+}
