@@ -68,6 +68,10 @@ pub struct Field {
     /// For keywords: a longer text (in characters) is kept in the document but has no value here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ignore_above: Option<u32>,
+    /// For doubles: it began as a long. It still refuses what no long could be, so that a record
+    /// means the same whether it is read before or after the field was widened.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub widened: bool,
     /// Other names of the same values, such as `keyword` below a dynamic text field.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub subfields: BTreeMap<String, Field>,
@@ -84,6 +88,7 @@ impl Field {
             field_type,
             format: None,
             ignore_above: None,
+            widened: false,
             subfields: BTreeMap::new(),
             attributes: BTreeMap::new(),
         }
