@@ -1,0 +1,77 @@
+//! What a value that the mapping does not know becomes.
+
+use std::sync::LazyLock;
+
+use jiff::tz::TimeZone;
+use storage::model::{DateFormat, Field, FieldType};
+
+use super::value::Scalar;
+
+/// Longest text that the keyword below a new text field has a value for, in characters.
+const KEYWORD_CHARACTERS_MAX: u32 = 256;
+
+/// The formats that new texts are tried with, in order.
+const DETECTED_FORMATS: [&str; 3] = [
+    "strict_date_optional_time",
+    "yyyy/MM/dd HH:mm:ss||yyyy/MM/dd||epoch_millis",
+    "yyyy/MM/dd HH:mm:ss Z||yyyy/MM/dd Z",
+];
+
+static FORMATS: LazyLock<Vec<DateFormat>> = LazyLock::new(|| {
+    DETECTED_FORMATS
+        .iter()
+        .map(|format| DateFormat::parse(format).expect("the table's formats are valid"))
+        .collect()
+});
+
+/// The name that time fields have by convention.
+pub(super) const TIMESTAMP: &str = "@timestamp";
+
+/// The field for a first value at `path`. The topic's time is a date whatever it looks like;
+/// `@timestamp` is one whenever its value can be.
+pub(super) fn field_for(path: &str, scalar: Scalar<'_>, is_time: bool) -> Field {
+    if is_time || (path == TIMESTAMP && reads_as_date(scalar)) {
+        return Field::new(FieldType::Date);
+    }
+    match scalar {
+        Scalar::Bool(_) => Field::new(FieldType::Boolean),
+        Scalar::Integer(_) | Scalar::Unsigned(_) => Field::new(FieldType::Long),
+        Scalar::Float(_) => Field::new(FieldType::Double),
+        Scalar::Text(text) => match date_format(text) {
+            Some(format) => {
+                let format = (format != DETECTED_FORMATS[0]).then(|| format.to_string());
+                Field {
+                    format,
+                    ..Field::new(FieldType::Date)
+                }
+            }
+            None => text_with_keyword(),
+        },
+    }
+}
+
+fn reads_as_date(scalar: Scalar<'_>) -> bool {
+    DateFormat::default()
+        .read(&scalar.text(), &TimeZone::UTC)
+        .is_ok()
+}
+
+/// The first format that reads `text`. A number is none: too often it is something else.
+fn date_format(text: &str) -> Option<&'static str> {
+    if text.parse::<f64>().is_ok() {
+        return None;
+    }
+    let fits = |format: &DateFormat| format.read(text, &TimeZone::UTC).is_ok();
+    let index = FORMATS.iter().position(fits)?;
+    Some(DETECTED_FORMATS[index])
+}
+
+fn text_with_keyword() -> Field {
+    let mut field = Field::new(FieldType::Text);
+    let keyword = Field {
+        ignore_above: Some(KEYWORD_CHARACTERS_MAX),
+        ..Field::new(FieldType::Keyword)
+    };
+    field.subfields.insert("keyword".into(), keyword);
+    field
+}

@@ -1,0 +1,24 @@
+//! Documents → rows: JSON into columns, with new fields found as Elasticsearch finds them.
+//!
+//! A [`DocumentDecoder`] reads JSON once, without a tree of values in between: names are steps in
+//! a tree of fields, values are converted for their field and collected, and only a document that
+//! ends well is added to the columns. Nothing here knows where documents come from.
+
+mod columns;
+mod decoder;
+mod detect;
+mod error;
+mod field;
+mod number;
+mod row;
+mod tree;
+mod value;
+mod visitor;
+
+#[cfg(test)]
+mod tests;
+
+pub use decoder::{
+    DEPTH_MAX, DecodedRows, Document, DocumentDecoder, FIELDS_MAX, NewFields, TIME_FIELD_SETTING,
+};
+pub use error::DocumentError;
