@@ -61,11 +61,29 @@ impl Dictionary {
         self.bytes.len()
     }
 
-    fn push(&mut self, term: &[u8]) -> u32 {
+    /// Adds a term that begins with the first `shared_bytes` bytes of the newest term and ends
+    /// with `rest`; `None`, and nothing is added, when the newest term is shorter or when the
+    /// terms would reach 4 GiB.
+    pub fn push_sharing(&mut self, shared_bytes: usize, rest: &[u8]) -> Option<u32> {
+        let newest = match self.ends.as_slice() {
+            [.., start, end] => *start as usize..*end as usize,
+            [] | [_] => 0..0,
+        };
+        let bytes_after = self.bytes.len() + shared_bytes + rest.len();
+        if shared_bytes > newest.len() || u32::try_from(bytes_after).is_err() {
+            return None;
+        }
+        let shared = newest.start..newest.start + shared_bytes;
+        self.bytes.extend_from_within(shared);
+        Some(self.push(rest))
+    }
+
+    /// Ends a term whose beginning may already be in `bytes`.
+    fn push(&mut self, rest: &[u8]) -> u32 {
         if self.ends.is_empty() {
             self.ends.push(0);
         }
-        self.bytes.extend_from_slice(term);
+        self.bytes.extend_from_slice(rest);
         self.ends
             .push(u32::try_from(self.bytes.len()).expect("a dictionary stays below 4 GiB"));
         u32::try_from(self.len() - 1).expect("a dictionary has fewer than 2^32 terms")
