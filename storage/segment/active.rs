@@ -7,8 +7,8 @@ use super::gather::{
     TermOrder, common_kind, document, gather_column, gather_sources, gather_texts, rows_in_order,
 };
 use super::occurrence::{ValueIndex, slice_vector};
-use super::source::vector_rows;
-use super::{ColumnHandle, ColumnInfo, ColumnOccurrence, NumberSummary, SegmentError};
+use super::source::{occurrence_kind, vector_rows};
+use super::{ColumnHandle, ColumnInfo, NumberSummary, SegmentError};
 use crate::model::{
     CodeVector, Column, ColumnBatch, Dictionary, Exponents, NumberVector, Occurrence, TextColumn,
     VECTOR_ROWS,
@@ -141,11 +141,7 @@ impl ActiveChunk {
         let column = &self.batch.columns[column.0 as usize].1;
         ColumnInfo {
             kind: column.kind(),
-            occurrence: match occurrence(column) {
-                Occurrence::One => ColumnOccurrence::One,
-                Occurrence::Optional(_) => ColumnOccurrence::Optional,
-                Occurrence::Many(_) => ColumnOccurrence::Many,
-            },
+            occurrence: occurrence_kind(occurrence(column)),
         }
     }
 

@@ -158,14 +158,14 @@ fn gather_numbers<'a>(
                 mantissa: numbers.mantissas[value],
                 exponent: numbers.exponents.get(value),
             };
-            digits.push(if *widened { widen(decimal) } else { decimal });
+            digits.push(match (kind, widened) {
+                (ColumnKind::Decimal, true) => widen(decimal).normalized(),
+                (ColumnKind::Decimal, false) => decimal.normalized(),
+                (ColumnKind::Integer | ColumnKind::Text, _) => decimal,
+            });
         }
     }
-    Ok(NumberColumn {
-        mantissas: digits.mantissas,
-        exponents: digits.exponents,
-        occurrence: occurrence.finish(),
-    })
+    Ok(digits.finish(occurrence.finish()))
 }
 
 /// An integer as the decimal that a field of doubles makes of it.
@@ -177,14 +177,24 @@ fn widen(integer: Decimal) -> Decimal {
 }
 
 /// Collects digits and keeps one exponent for all as long as there is only one.
-#[derive(Default)]
-struct DigitsBuilder {
+#[derive(Debug, Default)]
+pub(super) struct DigitsBuilder {
     mantissas: Vec<i64>,
     exponents: Exponents,
 }
 
 impl DigitsBuilder {
-    fn push(&mut self, value: Decimal) {
+    /// A column of the values so far.
+    pub(super) fn finish(self, occurrence: Occurrence) -> NumberColumn {
+        NumberColumn {
+            mantissas: self.mantissas,
+            exponents: self.exponents,
+            occurrence,
+        }
+    }
+
+    /// Adds a value.
+    pub(super) fn push(&mut self, value: Decimal) {
         match &mut self.exponents {
             Exponents::Uniform(exponent) if self.mantissas.is_empty() => *exponent = value.exponent,
             Exponents::Uniform(exponent) if *exponent == value.exponent => {}

@@ -7,21 +7,39 @@
 //! Nothing here knows what an aggregation is, where a file is kept or what the catalog says.
 
 mod active;
+mod cache;
 mod cells;
 mod check;
+mod collect;
+mod column_reader;
+mod column_writer;
+mod dictionary_pages;
+mod documents;
+mod encoding;
 mod error;
+mod footer;
 mod gather;
+mod ids;
+mod layout;
 mod occurrence;
 mod options;
+mod pages;
 mod reader;
 mod source;
 mod summary;
+mod verify;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use active::ActiveChunk;
+pub use cache::{PAGE_CACHE_BYTES, PageCache};
 pub use cells::{CellSet, Cells, HourRows, MeasureCells, NULL_CODE};
 pub use error::{PageName, Section, SegmentError};
-pub use options::{ColumnRoles, SegmentOptions};
+pub use options::{
+    CELL_ROWS_PERCENT_MAX, ColumnRoles, DIMENSION_TERMS_MAX, MEASURES_MAX, SegmentOptions,
+};
 pub use reader::SegmentReader;
 pub use source::{ColumnHandle, ColumnInfo, ColumnOccurrence, NumberSummary, RowSource};
 pub use summary::{ContentHash, EncodedSegment, OriginRange, SegmentSummary};

@@ -206,3 +206,30 @@ impl OccurrenceBuilder {
         self.occurrence = Occurrence::Many(starts);
     }
 }
+
+/// Calls `each` with the row of every value, in order of the values.
+pub(super) fn for_each_value(
+    occurrence: &Occurrence,
+    row_count: usize,
+    mut each: impl FnMut(usize, usize),
+) {
+    match occurrence {
+        Occurrence::One => (0..row_count).for_each(|row| each(row, row)),
+        Occurrence::Optional(words) => {
+            let mut value = 0;
+            for (word, bits) in words.iter().enumerate() {
+                let mut bits = *bits;
+                while bits != 0 {
+                    each(word * 64 + bits.trailing_zeros() as usize, value);
+                    value += 1;
+                    bits &= bits - 1;
+                }
+            }
+        }
+        Occurrence::Many(starts) => {
+            for (row, pair) in starts.windows(2).enumerate() {
+                (pair[0]..pair[1]).for_each(|value| each(row, value as usize));
+            }
+        }
+    }
+}

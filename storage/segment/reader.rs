@@ -1,39 +1,85 @@
 //! Answers from a segment file.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::{Cells, ColumnHandle, ColumnInfo, NumberSummary, SegmentError, SegmentSummary};
-use crate::model::{CodeVector, ColumnBatch, Dictionary, NumberVector};
+use super::cache::PageCache;
+use super::cells::{Cells, read_cells};
+use super::collect::{read_codes, read_numbers};
+use super::column_reader::StoredColumn;
+use super::dictionary_pages::DictionaryPages;
+use super::documents::DocumentPages;
+use super::encoding::{Flaw, VectorHeader};
+use super::footer::ColumnEntry;
+use super::ids::id_row;
+use super::layout::{FIELDS_FIRST, IDS, OFFSETS, PARTITIONS, TIMES, page};
+use super::pages::PagedFile;
+use super::{ColumnHandle, ColumnInfo, NumberSummary, Section, SegmentError, SegmentSummary};
+use crate::disk::ReadFile;
+use crate::model::{
+    CodeVector, Column, ColumnBatch, ColumnKind, Dictionary, NumberVector, SourceColumn,
+    VECTOR_ROWS, VectorOccurrence,
+};
 
-/// An open segment file.
+/// An open segment file. Pages are read when they are asked for; vector headers, dictionaries and
+/// cells stay in memory once they were.
 #[derive(Debug)]
 pub struct SegmentReader {
-    rows: super::ActiveChunk,
-    summary: SegmentSummary,
-    paths: Vec<Arc<str>>,
+    pub(super) file: PagedFile,
+    times: StoredColumn,
+    partitions: StoredColumn,
+    offsets: StoredColumn,
+    ids: Option<StoredColumn>,
+    columns: Vec<StoredColumn>,
+    documents: DocumentPages,
+    cells: OnceLock<Arc<Cells>>,
 }
 
 impl SegmentReader {
+    /// Opens a segment with a page cache of its own.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no segment, has another version or a damaged footer.
+    pub fn open(file: Arc<dyn ReadFile>) -> Result<Self, SegmentError> {
+        Self::open_with_cache(file, Arc::default())
+    }
+
+    /// Opens a segment whose pages are kept in `cache`, which many segments may share.
+    ///
+    /// # Errors
+    /// As [`SegmentReader::open`].
+    pub fn open_with_cache(
+        file: Arc<dyn ReadFile>,
+        cache: Arc<PageCache>,
+    ) -> Result<Self, SegmentError> {
+        let file = PagedFile::open(file, cache)?;
+        let footer = &file.footer;
+        let ids = footer.ids.as_ref();
+        Ok(Self {
+            times: StoredColumn::new(TIMES, None, &file),
+            partitions: StoredColumn::new(PARTITIONS, None, &file),
+            offsets: StoredColumn::new(OFFSETS, None, &file),
+            ids: ids.map(|entry| StoredColumn::new(IDS, Some(entry), &file)),
+            columns: footer
+                .columns
+                .iter()
+                .map(|entry| StoredColumn::new(entry.stored_as, Some(entry), &file))
+                .collect(),
+            documents: DocumentPages::default(),
+            cells: OnceLock::new(),
+            file,
+        })
+    }
+
     /// What the footer says about the rows.
     #[must_use]
     pub fn summary(&self) -> &SegmentSummary {
-        &self.summary
+        &self.file.footer.summary
     }
 
-    /// Reads and checks every byte and derives the cells again from the rows.
-    ///
-    /// # Errors
-    /// The first thing that does not hold.
-    pub fn verify(&self) -> Result<(), SegmentError> {
-        Ok(())
-    }
-
-    /// All rows, in the order of the segment.
-    ///
-    /// # Errors
-    /// When the file cannot be read or is damaged.
-    pub fn read_batch(&self) -> Result<ColumnBatch, SegmentError> {
-        Ok(self.rows.batch().clone())
+    /// Program and version that wrote the file.
+    #[must_use]
+    pub fn creator(&self) -> &str {
+        &self.file.footer.creator
     }
 
     /// The rollup cells.
@@ -41,73 +87,275 @@ impl SegmentReader {
     /// # Errors
     /// When the file cannot be read or is damaged.
     pub fn cells(&self) -> Result<Arc<Cells>, SegmentError> {
-        Ok(Arc::default())
+        if let Some(cells) = self.cells.get() {
+            return Ok(cells.clone());
+        }
+        let cells = Arc::new(read_cells(&self.file)?);
+        Ok(self.cells.get_or_init(|| cells).clone())
+    }
+
+    /// All rows, in the order of the segment.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn read_batch(&self) -> Result<ColumnBatch, SegmentError> {
+        let vectors = 0..self.row_count().div_ceil(VECTOR_ROWS);
+        let mut batch = ColumnBatch {
+            times_are_field: self.times_are_field(),
+            ..ColumnBatch::default()
+        };
+        let (mut times, mut partitions, mut offsets) = Default::default();
+        for vector in vectors.clone() {
+            self.times_ms(vector, &mut times)?;
+            self.origins(vector, &mut partitions, &mut offsets)?;
+            batch.times_ms.append(&mut times);
+            batch.partitions.append(&mut partitions);
+            batch.offsets.append(&mut offsets);
+        }
+        if let Some(ids) = &self.ids {
+            let dictionary = self.texts(ids, IDS)?.load(&self.file)?;
+            batch.ids = Some(read_codes(vectors.clone(), dictionary, |vector, out| {
+                ids.codes(vector, &self.file, out)
+            })?);
+        }
+        let mut sources = SourceColumn::default();
+        self.documents.read_all(&self.file, &mut sources)?;
+        batch.sources = sources;
+        for (entry, stored) in self.file.footer.columns.iter().zip(&self.columns) {
+            let column = self.read_column(entry, stored, vectors.clone())?;
+            batch.columns.push((entry.path.clone(), column));
+        }
+        Ok(batch)
+    }
+
+    fn read_column(
+        &self,
+        entry: &ColumnEntry,
+        stored: &StoredColumn,
+        vectors: std::ops::Range<usize>,
+    ) -> Result<Column, SegmentError> {
+        let numbers = |vector, out: &mut NumberVector| stored.numbers(vector, &self.file, out);
+        Ok(match entry.info.kind {
+            ColumnKind::Integer => {
+                Column::Integer(read_numbers(vectors, ColumnKind::Integer, numbers)?)
+            }
+            ColumnKind::Decimal => {
+                Column::Decimal(read_numbers(vectors, ColumnKind::Decimal, numbers)?)
+            }
+            ColumnKind::Text => {
+                let dictionary = self.texts(stored, entry.stored_as)?.load(&self.file)?;
+                Column::Text(read_codes(vectors, dictionary, |vector, out| {
+                    stored.codes(vector, &self.file, out)
+                })?)
+            }
+        })
     }
 
     pub(super) fn row_count(&self) -> usize {
-        self.rows.row_count()
+        usize::try_from(self.summary().row_count).expect("the footer bounds the number of rows")
     }
+
     pub(super) fn times_are_field(&self) -> bool {
-        self.rows.times_are_field()
+        self.file.footer.times_are_field
     }
+
     pub(super) fn is_time_sorted(&self) -> bool {
         true
     }
+
     pub(super) fn time_bounds_ms(&self) -> Option<(i64, i64)> {
-        self.rows.time_bounds_ms()
+        Some((self.summary().time_first_ms, self.summary().time_last_ms))
     }
+
     pub(super) fn vector_time_bounds_ms(&self, vector: usize) -> (i64, i64) {
-        self.rows.vector_time_bounds_ms(vector)
+        self.file.footer.vector_times_ms[vector]
     }
+
     pub(super) fn times_ms(&self, vector: usize, out: &mut Vec<i64>) -> Result<(), SegmentError> {
-        self.rows.times_ms(vector, out)
+        self.row_keys(&self.times, TIMES, vector, out)
     }
-    pub(super) fn column(&self, path: &str) -> Option<ColumnHandle> {
-        self.rows.column(path)
-    }
-    pub(super) fn column_paths(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.paths.iter()
-    }
-    pub(super) fn column_info(&self, column: ColumnHandle) -> ColumnInfo {
-        self.rows.column_info(column)
-    }
-    pub(super) fn dictionary(&self, column: ColumnHandle) -> Result<Arc<Dictionary>, SegmentError> {
-        self.rows.dictionary(column)
-    }
-    pub(super) fn numbers(
-        &self,
-        column: ColumnHandle,
-        vector: usize,
-        out: &mut NumberVector,
-    ) -> Result<(), SegmentError> {
-        self.rows.numbers(column, vector, out)
-    }
-    pub(super) fn codes(
-        &self,
-        column: ColumnHandle,
-        vector: usize,
-        out: &mut CodeVector,
-    ) -> Result<(), SegmentError> {
-        self.rows.codes(column, vector, out)
-    }
-    pub(super) fn number_summary(&self, column: ColumnHandle, v: usize) -> Option<NumberSummary> {
-        self.rows.number_summary(column, v)
-    }
+
     pub(super) fn origins(
         &self,
         vector: usize,
         partitions: &mut Vec<u32>,
         offsets: &mut Vec<u64>,
     ) -> Result<(), SegmentError> {
-        self.rows.origins(vector, partitions, offsets)
+        let mut keys = Vec::new();
+        self.row_keys(&self.partitions, PARTITIONS, vector, &mut keys)?;
+        let wrong = || {
+            let name = page(PARTITIONS, Section::Headers, 0);
+            name.malformed(Flaw("a partition is larger than 32 bits"))
+        };
+        partitions.clear();
+        for key in &keys {
+            partitions.push(u32::try_from(*key).map_err(|_| wrong())?);
+        }
+        self.row_keys(&self.offsets, OFFSETS, vector, &mut keys)?;
+        offsets.clear();
+        offsets.extend(keys.iter().map(|key| key.cast_unsigned()));
+        Ok(())
     }
+
+    /// A column that has one integer for each row of every segment.
+    fn row_keys(
+        &self,
+        column: &StoredColumn,
+        number: u32,
+        vector: usize,
+        out: &mut Vec<i64>,
+    ) -> Result<(), SegmentError> {
+        let mut numbers = NumberVector {
+            mantissas: std::mem::take(out),
+            ..NumberVector::default()
+        };
+        column.numbers(vector, &self.file, &mut numbers)?;
+        if numbers.occurrence != VectorOccurrence::One {
+            let name = page(number, Section::Headers, 0);
+            return Err(name.malformed(Flaw("a row has no key")));
+        }
+        *out = numbers.mantissas;
+        Ok(())
+    }
+
+    pub(super) fn column(&self, path: &str) -> Option<ColumnHandle> {
+        let columns = &self.file.footer.columns;
+        let index = columns
+            .binary_search_by(|column| column.path.as_ref().cmp(path))
+            .ok()?;
+        u32::try_from(index).ok().map(ColumnHandle)
+    }
+
+    pub(super) fn column_paths(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.file.footer.columns.iter().map(|column| &column.path)
+    }
+
+    pub(super) fn column_info(&self, column: ColumnHandle) -> ColumnInfo {
+        self.file.footer.columns[column.0 as usize].info
+    }
+
+    pub(super) fn dictionary(&self, column: ColumnHandle) -> Result<Arc<Dictionary>, SegmentError> {
+        let stored = self.stored(column, "texts")?;
+        self.texts(stored, column.0 + FIELDS_FIRST)?
+            .load(&self.file)
+    }
+
+    pub(super) fn numbers(
+        &self,
+        column: ColumnHandle,
+        vector: usize,
+        out: &mut NumberVector,
+    ) -> Result<(), SegmentError> {
+        let stored = self.stored(column, "numbers")?;
+        if stored.dictionary.is_some() {
+            return Err(SegmentError::WrongColumn {
+                column: column.0,
+                wanted: "numbers",
+            });
+        }
+        stored.numbers(vector, &self.file, out)
+    }
+
+    pub(super) fn codes(
+        &self,
+        column: ColumnHandle,
+        vector: usize,
+        out: &mut CodeVector,
+    ) -> Result<(), SegmentError> {
+        let stored = self.stored(column, "texts")?;
+        self.texts(stored, column.0 + FIELDS_FIRST)?;
+        stored.codes(vector, &self.file, out)
+    }
+
+    pub(super) fn number_summary(
+        &self,
+        column: ColumnHandle,
+        vector: usize,
+    ) -> Option<NumberSummary> {
+        self.columns
+            .get(column.0 as usize)?
+            .number_summary(vector, &self.file)
+    }
+
+    /// The header of a vector of a column, for verification.
+    pub(super) fn header(
+        &self,
+        column: ColumnHandle,
+        vector: usize,
+    ) -> Result<&VectorHeader, SegmentError> {
+        self.stored(column, "vectors")?.header(vector, &self.file)
+    }
+
     pub(super) fn id(&self, row: usize) -> Result<Option<Vec<u8>>, SegmentError> {
-        self.rows.id(row)
+        self.check_row(row)?;
+        let Some(ids) = &self.ids else {
+            return Ok(None);
+        };
+        let mut vector = CodeVector::default();
+        ids.codes(row / VECTOR_ROWS, &self.file, &mut vector)?;
+        let place = row % VECTOR_ROWS;
+        let value = match &vector.occurrence {
+            VectorOccurrence::One => Some(place),
+            VectorOccurrence::Optional(words) => {
+                let (word, bit) = (place / 64, place % 64);
+                let before: u32 = words[..word].iter().map(|word| word.count_ones()).sum();
+                let inside = (words[word] & ((1 << bit) - 1)).count_ones();
+                (words[word] >> bit & 1 == 1).then_some((before + inside) as usize)
+            }
+            VectorOccurrence::Many(starts) => {
+                (starts[place] < starts[place + 1]).then_some(starts[place] as usize)
+            }
+        };
+        let code = value.map(|value| vector.codes[value]);
+        code.map(|code| self.texts(ids, IDS)?.term(code, &self.file))
+            .transpose()
     }
+
     pub(super) fn find_id(&self, id: &[u8]) -> Result<Option<usize>, SegmentError> {
-        self.rows.find_id(id)
+        let Some(ids) = &self.ids else {
+            return Ok(None);
+        };
+        let code = self.texts(ids, IDS)?.find(id, &self.file)?;
+        code.map(|code| id_row(code, &self.file)).transpose()
     }
+
     pub(super) fn source(&self, row: usize) -> Result<Vec<u8>, SegmentError> {
-        self.rows.source(row)
+        self.check_row(row)?;
+        self.documents.document(row, &self.file)
+    }
+
+    fn check_row(&self, row: usize) -> Result<(), SegmentError> {
+        let count = self.row_count();
+        if row < count {
+            return Ok(());
+        }
+        Err(SegmentError::OutOfRange {
+            what: "row",
+            index: row,
+            count,
+        })
+    }
+
+    fn stored(
+        &self,
+        column: ColumnHandle,
+        wanted: &'static str,
+    ) -> Result<&StoredColumn, SegmentError> {
+        let wrong = SegmentError::WrongColumn {
+            column: column.0,
+            wanted,
+        };
+        self.columns.get(column.0 as usize).ok_or(wrong)
+    }
+
+    fn texts<'a>(
+        &self,
+        stored: &'a StoredColumn,
+        number: u32,
+    ) -> Result<&'a DictionaryPages, SegmentError> {
+        stored.dictionary.as_ref().ok_or(SegmentError::WrongColumn {
+            column: number,
+            wanted: "texts",
+        })
     }
 }

@@ -4,7 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{ActiveChunk, Cells, SegmentError, SegmentReader};
-use crate::model::{CodeVector, ColumnKind, Decimal, Dictionary, NumberVector, VECTOR_ROWS};
+use crate::model::{
+    CodeVector, ColumnKind, Decimal, Dictionary, NumberVector, Occurrence, VECTOR_ROWS,
+};
 
 /// Rows that can be scanned vector by vector.
 #[derive(Debug, Clone)]
@@ -240,4 +242,13 @@ impl RowSource {
 pub(super) fn vector_rows(row_count: usize, vector: usize) -> Range<usize> {
     let start = vector.saturating_mul(VECTOR_ROWS).min(row_count);
     start..start.saturating_add(VECTOR_ROWS).min(row_count)
+}
+
+/// How many values rows have, as the source's columns say it.
+pub(super) fn occurrence_kind(occurrence: &Occurrence) -> ColumnOccurrence {
+    match occurrence {
+        Occurrence::One => ColumnOccurrence::One,
+        Occurrence::Optional(_) => ColumnOccurrence::Optional,
+        Occurrence::Many(_) => ColumnOccurrence::Many,
+    }
 }

@@ -1,8 +1,16 @@
 //! Rollup cells: partial answers per hour, in the file whose rows they summarise.
 
+mod codec;
+mod derive;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use crate::model::{ColumnKind, Decimal, ExactSum};
+
+pub(super) use codec::{read_cells, write_cells};
+pub(super) use derive::{CellPlan, derive_cells};
 
 /// The code of a dimension's cells of rows without a value.
 pub const NULL_CODE: u32 = u32::MAX;

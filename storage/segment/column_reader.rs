@@ -1,0 +1,144 @@
+//! A column in a file: vectors on demand, headers and dictionary once.
+
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use super::dictionary_pages::DictionaryPages;
+use super::encoding::{
+    CodeCheck, Flaw, HEADER_BYTES, VectorHeader, decode_code_vector, decode_number_vector,
+};
+use super::footer::ColumnEntry;
+use super::layout::{GROUP_ROWS, page};
+use super::pages::{PagedFile, decode_page};
+use super::source::vector_rows;
+use super::{NumberSummary, Section, SegmentError};
+use crate::model::{CodeVector, NumberVector, VECTOR_ROWS};
+
+/// Vectors of a row group.
+const GROUP_VECTORS: usize = GROUP_ROWS / VECTOR_ROWS;
+
+/// A column whose pages are in a file.
+#[derive(Debug)]
+pub(super) struct StoredColumn {
+    number: u32,
+    row_count: usize,
+    /// Numbers of its pages of values.
+    values: Range<usize>,
+    headers: OnceLock<Vec<VectorHeader>>,
+    pub(super) dictionary: Option<DictionaryPages>,
+}
+
+impl StoredColumn {
+    /// The column with this number; `entry` says what a field or the ids have besides.
+    pub(super) fn new(number: u32, entry: Option<&ColumnEntry>, file: &PagedFile) -> Self {
+        let text = entry.filter(|entry| entry.info.kind == crate::model::ColumnKind::Text);
+        Self {
+            number,
+            row_count: usize::try_from(file.footer.summary.row_count)
+                .expect("the footer bounds the number of rows"),
+            values: file.pages(number, Section::Values),
+            headers: OnceLock::new(),
+            dictionary: text
+                .map(|entry| DictionaryPages::new(number, entry.term_count, entry.text_bytes)),
+        }
+    }
+
+    /// Replaces `out` by the numbers of `vector`.
+    pub(super) fn numbers(
+        &self,
+        vector: usize,
+        file: &PagedFile,
+        out: &mut NumberVector,
+    ) -> Result<(), SegmentError> {
+        let header = self.header(vector, file)?;
+        let rows = vector_rows(self.row_count, vector).len();
+        let (page, name) = self.values_page(vector, file)?;
+        decode_number_vector(header, rows, &page, out).map_err(|flaw| name.malformed(flaw))
+    }
+
+    /// Replaces `out` by the codes of `vector`, of a column of texts.
+    pub(super) fn codes(
+        &self,
+        vector: usize,
+        file: &PagedFile,
+        out: &mut CodeVector,
+    ) -> Result<(), SegmentError> {
+        let header = self.header(vector, file)?;
+        let rows = vector_rows(self.row_count, vector).len();
+        let (page, name) = self.values_page(vector, file)?;
+        let check = CodeCheck {
+            term_count: self
+                .dictionary
+                .as_ref()
+                .map_or(0, DictionaryPages::term_count),
+        };
+        decode_code_vector(header, rows, &page, check, out).map_err(|flaw| name.malformed(flaw))
+    }
+
+    /// Statistics of `vector`, when it has some.
+    pub(super) fn number_summary(&self, vector: usize, file: &PagedFile) -> Option<NumberSummary> {
+        // A damaged header is reported when the values are asked for, which is what follows.
+        let header = self.header(vector, file).ok()?;
+        let statistics = header.statistics?;
+        Some(NumberSummary {
+            count: header.value_count,
+            min: statistics.min,
+            max: statistics.max,
+            sum: (statistics.sum, header.exponent),
+        })
+    }
+
+    /// The header of `vector`.
+    pub(super) fn header(
+        &self,
+        vector: usize,
+        file: &PagedFile,
+    ) -> Result<&VectorHeader, SegmentError> {
+        let headers = match self.headers.get() {
+            Some(headers) => headers,
+            None => {
+                let headers = self.read_headers(file)?;
+                self.headers.get_or_init(|| headers)
+            }
+        };
+        headers.get(vector).ok_or(SegmentError::OutOfRange {
+            what: "vector",
+            index: vector,
+            count: headers.len(),
+        })
+    }
+
+    fn read_headers(&self, file: &PagedFile) -> Result<Vec<VectorHeader>, SegmentError> {
+        let bytes = file.read_single(self.number, Section::Headers)?;
+        let name = page(self.number, Section::Headers, 0);
+        let count = self.row_count.div_ceil(VECTOR_ROWS);
+        if bytes.len() != count * HEADER_BYTES {
+            return Err(name.malformed(Flaw("it has not one header a vector")));
+        }
+        decode_page(name, &bytes, |bytes| {
+            (0..count)
+                .map(|vector| {
+                    VectorHeader::decode(bytes, vector_rows(self.row_count, vector).len())
+                })
+                .collect()
+        })
+    }
+
+    fn values_page(
+        &self,
+        vector: usize,
+        file: &PagedFile,
+    ) -> Result<(Arc<Vec<u8>>, super::PageName), SegmentError> {
+        let group = vector / GROUP_VECTORS;
+        let name = page(
+            self.number,
+            Section::Values,
+            u32::try_from(group).unwrap_or(u32::MAX),
+        );
+        let number = self.values.start + group;
+        if !self.values.contains(&number) {
+            return Err(name.malformed(Flaw("it is not there")));
+        }
+        Ok((file.page(number)?, name))
+    }
+}

@@ -1,0 +1,97 @@
+//! A column as pages: vector headers, values by row group, and a dictionary for texts.
+
+use super::Section;
+use super::dictionary_pages::write_dictionary;
+use super::encoding::{VECTOR_VALUES_MAX, VectorHeader, encode_code_vector, encode_number_vector};
+use super::layout::{GROUP_ROWS, page};
+use super::occurrence::{ValueIndex, slice_vector};
+use super::pages::{Packing, PageWriter};
+use super::source::vector_rows;
+use crate::model::{CodeVector, Exponents, NumberColumn, NumberVector, TextColumn, VECTOR_ROWS};
+
+/// Appends the pages of a number column of `row_count` rows.
+pub(super) fn write_numbers(
+    numbers: &NumberColumn,
+    row_count: usize,
+    column: u32,
+    out: &mut PageWriter,
+) -> Result<(), TooLarge> {
+    let index = ValueIndex::new(&numbers.occurrence);
+    let mut vector = NumberVector::default();
+    write_vectors(row_count, column, out, |rows, values_page| {
+        vector.row_count = rows.len();
+        let values = slice_vector(&numbers.occurrence, &index, rows, &mut vector.occurrence);
+        check_values(values.len())?;
+        vector.mantissas.clear();
+        vector
+            .mantissas
+            .extend_from_slice(&numbers.mantissas[values.clone()]);
+        match &numbers.exponents {
+            Exponents::Uniform(exponent) => vector.exponents = Exponents::Uniform(*exponent),
+            Exponents::Each(exponents) => {
+                vector
+                    .exponents
+                    .make_each()
+                    .extend_from_slice(&exponents[values]);
+            }
+        }
+        Ok(encode_number_vector(&vector, values_page))
+    })
+}
+
+/// Appends the pages of a text column whose terms ascend.
+pub(super) fn write_texts(
+    texts: &TextColumn,
+    row_count: usize,
+    column: u32,
+    out: &mut PageWriter,
+) -> Result<(), TooLarge> {
+    let index = ValueIndex::new(&texts.occurrence);
+    let mut vector = CodeVector::default();
+    write_vectors(row_count, column, out, |rows, values_page| {
+        vector.row_count = rows.len();
+        let values = slice_vector(&texts.occurrence, &index, rows, &mut vector.occurrence);
+        check_values(values.len())?;
+        vector.codes.clear();
+        vector.codes.extend_from_slice(&texts.codes[values]);
+        Ok(encode_code_vector(&vector, values_page))
+    })?;
+    write_dictionary(&texts.dictionary, column, out).ok_or(TooLarge("its dictionary index"))
+}
+
+/// Which part of a column passes its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooLarge(pub(super) &'static str);
+
+fn check_values(count: usize) -> Result<(), TooLarge> {
+    if count <= VECTOR_VALUES_MAX {
+        return Ok(());
+    }
+    Err(TooLarge("1,024 rows have more than 2^24 values"))
+}
+
+/// Appends the headers and the values that `encode` makes of each vector.
+fn write_vectors(
+    row_count: usize,
+    column: u32,
+    out: &mut PageWriter,
+    mut encode: impl FnMut(std::ops::Range<usize>, &mut Vec<u8>) -> Result<VectorHeader, TooLarge>,
+) -> Result<(), TooLarge> {
+    let large = TooLarge("a page of 65,536 rows passes 256 MiB");
+    let mut headers = Vec::new();
+    let mut pages = vec![Vec::new()];
+    for vector in 0..row_count.div_ceil(VECTOR_ROWS) {
+        if vector > 0 && (vector * VECTOR_ROWS).is_multiple_of(GROUP_ROWS) {
+            pages.push(Vec::new());
+        }
+        let values_page = pages.last_mut().expect("there is one from the start");
+        encode(vector_rows(row_count, vector), values_page)?.encode(&mut headers);
+    }
+    out.add(page(column, Section::Headers, 0), &headers, Packing::Zstd)
+        .ok_or(large)?;
+    for (group, values) in (0..).zip(&pages) {
+        out.add(page(column, Section::Values, group), values, Packing::Plain)
+            .ok_or(large)?;
+    }
+    Ok(())
+}

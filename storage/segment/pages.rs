@@ -1,0 +1,254 @@
+//! Reading and writing checked pages.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::cache::{PageCache, PageKey};
+use super::encoding::{ByteReader, Flaw};
+use super::footer::{Footer, PageEntry};
+use super::layout::{
+    FILE_HEADER, FILE_HEADER_BYTES, FOOTER, PAGE_BYTES_MAX, TRAILER_BYTES, Trailer, checksum,
+    file_header, page,
+};
+use super::{PageName, SEGMENT_FORMAT_VERSION, Section, SegmentError};
+use crate::disk::ReadFile;
+
+/// One read of so many bytes at the end opens nearly every segment.
+const TAIL_BYTES: u64 = 64 << 10;
+
+/// Level of Zstandard; higher ones gain little on blocks of this size.
+const ZSTD_LEVEL: i32 = 3;
+
+/// Blocks are stored compressed when that saves at least one part in so many.
+const ZSTD_SAVING_MIN: usize = 8;
+
+impl PageName {
+    /// A flaw of this page as an error.
+    pub(super) fn malformed(self, flaw: Flaw) -> SegmentError {
+        SegmentError::Malformed {
+            page: self,
+            reason: flaw.0,
+        }
+    }
+}
+
+/// Whether a page may be compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packing {
+    /// Stored as it is: the encoding leaves nothing to gain.
+    Plain,
+    /// Zstandard where it pays.
+    Zstd,
+}
+
+/// The bytes of a file that is being written.
+#[derive(Debug)]
+pub(super) struct PageWriter {
+    pub(super) bytes: Vec<u8>,
+    pub(super) pages: Vec<PageEntry>,
+    seed: u32,
+}
+
+impl PageWriter {
+    pub(super) fn new(seed: u32) -> Self {
+        Self {
+            bytes: file_header(seed).to_vec(),
+            pages: Vec::new(),
+            seed,
+        }
+    }
+
+    /// Appends a page; `None` when it is larger than pages may be.
+    pub(super) fn add(&mut self, name: PageName, raw: &[u8], packing: Packing) -> Option<()> {
+        if raw.len() > PAGE_BYTES_MAX {
+            return None;
+        }
+        let packed = match packing {
+            Packing::Plain => None,
+            Packing::Zstd => pack(raw),
+        };
+        let stored = packed.as_deref().unwrap_or(raw);
+        let raw_bytes = u32::try_from(raw.len()).expect("pages are bounded");
+        self.pages.push(PageEntry {
+            name,
+            offset: self.bytes.len() as u64,
+            stored_bytes: u32::try_from(stored.len()).expect("pages are bounded"),
+            raw_bytes: packed.is_some().then_some(raw_bytes),
+            checksum: checksum(self.seed, name, stored),
+        });
+        self.bytes.extend_from_slice(stored);
+        Some(())
+    }
+
+    /// Appends footer and trailer; `None` when the footer is too large.
+    pub(super) fn finish(mut self, footer: &Footer) -> Option<Vec<u8>> {
+        let footer = footer.encode();
+        let footer_bytes = u32::try_from(footer.len()).ok()?;
+        self.bytes.extend_from_slice(&footer);
+        self.bytes
+            .extend_from_slice(&Trailer::encode(&footer, footer_bytes));
+        Some(self.bytes)
+    }
+}
+
+/// `raw` compressed, when that pays.
+fn pack(raw: &[u8]) -> Option<Vec<u8>> {
+    let packed = zstd::bulk::compress(raw, ZSTD_LEVEL).ok()?;
+    (packed.len() <= raw.len() - raw.len() / ZSTD_SAVING_MIN && !raw.is_empty()).then_some(packed)
+}
+
+/// An open file: its footer, and its pages on demand.
+#[derive(Debug)]
+pub(super) struct PagedFile {
+    file: Arc<dyn ReadFile>,
+    pub(super) footer: Footer,
+    cache: Arc<PageCache>,
+    owner: u64,
+}
+
+impl Drop for PagedFile {
+    fn drop(&mut self) {
+        self.cache.forget(self.owner);
+    }
+}
+
+impl PagedFile {
+    /// Reads the end of the file and checks the footer.
+    pub(super) fn open(
+        file: Arc<dyn ReadFile>,
+        cache: Arc<PageCache>,
+    ) -> Result<Self, SegmentError> {
+        let file_bytes = file.len_bytes().map_err(|source| SegmentError::Io {
+            offset: 0,
+            length_bytes: 0,
+            source,
+        })?;
+        let not_a_segment = SegmentError::NotASegment { file_bytes };
+        let frame_bytes = (FILE_HEADER_BYTES + TRAILER_BYTES) as u64;
+        if file_bytes < frame_bytes {
+            return Err(not_a_segment);
+        }
+        let tail_start = file_bytes - file_bytes.min(TAIL_BYTES);
+        let mut tail = read(file.as_ref(), tail_start, file_bytes - tail_start)?;
+        let trailer = tail.split_off(tail.len() - TRAILER_BYTES);
+        let trailer = Trailer::decode(&trailer).map_err(|flaw| FOOTER.malformed(flaw))?;
+        if !trailer.has_magic {
+            return Err(not_a_segment);
+        }
+        if trailer.version != SEGMENT_FORMAT_VERSION {
+            return Err(SegmentError::UnknownVersion {
+                version: trailer.version,
+            });
+        }
+        let footer_bytes = u64::from(trailer.footer_bytes);
+        let Some(pages_end) = (file_bytes - TRAILER_BYTES as u64)
+            .checked_sub(footer_bytes)
+            .filter(|end| *end >= FILE_HEADER_BYTES as u64)
+        else {
+            return Err(not_a_segment);
+        };
+        let footer = match tail.len().checked_sub(trailer.footer_bytes as usize) {
+            Some(start) => tail.split_off(start),
+            None => read(file.as_ref(), pages_end, footer_bytes)?,
+        };
+        if checksum(0, FOOTER, &footer) != trailer.footer_checksum {
+            return Err(SegmentError::Checksum { page: FOOTER });
+        }
+        let footer = Footer::decode(&footer, pages_end).map_err(|flaw| FOOTER.malformed(flaw))?;
+        let owner = cache.new_owner();
+        Ok(Self {
+            file,
+            footer,
+            cache,
+            owner,
+        })
+    }
+
+    /// Numbers of the pages of a section of a column.
+    pub(super) fn pages(&self, column: u32, section: Section) -> Range<usize> {
+        let pages = &self.footer.pages;
+        let place = (column, section);
+        let start = pages.partition_point(|page| (page.name.column, page.name.section) < place);
+        let end = pages.partition_point(|page| (page.name.column, page.name.section) <= place);
+        start..end
+    }
+
+    /// The page with this number, from the cache or from the file.
+    pub(super) fn page(&self, number: usize) -> Result<Arc<Vec<u8>>, SegmentError> {
+        let key = PageKey {
+            owner: self.owner,
+            page: number,
+        };
+        if let Some(page) = self.cache.get(key) {
+            return Ok(page);
+        }
+        let page = Arc::new(self.read_page(number)?);
+        self.cache.insert(key, &page);
+        Ok(page)
+    }
+
+    /// The page with this number, from the file.
+    pub(super) fn read_page(&self, number: usize) -> Result<Vec<u8>, SegmentError> {
+        let entry = &self.footer.pages[number];
+        let stored = read(self.file.as_ref(), entry.offset, entry.stored_bytes.into())?;
+        if checksum(self.footer.seed, entry.name, &stored) != entry.checksum {
+            return Err(SegmentError::Checksum { page: entry.name });
+        }
+        let Some(raw_bytes) = entry.raw_bytes else {
+            return Ok(stored);
+        };
+        match zstd::bulk::decompress(&stored, raw_bytes as usize) {
+            Ok(raw) if raw.len() == raw_bytes as usize => Ok(raw),
+            Ok(_) | Err(_) => Err(entry.name.malformed(Flaw("it cannot be decompressed"))),
+        }
+    }
+
+    /// The single page of a section of a column, which must be there.
+    pub(super) fn read_single(
+        &self,
+        column: u32,
+        section: Section,
+    ) -> Result<Vec<u8>, SegmentError> {
+        let pages = self.pages(column, section);
+        if pages.len() != 1 {
+            return Err(page(column, section, 0).malformed(Flaw("it is not there once")));
+        }
+        self.read_page(pages.start)
+    }
+
+    /// Checks the file header and every page.
+    pub(super) fn verify(&self) -> Result<(), SegmentError> {
+        let header = read(self.file.as_ref(), 0, FILE_HEADER_BYTES as u64)?;
+        if header != file_header(self.footer.seed) {
+            return Err(SegmentError::Checksum { page: FILE_HEADER });
+        }
+        (0..self.footer.pages.len()).try_for_each(|number| self.read_page(number).map(drop))
+    }
+}
+
+/// The bytes of `file` from `offset`.
+fn read(file: &dyn ReadFile, offset: u64, length_bytes: u64) -> Result<Vec<u8>, SegmentError> {
+    let length = usize::try_from(length_bytes).expect("a page is smaller than the address space");
+    let mut bytes = vec![0; length];
+    let result = file.read_exact_at(offset, &mut bytes);
+    match result {
+        Ok(()) => Ok(bytes),
+        Err(source) => Err(SegmentError::Io {
+            offset,
+            length_bytes,
+            source,
+        }),
+    }
+}
+
+/// Runs `decode` over all of `bytes`; flaws become errors of page `name`.
+pub(super) fn decode_page<'a, T>(
+    name: PageName,
+    bytes: &'a [u8],
+    decode: impl FnOnce(&mut ByteReader<'a>) -> Result<T, Flaw>,
+) -> Result<T, SegmentError> {
+    let mut reader = ByteReader::new(bytes);
+    let value = decode(&mut reader).map_err(|flaw| name.malformed(flaw))?;
+    reader.finish().map_err(|flaw| name.malformed(flaw))?;
+    Ok(value)
+}
