@@ -13,6 +13,8 @@ mod codec;
 mod cursor;
 mod header;
 mod journal;
+mod partition;
+mod producers;
 mod records;
 #[cfg(test)]
 mod tests;
@@ -23,5 +25,9 @@ pub use codec::{Codec, DECOMPRESSED_BYTES_MAX, DecompressionBuffer};
 pub use header::{BATCH_HEADER_BYTES, BatchError, BatchHeader, RecordFault};
 pub use journal::{
     GROUP_BYTES_MAX, Journal, JournalError, JournalOptions, JournalPosition, Replay,
+};
+pub use partition::{LogEnd, LogError, LogOptions, LogReader, PartitionLog, TimedOffset};
+pub use producers::{
+    PRODUCERS_MAX, ProducerStates, RETAINED_BATCHES, SequenceCheck, SequenceError,
 };
 pub use records::{Header, Headers, Record, Records};

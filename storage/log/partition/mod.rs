@@ -1,0 +1,20 @@
+//! The batches of one partition in files, for reading.
+//!
+//! The files are written after the journal and synced only by checkpoints. What a crash takes
+//! from them the journal still has, so that opening them cuts them at the end that the checkpoint
+//! knows, and the rest is appended once more. `docs/formats/log.md` has the bytes.
+
+mod error;
+mod format;
+mod index;
+mod index_file;
+mod reader;
+mod recovery;
+#[cfg(test)]
+mod tests;
+mod walk;
+mod writer;
+
+pub use error::LogError;
+pub use reader::{LogReader, TimedOffset};
+pub use writer::{LogEnd, LogOptions, PartitionLog};
