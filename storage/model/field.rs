@@ -106,7 +106,7 @@ impl Mapping {
     /// The field that `path` names, and the path of the column that holds its values: a subfield
     /// (`name.keyword`) reads its parent's column.
     #[must_use]
-    pub fn resolve<'a>(&'a self, path: &'a str) -> Option<(&'a Field, &'a str)> {
+    pub fn resolve<'p>(&self, path: &'p str) -> Option<(&Field, &'p str)> {
         if let Some(field) = self.fields.get(path) {
             return Some((field, path));
         }
