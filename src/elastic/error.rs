@@ -13,6 +13,17 @@ pub struct ElasticError {
     cause: Box<Cause>,
     /// The index whose shard failed; such an error is wrapped as a failed search phase.
     shard_of: Option<String>,
+    /// The key in the request that is at fault, until its line and column are known.
+    place: Option<Place>,
+}
+
+/// Where in the request an error is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// At the first key of this name.
+    Key(String),
+    /// At the value of the first key of this name.
+    Value(String),
 }
 
 /// A type, a reason and what else is known, without status.
@@ -40,6 +51,7 @@ impl ElasticError {
                 root: None,
             }),
             shard_of: None,
+            place: None,
         }
     }
 
@@ -167,6 +179,41 @@ impl ElasticError {
         self
     }
 
+    /// Says that the key `name` of the request is at fault.
+    #[must_use]
+    pub(super) fn at_key(mut self, name: &str) -> Self {
+        self.place.get_or_insert_with(|| Place::Key(name.into()));
+        self
+    }
+
+    /// Says that the value of the key `name` of the request is at fault.
+    #[must_use]
+    pub(super) fn at_value(mut self, name: &str) -> Self {
+        self.place.get_or_insert_with(|| Place::Value(name.into()));
+        self
+    }
+
+    /// Adds line and column of the key at fault, both from 1, where its type of error has them.
+    #[must_use]
+    pub(super) fn locate(mut self, request: &str) -> Self {
+        let (name, after_colon) = match self.place.take() {
+            Some(Place::Key(name)) => (name, false),
+            Some(Place::Value(name)) => (name, true),
+            None => return self,
+        };
+        let Some((line, column)) = position(request, &name, after_colon) else {
+            return self;
+        };
+        match self.cause.error_type.as_str() {
+            "parsing_exception" => self.with("line", line).with("col", column),
+            "x_content_parse_exception" => {
+                self.cause.reason = format!("[{line}:{column}] {}", self.cause.reason);
+                self
+            }
+            _other => self,
+        }
+    }
+
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {
@@ -259,6 +306,25 @@ impl Cause {
     }
 }
 
+/// Line and column of the first key `name` of a JSON text, or of its value.
+fn position(request: &str, name: &str, value: bool) -> Option<(usize, usize)> {
+    let quoted = serde_json::to_string(name).expect("a text is JSON");
+    let mut from = 0;
+    loop {
+        let start = from + request[from..].find(&quoted)?;
+        let end = start + quoted.len();
+        let after_space = request[end..].trim_start();
+        if let Some(after_colon) = after_space.strip_prefix(':') {
+            let value_start = request.len() - after_colon.trim_start().len();
+            let before = &request[..if value { value_start } else { start }];
+            let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+            let line = before.matches('\n').count() + 1;
+            return Some((line, before[line_start..].chars().count() + 1));
+        }
+        from = end;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,6 +336,21 @@ mod tests {
             String::from_utf8(error.to_bytes()).expect("text"),
             r#"{"error":{"root_cause":[{"type":"index_not_found_exception","reason":"no such index [logs]","resource.type":"index_or_alias","resource.id":"logs","index_uuid":"_na_","index":"logs"}],"type":"index_not_found_exception","reason":"no such index [logs]","resource.type":"index_or_alias","resource.id":"logs","index_uuid":"_na_","index":"logs"},"status":404}"#
         );
+    }
+
+    #[test]
+    fn a_key_at_fault_is_found_in_the_request() {
+        let request = r#"{"query": {"bool": {"shall": []}}}"#;
+        let error = ElasticError::content("[bool] unknown field [shall]").at_key("shall");
+        assert_eq!(
+            error.locate(request).reason(),
+            "[1:21] [bool] unknown field [shall]"
+        );
+        let request = r#"{"aggs": {"x": {"nonsense": {"field": "ts"}}}}"#;
+        let error = ElasticError::parsing("unknown")
+            .at_value("nonsense")
+            .locate(request);
+        assert_eq!(error.to_value()["col"], 29);
     }
 
     #[test]

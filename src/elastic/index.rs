@@ -33,7 +33,7 @@ pub struct IndexDefinition {
 pub fn parse_create_index(
     index: &str,
     body: &[u8],
-    templates: Templates<'_>,
+    templates: &Templates,
 ) -> Result<IndexDefinition, ElasticError> {
     let _ = (index, body, templates);
     Ok(IndexDefinition {

@@ -3,18 +3,26 @@
 //! Everything here is a pure function of bytes, mappings and an instant that the caller names. It
 //! knows no socket, no file, no clock and nothing of how a search runs.
 
+mod aggregation;
 mod bulk;
+mod context;
+mod date_math;
 mod error;
+mod filter;
 mod filter_path;
+mod hits;
 mod index;
 mod index_expression;
 mod info;
 mod mapping;
 mod msearch;
 mod params;
+mod read;
+mod render;
 mod search;
 mod shape;
 mod template;
+mod values;
 
 pub use bulk::{
     BulkAction, BulkOperation, BulkOutcome, WrittenDocument, parse_bulk, render_bulk,
@@ -31,6 +39,7 @@ pub use info::{
 pub use mapping::{mapping_to_value, put_mapping};
 pub use msearch::{SearchItem, parse_msearch, render_msearch};
 pub use params::{IndexParams, SearchParams};
+pub use render::{render_count, render_search};
 pub use search::{ParsedSearch, RESULT_WINDOW_MAX, SearchTarget, parse_count, parse_search};
-pub use shape::{ResponseShape, render_count, render_search};
+pub use shape::ResponseShape;
 pub use template::{Templates, parse_template, render_templates};

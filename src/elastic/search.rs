@@ -1,12 +1,25 @@
 //! Search bodies: JSON and URL parameters to requests and the shape of the answer.
 
-use query::request::SearchRequest;
+use query::request::{Filter, HitsRequest, Limits, RollupUse, SearchRequest};
+use serde_json::{Map, Value};
 use storage::model::Mapping;
 
-use super::{ElasticError, ResponseShape, SearchParams};
+use super::aggregation::{ParsedAggregations, parse_aggregations};
+use super::context::Context;
+use super::filter::{QueryStringOptions, parse_filter, parse_query_string};
+use super::hits;
+use super::read;
+use super::shape::{ResponseShape, TotalShape};
+use super::{ElasticError, SearchParams};
 
-/// Most hits that `from` and `size` may reach unless the index says otherwise.
+/// Most hits that `from` and `size` may reach.
 pub const RESULT_WINDOW_MAX: usize = 10_000;
+
+/// Hits returned unless the request says otherwise.
+const SIZE_DEFAULT: usize = 10;
+
+/// Hits are counted up to here unless the request says otherwise.
+const TRACK_TOTAL_DEFAULT: u64 = 10_000;
 
 /// An index that is searched.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +50,9 @@ pub fn parse_search(
     targets: &[SearchTarget<'_>],
     now_ms: i64,
 ) -> Result<ParsedSearch, ElasticError> {
-    let _ = (body, params, targets, now_ms);
-    Err(ElasticError::unsupported("search"))
+    parse_each(body, targets, now_ms, |context, body| {
+        parse_one(context, body, params)
+    })
 }
 
 /// Reads the body of a count: a query and nothing else.
@@ -51,6 +65,328 @@ pub fn parse_count(
     targets: &[SearchTarget<'_>],
     now_ms: i64,
 ) -> Result<ParsedSearch, ElasticError> {
-    let _ = (body, params, targets, now_ms);
-    Err(ElasticError::unsupported("count"))
+    parse_each(body, targets, now_ms, |context, body| {
+        if let Some(unknown) = body.keys().find(|key| *key != "query") {
+            let reason = format!("request does not support [{unknown}]");
+            return Err(ElasticError::parsing(reason).at_value(unknown));
+        }
+        let mut body = body.clone();
+        body.insert("size".into(), 0.into());
+        parse_one(context, &body, params)
+    })
 }
+
+/// Reads the same body against each target and joins what is printed.
+fn parse_each(
+    body: &[u8],
+    targets: &[SearchTarget<'_>],
+    now_ms: i64,
+    parse: impl Fn(&Context<'_>, &Map<String, Value>) -> Result<Parsed, ElasticError>,
+) -> Result<ParsedSearch, ElasticError> {
+    let text = std::str::from_utf8(body)
+        .map_err(|_| ElasticError::new(400, "json_parse_exception", "Invalid UTF-8"))?;
+    let entries = parse_object(text)?;
+    let nothing = Mapping::default();
+    let none = [SearchTarget {
+        index: "",
+        mapping: &nothing,
+    }];
+    let mut joined: Option<ParsedSearch> = None;
+    for target in if targets.is_empty() { &none } else { targets } {
+        let context = Context {
+            index: target.index,
+            mapping: target.mapping,
+            now_ms,
+        };
+        let (request, shape) = parse(&context, &entries).map_err(|error| error.locate(text))?;
+        match &mut joined {
+            None => {
+                joined = Some(ParsedSearch {
+                    requests: vec![request],
+                    shape,
+                })
+            }
+            Some(joined) => {
+                joined.requests.push(request);
+                joined.shape.join(shape);
+            }
+        }
+    }
+    let mut joined = joined.expect("there is at least one target");
+    if targets.is_empty() {
+        joined.requests.clear();
+        joined.shape.indices.clear();
+    }
+    Ok(joined)
+}
+
+/// A request and how its answer is printed.
+type Parsed = (SearchRequest, ResponseShape);
+
+/// The object that a body is; nothing at all is an empty one.
+///
+/// # Errors
+/// When it is no JSON, or no object.
+pub(super) fn parse_object(text: &str) -> Result<Map<String, Value>, ElasticError> {
+    if text.trim().is_empty() {
+        return Ok(Map::new());
+    }
+    match serde_json::from_str(text) {
+        Ok(Value::Object(entries)) => Ok(entries),
+        Ok(other) => Err(ElasticError::parsing(format!(
+            "Expected [START_OBJECT] but found [{}]",
+            read::token_name(&other)
+        ))
+        .with("line", 1)
+        .with("col", 1)),
+        Err(error) => Err(json_error(&error)),
+    }
+}
+
+/// A body that is no JSON.
+pub(super) fn json_error(error: &serde_json::Error) -> ElasticError {
+    let error_type = if error.is_eof() {
+        "unexpected_end_of_input_exception"
+    } else {
+        "json_parse_exception"
+    };
+    ElasticError::new(400, error_type, error.to_string())
+}
+
+/// Parts of a body as they were written.
+struct Written {
+    size: usize,
+    from: usize,
+    total: TotalShape,
+    filter: Filter,
+    post_filter: Filter,
+    score: f64,
+    aggregations: ParsedAggregations,
+    profile: bool,
+}
+
+fn parse_one(
+    context: &Context<'_>,
+    body: &Map<String, Value>,
+    params: &SearchParams,
+) -> Result<Parsed, ElasticError> {
+    let mut written = Written {
+        size: SIZE_DEFAULT,
+        from: 0,
+        total: TotalShape::UpTo(TRACK_TOTAL_DEFAULT),
+        filter: Filter::All,
+        post_filter: Filter::All,
+        score: 1.0,
+        aggregations: ParsedAggregations::default(),
+        profile: false,
+    };
+    for (key, value) in body {
+        written.entry(context, key, value, params)?;
+    }
+    written.parameters(context, params)?;
+    written.check(context, body)?;
+    let (hits, sort) = hits::parse(context, body, params)?;
+    let is_scored = hits.sort.is_empty();
+    let request = SearchRequest {
+        filter: and(written.filter, written.post_filter),
+        aggregations: written.aggregations.requests,
+        hits: HitsRequest {
+            size: written.size,
+            from: written.from,
+            sort,
+        },
+        rollup: match params.rollup {
+            Some(false) => RollupUse::Never,
+            Some(true) | None => RollupUse::WhereExact,
+        },
+        limits: Limits::default(),
+    };
+    let shape = ResponseShape {
+        indices: vec![context.index.into()],
+        total: written.total,
+        total_as_int: params.total_hits_as_int,
+        score: is_scored.then_some(written.score),
+        hits,
+        aggregations: written.aggregations.shapes,
+        profile: written.profile,
+    };
+    Ok((request, shape))
+}
+
+impl Written {
+    fn entry(
+        &mut self,
+        context: &Context<'_>,
+        key: &str,
+        value: &Value,
+        params: &SearchParams,
+    ) -> Result<(), ElasticError> {
+        match key {
+            "query" => {
+                self.filter = parse_filter(context, value)?;
+                self.score = score_of(value);
+            }
+            "post_filter" if !value.is_null() => self.post_filter = parse_filter(context, value)?,
+            "aggs" | "aggregations" => {
+                self.aggregations = parse_aggregations(context, value, params.typed_keys)?;
+            }
+            "size" => self.size = non_negative(value, key)?,
+            "from" => self.from = non_negative(value, key)?,
+            "track_total_hits" => self.total = total(value)?,
+            "profile" => self.profile = read::flag(value, key)?,
+            // Read with the hits, later.
+            "sort"
+            | "_source"
+            | "fields"
+            | "docvalue_fields"
+            | "stored_fields"
+            | "version"
+            | "seq_no_primary_term"
+            | "search_after" => {}
+            // Hits without highlights are what clients fall back to.
+            "highlight" => {}
+            // They change scores, timing or the server's own bookkeeping.
+            "timeout" | "terminate_after" | "indices_boost" | "track_scores" | "stats" | "ext"
+            | "preference" => {}
+            "script_fields" | "runtime_mappings" | "suggest" | "rescore" | "collapse"
+            | "explain" | "min_score" | "pit" | "slice" | "knn" | "post_filter" | "derived"
+            | "rank" | "retriever" => {
+                if !says_nothing(value) {
+                    return Err(ElasticError::unsupported(format!("[{key}]")));
+                }
+            }
+            unknown => {
+                return Err(ElasticError::parsing(format!(
+                    "Unknown key for a {} in [{unknown}].",
+                    read::token_name(value)
+                ))
+                .at_value(unknown));
+            }
+        }
+        Ok(())
+    }
+
+    /// Parameters of the URL win over the body.
+    fn parameters(
+        &mut self,
+        context: &Context<'_>,
+        params: &SearchParams,
+    ) -> Result<(), ElasticError> {
+        let text = |text: &String| Value::String(text.clone());
+        if let Some(size) = &params.size {
+            self.size = non_negative(&text(size), "size")?;
+        }
+        if let Some(from) = &params.from {
+            self.from = non_negative(&text(from), "from")?;
+        }
+        if let Some(tracked) = &params.track_total_hits {
+            self.total = total(&text(tracked))?;
+        }
+        if let Some(q) = &params.q {
+            let mut options = QueryStringOptions::new();
+            options.fields.extend(params.df.clone());
+            options.lenient = params.lenient.unwrap_or(false);
+            options.all_required = params
+                .default_operator
+                .as_deref()
+                .is_some_and(|op| op.eq_ignore_ascii_case("and"));
+            self.filter = parse_query_string(context, q, &options)?;
+        }
+        Ok(())
+    }
+
+    fn check(&self, context: &Context<'_>, body: &Map<String, Value>) -> Result<(), ElasticError> {
+        let after = body
+            .get("search_after")
+            .filter(|after| !says_nothing(after));
+        if after.is_some() && self.from > 0 {
+            let reason = "`from` parameter must be set to 0 when `search_after` is used.";
+            return Err(context.fail(ElasticError::new(500, "search_exception", reason)));
+        }
+        if after.is_some() {
+            return Err(ElasticError::unsupported("[search_after]"));
+        }
+        let window = self.from.saturating_add(self.size);
+        if window > RESULT_WINDOW_MAX {
+            return Err(context.fail(ElasticError::illegal_argument(format!(
+                "Result window is too large, from + size must be less than or equal to: \
+                 [{RESULT_WINDOW_MAX}] but was [{window}]. See the scroll api for a more efficient \
+                 way to request large data sets. This limit can be set by changing the \
+                 [index.max_result_window] index level setting."
+            ))));
+        }
+        let filters_hits_alone =
+            !matches!(self.post_filter, Filter::All) && !self.aggregations.requests.is_empty();
+        if filters_hits_alone {
+            return Err(ElasticError::unsupported(
+                "[post_filter] beside aggregations",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn and(filter: Filter, other: Filter) -> Filter {
+    match (filter, other) {
+        (filter, Filter::All) | (Filter::All, filter) => filter,
+        (filter, other) => Filter::And(vec![filter, other]),
+    }
+}
+
+/// Whether an option is there without asking for anything, as dashboards write them.
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Object(entries) => entries.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        Value::Bool(true) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+fn non_negative(value: &Value, key: &str) -> Result<usize, ElasticError> {
+    let number = read::integer(value, key)?;
+    usize::try_from(number).map_err(|_| {
+        ElasticError::illegal_argument(format!(
+            "[{key}] parameter cannot be negative, found [{number}]"
+        ))
+    })
+}
+
+/// `track_total_hits`: all, none, or up to a number.
+fn total(value: &Value) -> Result<TotalShape, ElasticError> {
+    match read::shown(value).as_str() {
+        "true" => return Ok(TotalShape::Exact),
+        "false" => return Ok(TotalShape::Absent),
+        _number => {}
+    }
+    match read::integer(value, "track_total_hits")? {
+        -1 => Ok(TotalShape::Absent),
+        limit => u64::try_from(limit).map(TotalShape::UpTo).map_err(|_| {
+            ElasticError::illegal_argument(format!(
+                "[track_total_hits] parameter must be positive or equals to -1, got {limit}"
+            ))
+        }),
+    }
+}
+
+/// What every hit scores: nothing is weighed here, but what only filters scores 0.
+fn score_of(query: &Value) -> f64 {
+    let Some((name, body)) = query.as_object().and_then(|query| query.iter().next()) else {
+        return 1.0;
+    };
+    match name.as_str() {
+        "bool" => {
+            let scores = ["must", "should"].iter().any(|key| {
+                body.get(key)
+                    .is_some_and(|clause| !read::one_or_many(clause).is_empty())
+            });
+            let is_empty = body.as_object().is_some_and(Map::is_empty);
+            if scores || is_empty { 1.0 } else { 0.0 }
+        }
+        _leaf => body.get("boost").and_then(Value::as_f64).unwrap_or(1.0),
+    }
+}
+
+#[cfg(test)]
+#[path = "search_tests.rs"]
+mod tests;

@@ -1,30 +1,198 @@
 //! How an answer is printed: what the request said about it, and what its fields are.
+//!
+//! A request is split in two when it is read: what must be computed goes to `query`, what only
+//! concerns printing stays here and meets the result again in `render`.
 
-use query::response::SearchResponse;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use storage::model::{DateFormat, Field};
+
+use super::render::DecimalPattern;
 
 /// How the answer of one search is printed.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ResponseShape {
     /// Names of the searched indices, in the order of the requests.
-    pub(crate) indices: Vec<String>,
+    pub(super) indices: Vec<String>,
+    pub(super) total: TotalShape,
+    /// The total as a number instead of an object.
+    pub(super) total_as_int: bool,
+    /// The score of every hit; `None` when hits are sorted by something else.
+    pub(super) score: Option<f64>,
+    pub(super) hits: HitShape,
+    pub(super) aggregations: Vec<AggregationShape>,
+    /// Whether the answer says how it was made.
+    pub(super) profile: bool,
 }
 
-/// Prints an answer; `None` is the answer of a search over no index at all.
-#[must_use]
-pub fn render_search(
-    shape: &ResponseShape,
-    response: Option<&SearchResponse>,
-    took_ms: u64,
-) -> Vec<u8> {
-    let _ = (&shape.indices, response, took_ms);
-    b"{}".to_vec()
+/// How far hits are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TotalShape {
+    /// All of them.
+    Exact,
+    /// Up to here; more is "at least".
+    UpTo(u64),
+    /// Not at all.
+    Absent,
 }
 
-/// Prints the answer of a count.
-#[must_use]
-pub fn render_count(count: u64, shards: usize) -> Vec<u8> {
-    format!(
-        r#"{{"count":{count},"_shards":{{"total":{shards},"successful":{shards},"skipped":0,"failed":0}}}}"#
-    )
-    .into_bytes()
+/// What a hit shows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct HitShape {
+    pub(super) source: SourceShape,
+    /// `stored_fields: "_none_"`: no id.
+    pub(super) without_id: bool,
+    pub(super) version: bool,
+    pub(super) sequence_number: bool,
+    /// Fields read from the document and printed in a format.
+    pub(super) fields: Vec<FieldShape>,
+    pub(super) sort: Vec<SortShape>,
+}
+
+/// What is shown of the document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum SourceShape {
+    /// All of it, byte for byte.
+    Whole,
+    /// Nothing.
+    None,
+    /// Paths to keep (all when empty) and paths to leave out.
+    Parts {
+        includes: Vec<Vec<String>>,
+        excludes: Vec<Vec<String>>,
+    },
+}
+
+impl Default for SourceShape {
+    fn default() -> Self {
+        Self::Whole
+    }
+}
+
+/// A field of a hit.
+#[derive(Debug, Clone)]
+pub(super) struct FieldShape {
+    /// The name it is shown under.
+    pub(super) path: String,
+    /// Where its values are in the document: its parent's path for a subfield.
+    pub(super) source_path: Vec<String>,
+    pub(super) field: Field,
+    /// How its values are printed, when not as themselves.
+    pub(super) text: Option<ValueText>,
+}
+
+/// A value that hits are sorted by.
+#[derive(Debug, Clone)]
+pub(super) struct SortShape {
+    pub(super) kind: SortKind,
+    pub(super) descending: bool,
+    pub(super) missing_first: bool,
+    /// Dates as texts, when the request names a format.
+    pub(super) text: Option<ValueText>,
+}
+
+/// What a sort value is; it decides what a row without one shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SortKind {
+    /// Long, date.
+    Integer,
+    /// A date in nanoseconds.
+    Nanos,
+    Decimal,
+    Text,
+    /// The row's place.
+    Row,
+    /// The score: not a criterion of the request, every row has the same.
+    Score,
+}
+
+/// How one aggregation is printed.
+#[derive(Debug, Clone)]
+pub(super) struct AggregationShape {
+    /// Its name, after its type when the request wants typed keys.
+    pub(super) key: String,
+    pub(super) meta: Option<Value>,
+    pub(super) kind: AggregationKind,
+    pub(super) children: Vec<AggregationShape>,
+}
+
+/// What is special about printing it.
+#[derive(Debug, Clone)]
+pub(super) enum AggregationKind {
+    Metric(MetricShape),
+    DateHistogram {
+        format: DateFormat,
+        zone: TimeZone,
+        keyed: bool,
+        unmapped: bool,
+    },
+    Terms {
+        text: Option<ValueText>,
+        show_error: bool,
+        unmapped: bool,
+    },
+    Single,
+    Filters {
+        keyed: bool,
+    },
+}
+
+/// How a metric's value is printed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct MetricShape {
+    pub(super) text: Option<ValueText>,
+    /// Values are nanoseconds and shown as milliseconds.
+    pub(super) is_nanos: bool,
+    pub(super) unmapped: bool,
+}
+
+/// How a value is printed as a text beside itself.
+#[derive(Debug, Clone)]
+pub(super) enum ValueText {
+    Date {
+        format: DateFormat,
+        zone: TimeZone,
+        is_nanos: bool,
+    },
+    Boolean,
+    Number(DecimalPattern),
+}
+
+impl ResponseShape {
+    /// Takes from the shape of a further index what this one could not know: how fields are
+    /// printed that only the other has.
+    pub(super) fn join(&mut self, other: Self) {
+        self.indices.extend(other.indices);
+        join_all(&mut self.aggregations, other.aggregations);
+        for (own, others) in self.hits.sort.iter_mut().zip(other.hits.sort) {
+            if own.text.is_none() {
+                own.text = others.text;
+            }
+        }
+        for field in other.hits.fields {
+            if !self.hits.fields.iter().any(|own| own.path == field.path) {
+                self.hits.fields.push(field);
+            }
+        }
+    }
+}
+
+fn join_all(shapes: &mut [AggregationShape], others: Vec<AggregationShape>) {
+    for (own, other) in shapes.iter_mut().zip(others) {
+        if own.kind.is_unmapped() && !other.kind.is_unmapped() {
+            own.key.clone_from(&other.key);
+            own.kind = other.kind;
+        }
+        join_all(&mut own.children, other.children);
+    }
+}
+
+impl AggregationKind {
+    fn is_unmapped(&self) -> bool {
+        match self {
+            Self::Metric(shape) => shape.unmapped,
+            Self::Terms { unmapped, .. } | Self::DateHistogram { unmapped, .. } => *unmapped,
+            Self::Single | Self::Filters { .. } => false,
+        }
+    }
 }

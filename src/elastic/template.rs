@@ -1,11 +1,14 @@
 //! Index templates: settings and mappings for names that fit a pattern.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::ElasticError;
 
-/// Stored templates with their names, as the catalog lists them.
-pub type Templates<'a> = &'a [(&'a str, &'a Value)];
+/// Stored templates by name, as the catalog keeps them.
+pub type Templates = BTreeMap<String, Arc<Value>>;
 
 /// Checks the body of `PUT /_index_template/{name}` and returns what is to be stored.
 ///
@@ -14,7 +17,7 @@ pub type Templates<'a> = &'a [(&'a str, &'a Value)];
 pub fn parse_template(
     name: &str,
     body: &[u8],
-    templates: Templates<'_>,
+    templates: &Templates,
 ) -> Result<Value, ElasticError> {
     let _ = (name, templates);
     serde_json::from_slice(body).map_err(|error| ElasticError::parsing(error.to_string()))
@@ -24,7 +27,7 @@ pub fn parse_template(
 ///
 /// # Errors
 /// When `pattern` has no `*` and names no template.
-pub fn render_templates(pattern: &str, templates: Templates<'_>) -> Result<Vec<u8>, ElasticError> {
+pub fn render_templates(pattern: &str, templates: &Templates) -> Result<Vec<u8>, ElasticError> {
     let _ = (pattern, templates);
     Ok(br#"{"index_templates":[]}"#.to_vec())
 }

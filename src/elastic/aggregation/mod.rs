@@ -1,0 +1,380 @@
+//! Aggregations: JSON to what is computed and how it is printed.
+
+mod date_histogram;
+mod filters;
+mod interval;
+mod metric;
+mod order;
+mod terms;
+
+use query::request::{Aggregation, NamedAggregation};
+use serde_json::{Map, Value};
+
+use super::ElasticError;
+use super::context::{Context, NamedField};
+use super::date_math::parse_format;
+use super::render::DecimalPattern;
+use super::shape::{AggregationKind, AggregationShape, ValueText};
+
+use jiff::tz::TimeZone;
+use storage::model::FieldType;
+
+/// Aggregations side by side: what is computed and how it is printed, in the same order.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ParsedAggregations {
+    pub(super) requests: Vec<NamedAggregation>,
+    pub(super) shapes: Vec<AggregationShape>,
+}
+
+/// What one aggregation computes, its kind of printing and the type in its typed key.
+struct Parsed {
+    aggregation: Aggregation,
+    kind: AggregationKind,
+    typed: &'static str,
+}
+
+/// An aggregation's definition, before its type is looked at.
+struct Definition<'v> {
+    name: &'v str,
+    type_name: &'v str,
+    body: &'v Map<String, Value>,
+    children: ParsedAggregations,
+}
+
+/// Reads the object under `aggs`. With `typed_keys` names carry their type.
+///
+/// # Errors
+/// On an unknown type or parameter, and on a field that cannot serve.
+pub(super) fn parse_aggregations(
+    context: &Context<'_>,
+    value: &Value,
+    typed_keys: bool,
+) -> Result<ParsedAggregations, ElasticError> {
+    let entries = value.as_object().ok_or_else(|| {
+        ElasticError::parsing("Expected [START_OBJECT] under [aggs]").at_value("aggs")
+    })?;
+    let mut parsed = ParsedAggregations::default();
+    for (name, definition) in entries {
+        let (request, shape) = parse_one(context, name, definition, typed_keys)?;
+        parsed.requests.push(request);
+        parsed.shapes.push(shape);
+    }
+    Ok(parsed)
+}
+
+fn parse_one(
+    context: &Context<'_>,
+    name: &str,
+    value: &Value,
+    typed_keys: bool,
+) -> Result<(NamedAggregation, AggregationShape), ElasticError> {
+    if name.is_empty() || name.contains(['[', ']', '>']) {
+        return Err(ElasticError::parsing(format!(
+            "Invalid aggregation name [{name}]. Aggregation names can contain any character except \
+             '[', ']', and '>'"
+        ))
+        .at_key(name));
+    }
+    let entries = value.as_object().ok_or_else(|| {
+        ElasticError::parsing(format!(
+            "Aggregation definition for [{name} starts with a [{}], expected a [START_OBJECT].",
+            super::read::token_name(value)
+        ))
+        .at_value(name)
+    })?;
+    let mut meta = None;
+    let mut children = None;
+    let mut typed: Option<(&str, &Value)> = None;
+    for (key, value) in entries {
+        match key.as_str() {
+            "meta" => meta = Some(value.clone()),
+            "aggs" | "aggregations" => children = Some(value),
+            key => match typed {
+                None => typed = Some((key, value)),
+                Some((first, _)) => {
+                    return Err(ElasticError::parsing(format!(
+                        "Found two aggregation type definitions in [{name}]: [{first}] and [{key}]"
+                    ))
+                    .at_value(key));
+                }
+            },
+        }
+    }
+    let (type_name, body) = typed.ok_or_else(|| {
+        ElasticError::parsing(format!("Missing definition for aggregation [{name}]")).at_value(name)
+    })?;
+    check_type(type_name)?;
+    let body = body.as_object().ok_or_else(|| {
+        ElasticError::parsing(format!(
+            "Expected [START_OBJECT] under [{type_name}], but got a [{}] in [{name}]",
+            super::read::token_name(body)
+        ))
+        .at_value(type_name)
+    })?;
+    let children = match children {
+        Some(value) => parse_aggregations(context, value, typed_keys)?,
+        None => ParsedAggregations::default(),
+    };
+    let child_shapes = children.shapes.clone();
+    let parsed = parse_typed(
+        context,
+        Definition {
+            name,
+            type_name,
+            body,
+            children,
+        },
+    )?;
+    let key = if typed_keys {
+        format!("{}#{name}", parsed.typed)
+    } else {
+        name.into()
+    };
+    let shape = AggregationShape {
+        key,
+        meta,
+        kind: parsed.kind,
+        children: child_shapes,
+    };
+    Ok((
+        NamedAggregation {
+            name: name.into(),
+            aggregation: parsed.aggregation,
+        },
+        shape,
+    ))
+}
+
+/// Types that Elasticsearch has and this server does not have yet.
+const KNOWN_TYPES: &[&str] = &[
+    "adjacency_matrix",
+    "auto_date_histogram",
+    "avg_bucket",
+    "boxplot",
+    "bucket_script",
+    "bucket_selector",
+    "bucket_sort",
+    "cardinality",
+    "children",
+    "composite",
+    "cumulative_cardinality",
+    "cumulative_sum",
+    "date_range",
+    "derivative",
+    "diversified_sampler",
+    "extended_stats",
+    "extended_stats_bucket",
+    "geo_bounds",
+    "geo_centroid",
+    "geo_distance",
+    "geohash_grid",
+    "geotile_grid",
+    "global",
+    "histogram",
+    "ip_range",
+    "matrix_stats",
+    "max_bucket",
+    "median_absolute_deviation",
+    "min_bucket",
+    "moving_avg",
+    "moving_fn",
+    "moving_percentiles",
+    "multi_terms",
+    "nested",
+    "normalize",
+    "parent",
+    "percentile_ranks",
+    "percentiles",
+    "percentiles_bucket",
+    "range",
+    "rare_terms",
+    "rate",
+    "reverse_nested",
+    "sampler",
+    "scripted_metric",
+    "serial_diff",
+    "significant_terms",
+    "significant_text",
+    "stats_bucket",
+    "string_stats",
+    "sum_bucket",
+    "t_test",
+    "time_series",
+    "top_hits",
+    "top_metrics",
+    "variable_width_histogram",
+    "weighted_avg",
+];
+
+/// Types that work.
+const WORKING_TYPES: &[&str] = &[
+    "avg",
+    "date_histogram",
+    "filter",
+    "filters",
+    "max",
+    "min",
+    "missing",
+    "stats",
+    "sum",
+    "terms",
+    "value_count",
+];
+
+fn check_type(type_name: &str) -> Result<(), ElasticError> {
+    if WORKING_TYPES.contains(&type_name) {
+        return Ok(());
+    }
+    if KNOWN_TYPES.contains(&type_name) {
+        return Err(ElasticError::unsupported(format!(
+            "aggregation [{type_name}]"
+        )));
+    }
+    let similar = WORKING_TYPES
+        .iter()
+        .chain(KNOWN_TYPES)
+        .filter(|known| is_similar(known, type_name))
+        .map(|known| format!("[{known}]"))
+        .collect::<Vec<_>>();
+    let hint = match similar.as_slice() {
+        [] => String::new(),
+        [one] => format!(" did you mean {one}?"),
+        several => format!(" did you mean any of {}?", several.join(", ")),
+    };
+    let cause = ElasticError::new(
+        400,
+        "named_object_not_found_exception",
+        format!("unknown field [{type_name}]"),
+    );
+    Err(
+        ElasticError::parsing(format!("Unknown aggregation type [{type_name}]{hint}"))
+            .at_value(type_name)
+            .caused_by(cause),
+    )
+}
+
+/// Whether one wrong, missing, added or exchanged letter may be the whole difference.
+fn is_similar(known: &str, given: &str) -> bool {
+    let (known, given) = (known.as_bytes(), given.as_bytes());
+    if known.len().abs_diff(given.len()) > 1 {
+        return false;
+    }
+    let same_start = known.iter().zip(given).take_while(|(a, b)| a == b).count();
+    let (rest, other) = (&known[same_start..], &given[same_start..]);
+    let same_end = rest
+        .iter()
+        .rev()
+        .zip(other.iter().rev())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let (left, right) = (rest.len() - same_end, other.len() - same_end);
+    let exchanged = left == 2 && right == 2 && rest[0] == other[1] && rest[1] == other[0];
+    (left <= 1 && right <= 1) || exchanged
+}
+
+fn parse_typed(context: &Context<'_>, definition: Definition<'_>) -> Result<Parsed, ElasticError> {
+    match definition.type_name {
+        "date_histogram" => date_histogram::parse(context, definition),
+        "terms" => terms::parse(context, definition),
+        "filter" => filters::parse_filter_aggregation(context, definition),
+        "filters" => filters::parse(context, definition),
+        "missing" => filters::parse_missing(context, definition),
+        _metric => metric::parse(context, &definition),
+    }
+}
+
+impl Definition<'_> {
+    /// A parameter that this type does not have.
+    fn unknown(&self, key: &str) -> ElasticError {
+        ElasticError::content(format!("[{}] unknown field [{key}]", self.type_name)).at_key(key)
+    }
+
+    /// A parameter whose value does not fit.
+    fn wrong(&self, key: &str, cause: ElasticError) -> ElasticError {
+        ElasticError::content(format!(
+            "[{}] failed to parse field [{key}]",
+            self.type_name
+        ))
+        .at_value(key)
+        .caused_by(cause)
+    }
+
+    /// The field named by the definition. The outer `None` is no name at all.
+    fn field<'a>(&self, context: &Context<'a>) -> Result<Option<NamedField<'a>>, ElasticError> {
+        match self.body.get("field") {
+            Some(path) => Ok(context.field(&super::read::text(path, "field")?)),
+            None if self.body.contains_key("script") => Err(ElasticError::unsupported(format!(
+                "[script] of [{}]",
+                self.type_name
+            ))),
+            None => Err(ElasticError::content(format!(
+                "Required one of fields [field, script], but none were specified for [{}]",
+                self.name
+            ))),
+        }
+    }
+}
+
+/// A field that an aggregation of this type cannot use.
+fn unsupported_field(
+    context: &Context<'_>,
+    field: &NamedField<'_>,
+    type_name: &str,
+) -> ElasticError {
+    if field.field_type() == FieldType::Text {
+        return text_field(context, &field.path);
+    }
+    context.fail(ElasticError::illegal_argument(format!(
+        "Field [{}] of type [{}] is not supported for aggregation [{type_name}]",
+        field.path,
+        field.type_name()
+    )))
+}
+
+/// A full text has no single value to group or sort by.
+pub(super) fn text_field(context: &Context<'_>, path: &str) -> ElasticError {
+    context.fail(ElasticError::illegal_argument(format!(
+        "Text fields are not optimised for operations that require per-document field data like \
+         aggregations and sorting, so these operations are disabled by default. Please use a \
+         keyword field instead. Alternatively, set fielddata=true on [{path}] in order to load \
+         field data by uninverting the inverted index. Note that this can use significant memory."
+    )))
+}
+
+/// How values of `field` are printed as texts, in the request's format or the field's own.
+pub(super) fn value_text(
+    context: &Context<'_>,
+    field: &NamedField<'_>,
+    format: Option<&str>,
+    zone: &TimeZone,
+) -> Result<Option<ValueText>, ElasticError> {
+    match field.field_type() {
+        FieldType::Date | FieldType::DateNanos => {
+            let format = parse_format(format.or(field.field.format.as_deref()))
+                .map_err(|error| context.fail(error))?;
+            let is_nanos = field.field_type() == FieldType::DateNanos;
+            Ok(Some(ValueText::Date {
+                format,
+                zone: zone.clone(),
+                is_nanos,
+            }))
+        }
+        FieldType::Boolean => Ok(Some(ValueText::Boolean)),
+        FieldType::Keyword | FieldType::Text | FieldType::Ip => Ok(None),
+        FieldType::Long
+        | FieldType::Integer
+        | FieldType::Short
+        | FieldType::Byte
+        | FieldType::Double
+        | FieldType::Float
+        | FieldType::HalfFloat => match format {
+            Some(pattern) => Ok(Some(ValueText::Number(
+                DecimalPattern::parse(pattern).map_err(|error| context.fail(error))?,
+            ))),
+            None => Ok(None),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,219 @@
+//! `terms`: buckets by distinct value.
+
+use query::request::{Aggregation, BucketBy, Order, OrderBy, TermSelection, TermValue, Terms};
+use serde_json::Value;
+use storage::model::{ColumnKind, FieldType};
+
+use super::{Definition, Parsed, order, unsupported_field, value_text};
+use crate::elastic::ElasticError;
+use crate::elastic::context::{Context, NamedField};
+use crate::elastic::filter::regexp_pattern;
+use crate::elastic::read;
+use crate::elastic::shape::AggregationKind;
+use crate::elastic::values::term_value;
+
+/// Buckets returned unless the request says otherwise.
+const SIZE_DEFAULT: usize = 10;
+
+/// Parameters as they were written.
+struct Written<'v> {
+    size: usize,
+    doc_count_min: u64,
+    format: Option<String>,
+    missing: Option<&'v Value>,
+    include: Option<&'v Value>,
+    exclude: Option<&'v Value>,
+    order: Option<&'v Value>,
+    show_error: bool,
+}
+
+impl<'v> Written<'v> {
+    fn read(definition: &Definition<'v>) -> Result<Self, ElasticError> {
+        let mut written = Self {
+            size: SIZE_DEFAULT,
+            doc_count_min: 1,
+            format: None,
+            missing: None,
+            include: None,
+            exclude: None,
+            order: None,
+            show_error: false,
+        };
+        for (key, value) in definition.body {
+            if value.is_null() {
+                continue;
+            }
+            match key.as_str() {
+                "size" => written.size = read::count(value, key)?,
+                "min_doc_count" => written.doc_count_min = read::count(value, key)? as u64,
+                "format" => written.format = Some(read::text(value, key)?),
+                "missing" => written.missing = Some(value),
+                "include" => written.include = Some(value),
+                "exclude" => written.exclude = Some(value),
+                "order" => written.order = Some(value),
+                "show_term_doc_count_error" => written.show_error = read::flag(value, key)?,
+                "field" | "script" => {}
+                // They tell a cluster how to go about it, and answers here are exact.
+                "shard_size"
+                | "shard_min_doc_count"
+                | "collect_mode"
+                | "execution_hint"
+                | "value_type" => {}
+                unknown => return Err(definition.unknown(unknown)),
+            }
+        }
+        if written.size == 0 {
+            return Err(ElasticError::illegal_argument(format!(
+                "[size] must be greater than 0. Found [0] in [{}]",
+                definition.name
+            )));
+        }
+        written.check_selections(definition)?;
+        Ok(written)
+    }
+
+    fn check_selections(&self, definition: &Definition<'_>) -> Result<(), ElasticError> {
+        let (Some(include), Some(exclude)) = (self.include, self.exclude) else {
+            return Ok(());
+        };
+        let mixed = match (include, exclude) {
+            (Value::String(_), Value::Array(_)) => "a regex-based include with a set-based method",
+            (Value::Array(_), Value::String(_)) => "a set-based include with a regex-based method",
+            _same_kind => return Ok(()),
+        };
+        let cause = ElasticError::illegal_argument(format!("Cannot mix {mixed}"));
+        Err(definition.wrong("exclude", cause))
+    }
+}
+
+/// Reads a terms aggregation.
+pub(super) fn parse(
+    context: &Context<'_>,
+    definition: Definition<'_>,
+) -> Result<Parsed, ElasticError> {
+    let written = Written::read(&definition)?;
+    let field = definition.field(context)?;
+    let selection = |value| selection(context, &definition, field.as_ref(), value, &written);
+    let include = written.include.map(selection).transpose()?.flatten();
+    let exclude = written.exclude.map(selection).transpose()?.flatten();
+    let mut missing = None;
+    let mut text = None;
+    let mut typed = "umterms";
+    if let Some(field) = &field {
+        if field.field_type() == FieldType::Text {
+            return Err(unsupported_field(context, field, "terms"));
+        }
+        if let Some(value) = written.missing {
+            missing = Some(term_value(
+                context,
+                field,
+                value,
+                written.format.as_deref(),
+            )?);
+        }
+        text = value_text(
+            context,
+            field,
+            written.format.as_deref(),
+            &jiff::tz::TimeZone::UTC,
+        )?;
+        typed = match field.field_type().column_kind() {
+            ColumnKind::Text => "sterms",
+            ColumnKind::Integer => "lterms",
+            ColumnKind::Decimal => "dterms",
+        };
+    } else if let Some(value) = written.missing {
+        missing = Some(missing_of_nothing(value)?);
+    }
+    let order = match written.order {
+        Some(value) => order::parse(context, value, &definition.children.requests)?,
+        None => Vec::new(),
+    };
+    let unmapped = field.is_none();
+    let terms = Terms {
+        field: field.map(|field| field.place),
+        size: written.size,
+        doc_count_min: written.doc_count_min,
+        missing,
+        include,
+        exclude,
+        order: with_default(order),
+    };
+    Ok(Parsed {
+        aggregation: Aggregation::Bucket {
+            by: BucketBy::Terms(terms),
+            children: definition.children.requests,
+        },
+        kind: AggregationKind::Terms {
+            text,
+            show_error: written.show_error,
+            unmapped,
+        },
+        typed,
+    })
+}
+
+/// Largest first, when nothing was said.
+fn with_default(order: Vec<Order>) -> Vec<Order> {
+    if order.is_empty() {
+        return vec![Order {
+            by: OrderBy::Count,
+            descending: true,
+        }];
+    }
+    order
+}
+
+/// A value for rows that have no such field at all: its own kind decides.
+fn missing_of_nothing(value: &Value) -> Result<TermValue, ElasticError> {
+    match value.as_i64() {
+        Some(number) => Ok(TermValue::Integer(number)),
+        None => Ok(TermValue::Text(
+            read::text(value, "missing")?.into_bytes().into(),
+        )),
+    }
+}
+
+/// `include` or `exclude`: a regular expression, a list of values, or one part of several. `None`
+/// chooses everything.
+fn selection(
+    context: &Context<'_>,
+    definition: &Definition<'_>,
+    field: Option<&NamedField<'_>>,
+    value: &Value,
+    written: &Written<'_>,
+) -> Result<Option<TermSelection>, ElasticError> {
+    match value {
+        Value::Array(values) => {
+            let Some(field) = field else {
+                return Ok(None);
+            };
+            let values = values
+                .iter()
+                .map(|value| term_value(context, field, value, written.format.as_deref()))
+                .collect::<Result<Vec<_>, _>>()?;
+            Ok(Some(TermSelection::Values(values)))
+        }
+        Value::Object(part) => {
+            if part.get("num_partitions").and_then(Value::as_i64) == Some(1) {
+                return Ok(None);
+            }
+            Err(ElasticError::unsupported("a partition of terms"))
+        }
+        plain => {
+            let is_string = field.is_none_or(|field| field.field_type() == FieldType::Keyword);
+            if !is_string {
+                return Err(context.fail(ElasticError::illegal_argument(format!(
+                    "Aggregation [{}] cannot support regular expression style include/exclude \
+                     settings as they can only be applied to string fields. Use an array of values \
+                     for include/exclude clauses",
+                    definition.name
+                ))));
+            }
+            let regex = read::text(plain, "include")?;
+            Ok(Some(TermSelection::Pattern(regexp_pattern(
+                context, &regex, false,
+            )?)))
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Aggregations in, requests out, in a short notation.

@@ -1,0 +1,101 @@
+//! What every part of a search is read against: one index, its fields and the present.
+
+use std::sync::Arc;
+
+use query::request::FieldRef;
+use storage::model::{Field, FieldType, Mapping};
+
+use super::ElasticError;
+use super::index_expression::matches_wildcard;
+
+/// Most fields that a wildcard, or a word without a field, stands for.
+const FIELDS_MAX: usize = 1_024;
+
+/// One index and the present.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'a> {
+    /// The index's name.
+    pub(super) index: &'a str,
+    /// Its fields.
+    pub(super) mapping: &'a Mapping,
+    /// What date math calls `now`.
+    pub(super) now_ms: i64,
+}
+
+/// A field that a request names.
+#[derive(Debug, Clone)]
+pub(super) struct NamedField<'a> {
+    /// The name as the request has it.
+    pub(super) path: String,
+    /// Where its values are.
+    pub(super) place: FieldRef,
+    /// Its definition.
+    pub(super) field: &'a Field,
+}
+
+impl NamedField<'_> {
+    /// What its values are.
+    pub(super) fn field_type(&self) -> FieldType {
+        self.place.field_type
+    }
+
+    /// The type as the mapping's writer called it.
+    pub(super) fn type_name(&self) -> &str {
+        super::mapping::type_name(self.field)
+    }
+}
+
+impl<'a> Context<'a> {
+    /// The field that `path` names; `None` when there is none.
+    pub(super) fn field(&self, path: &str) -> Option<NamedField<'a>> {
+        let mapping = self.mapping;
+        let (field, column) = mapping.resolve(path)?;
+        Some(NamedField {
+            path: path.into(),
+            place: FieldRef {
+                column: Arc::from(column),
+                field_type: field.field_type,
+            },
+            field,
+        })
+    }
+
+    /// The fields that `pattern` names: itself, or with `*` every field (and subfield) that fits.
+    ///
+    /// # Errors
+    /// When there are more than a query may stand for.
+    pub(super) fn fields(&self, pattern: &str) -> Result<Vec<NamedField<'a>>, ElasticError> {
+        if !pattern.contains('*') {
+            return Ok(self.field(pattern).into_iter().collect());
+        }
+        let mut fields = Vec::new();
+        for (path, field) in &self.mapping.fields {
+            let subfields = field.subfields.keys().map(|name| format!("{path}.{name}"));
+            for path in std::iter::once(path.clone()).chain(subfields) {
+                if matches_wildcard(pattern, &path) {
+                    fields.extend(self.field(&path));
+                }
+            }
+            if fields.len() > FIELDS_MAX {
+                return Err(ElasticError::illegal_argument(format!(
+                    "field expansion for [{pattern}] matches too many fields, limit: {FIELDS_MAX}"
+                ))
+                .on_shard(self.index));
+            }
+        }
+        Ok(fields)
+    }
+
+    /// An error of the search on this index.
+    pub(super) fn fail(&self, error: ElasticError) -> ElasticError {
+        error.on_shard(self.index)
+    }
+
+    /// A query that this index cannot run.
+    pub(super) fn query_error(&self, reason: impl Into<String>) -> ElasticError {
+        ElasticError::new(400, "query_shard_exception", reason)
+            .with("index_uuid", "_na_")
+            .with("index", self.index)
+            .on_shard(self.index)
+    }
+}

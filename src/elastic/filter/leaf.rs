@@ -1,0 +1,256 @@
+//! A value of one field, from any query that names one: JSON and query strings meet here.
+
+use std::ops::Bound;
+
+use query::request::{Filter, Pattern, TextPredicate, TokenMatch};
+use storage::model::{ColumnKind, Decimal, FieldType};
+
+use super::any_of;
+use crate::elastic::ElasticError;
+use crate::elastic::context::{Context, NamedField};
+use crate::elastic::date_math::{DateReader, Instant, Missing, parse_format};
+use crate::elastic::read;
+use crate::elastic::values;
+
+/// What happens when a field cannot have the value that is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strictness {
+    /// The request fails.
+    Strict,
+    /// No row matches.
+    Lenient,
+}
+
+/// Rows with the value `text` in `field`, without cutting it into words.
+pub(super) fn term(
+    context: &Context<'_>,
+    field: &NamedField<'_>,
+    text: &str,
+) -> Result<Filter, ElasticError> {
+    match field.field_type() {
+        FieldType::Keyword => Ok(texts(field, [text])),
+        FieldType::Text => Ok(Filter::Text {
+            field: field.place.clone(),
+            // A text's words are kept in lower case; a term is not changed before it is looked up.
+            predicate: TextPredicate::Tokens {
+                tokens: vec![text.into()],
+                how: TokenMatch::Any,
+            },
+        }),
+        FieldType::Ip => ip(context, field, text),
+        FieldType::Date | FieldType::DateNanos => {
+            let reader = date_reader(context, field, None, None)?;
+            let first = date(context, field, &reader, text, Missing::First)?;
+            let last = date(context, field, &reader, text, Missing::Last)?;
+            Ok(Filter::NumberRange {
+                field: field.place.clone(),
+                lower: Bound::Included(first),
+                upper: Bound::Included(last),
+            })
+        }
+        FieldType::Boolean => {
+            let value = boolean(text).ok_or_else(|| wrong_boolean(context, text))?;
+            Ok(numbers(field, vec![Decimal::from_i64(value)]))
+        }
+        FieldType::Long
+        | FieldType::Integer
+        | FieldType::Short
+        | FieldType::Byte
+        | FieldType::Double
+        | FieldType::Float
+        | FieldType::HalfFloat => {
+            let value = values::decimal(text).ok_or_else(|| wrong_number(context, text))?;
+            Ok(numbers(field, vec![value]))
+        }
+    }
+}
+
+/// Rows whose field holds the number `values[_]`.
+pub(super) fn numbers(field: &NamedField<'_>, values: Vec<Decimal>) -> Filter {
+    Filter::NumberIn {
+        field: field.place.clone(),
+        values,
+    }
+}
+
+/// Rows whose field holds one of `texts` whole.
+pub(super) fn texts<'t>(
+    field: &NamedField<'_>,
+    texts: impl IntoIterator<Item = &'t str>,
+) -> Filter {
+    let texts = texts
+        .into_iter()
+        .map(|text| text.as_bytes().to_vec())
+        .collect();
+    Filter::Text {
+        field: field.place.clone(),
+        predicate: TextPredicate::In(texts),
+    }
+}
+
+/// Rows whose text fits a pattern: the whole text of a keyword, one word of a full text.
+pub(super) fn pattern(field: &NamedField<'_>, pattern: Pattern) -> Filter {
+    Filter::Text {
+        field: field.place.clone(),
+        predicate: TextPredicate::Pattern {
+            pattern,
+            tokens: field.field_type() == FieldType::Text,
+        },
+    }
+}
+
+/// Whether a field's values are texts that patterns fit.
+pub(super) fn has_texts(field: &NamedField<'_>) -> bool {
+    field.field_type().column_kind() == ColumnKind::Text
+}
+
+/// Rows with any value in one of the fields that `path` names, or in fields below it.
+pub(super) fn exists(context: &Context<'_>, path: &str) -> Result<Filter, ElasticError> {
+    if matches!(path, "_id" | "_index" | "_source" | "_seq_no" | "*") {
+        return Ok(Filter::All);
+    }
+    let mut fields = context.fields(path)?;
+    if fields.is_empty() && !path.contains('*') {
+        fields = context.fields(&format!("{path}.*"))?;
+    }
+    let mut columns: Vec<_> = fields.into_iter().map(|field| field.place).collect();
+    columns.dedup_by(|left, right| left.column == right.column);
+    Ok(any_of(columns.into_iter().map(Filter::Exists).collect()))
+}
+
+/// 1 or 0.
+pub(super) fn boolean(text: &str) -> Option<i64> {
+    match text {
+        "true" => Some(1),
+        "false" | "" => Some(0),
+        _ => None,
+    }
+}
+
+pub(super) fn wrong_boolean(context: &Context<'_>, text: &str) -> ElasticError {
+    context
+        .query_error(format!(
+            "failed to create query: Can't parse boolean value [{text}], expected [true] or [false]"
+        ))
+        .caused_by(ElasticError::illegal_argument(format!(
+            "Can't parse boolean value [{text}], expected [true] or [false]"
+        )))
+}
+
+pub(super) fn wrong_number(context: &Context<'_>, text: &str) -> ElasticError {
+    context
+        .query_error(format!(
+            "failed to create query: For input string: \"{text}\""
+        ))
+        .caused_by(read::number_format(text))
+}
+
+/// How dates of `field` are read: in `format` or the field's own, local to `zone`.
+pub(super) fn date_reader(
+    context: &Context<'_>,
+    field: &NamedField<'_>,
+    format: Option<&str>,
+    zone: Option<&jiff::tz::TimeZone>,
+) -> Result<DateReader, ElasticError> {
+    let format = parse_format(format.or(field.field.format.as_deref()))
+        .map_err(|error| context.fail(error))?;
+    let zone = zone.cloned().unwrap_or(jiff::tz::TimeZone::UTC);
+    Ok(DateReader {
+        format,
+        zone,
+        now_ms: context.now_ms,
+    })
+}
+
+/// A date in the unit of the field's column.
+pub(super) fn date(
+    context: &Context<'_>,
+    field: &NamedField<'_>,
+    reader: &DateReader,
+    text: &str,
+    missing: Missing,
+) -> Result<Decimal, ElasticError> {
+    let Instant { ms, nanos } = reader
+        .read(text, missing)
+        .map_err(|error| context.fail(error))?;
+    if field.field_type() != FieldType::DateNanos {
+        return Ok(Decimal::from_i64(ms));
+    }
+    ms.checked_mul(1_000_000)
+        .and_then(|ns| ns.checked_add(i64::from(nanos)))
+        .map(Decimal::from_i64)
+        .ok_or_else(|| {
+            context.fail(ElasticError::illegal_argument(format!(
+                "date[{text}] is out of range for a field of nanosecond resolution"
+            )))
+        })
+}
+
+/// Rows with an address, or with one of a network (`10.0.0.0/8`).
+fn ip(context: &Context<'_>, field: &NamedField<'_>, text: &str) -> Result<Filter, ElasticError> {
+    let wrong = || {
+        context
+            .query_error(format!(
+                "failed to create query: '{text}' is not an IP string literal."
+            ))
+            .caused_by(ElasticError::illegal_argument(format!(
+                "'{text}' is not an IP string literal."
+            )))
+    };
+    match text.split_once('/') {
+        None => {
+            let address: core::net::IpAddr = text.parse().map_err(|_| wrong())?;
+            Ok(texts(field, [address.to_canonical().to_string().as_str()]))
+        }
+        Some((network, bits)) => {
+            let bits: u32 = bits.parse().map_err(|_| wrong())?;
+            match network.parse().map_err(|_| wrong())? {
+                core::net::IpAddr::V4(network) if bits <= 32 => {
+                    let regex = network_regex(network, bits);
+                    Ok(pattern(field, Pattern::Regex(regex)))
+                }
+                core::net::IpAddr::V6(_) if bits <= 128 => {
+                    Err(ElasticError::unsupported("a network of IPv6 addresses"))
+                }
+                core::net::IpAddr::V4(_) | core::net::IpAddr::V6(_) => Err(wrong()),
+            }
+        }
+    }
+}
+
+/// A pattern over the dotted text of the addresses whose first `bits` bits are those of `network`.
+fn network_regex(network: core::net::Ipv4Addr, bits: u32) -> String {
+    let mut parts = Vec::new();
+    for (index, octet) in network.octets().into_iter().enumerate() {
+        let fixed = bits
+            .saturating_sub(8 * u32::try_from(index).expect("four octets"))
+            .min(8);
+        parts.push(match fixed {
+            0 => "[0-9]+".to_owned(),
+            8 => octet.to_string(),
+            fixed => {
+                let size = 1_u32 << (8 - fixed);
+                let first = u32::from(octet) / size * size;
+                let choices: Vec<String> = (first..first + size)
+                    .map(|octet| octet.to_string())
+                    .collect();
+                format!("({})", choices.join("|"))
+            }
+        });
+    }
+    parts.join(r"\.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_as_patterns() {
+        let regex = |network: &str, bits| network_regex(network.parse().expect("v4"), bits);
+        assert_eq!(regex("10.0.0.0", 8), r"10\.[0-9]+\.[0-9]+\.[0-9]+");
+        assert_eq!(regex("192.168.1.7", 30), r"192\.168\.1\.(4|5|6|7)");
+        assert_eq!(regex("1.2.3.4", 32), r"1\.2\.3\.4");
+        assert_eq!(regex("0.0.0.0", 0), r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+");
+    }
+}

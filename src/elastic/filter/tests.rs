@@ -1,0 +1,1 @@
+//! Queries in, filters out, in a short notation.

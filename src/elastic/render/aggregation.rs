@@ -1,0 +1,295 @@
+//! Results of aggregations as JSON.
+
+use std::borrow::Cow;
+
+use query::response::{AggregationResult, Bucket, BucketKey, MetricResult};
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+
+use super::number::Number;
+use crate::elastic::shape::{AggregationKind, AggregationShape, MetricShape, ValueText};
+
+/// Results side by side, under their names.
+pub(super) struct Aggregations<'a> {
+    pub(super) shapes: &'a [AggregationShape],
+    pub(super) results: &'a [AggregationResult],
+}
+
+impl Aggregations<'_> {
+    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        for (shape, result) in self.shapes.iter().zip(self.results) {
+            map.serialize_entry(&shape.key, &Shown { shape, result })?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Aggregations<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.shapes.len()))?;
+        self.entries(&mut map)?;
+        map.end()
+    }
+}
+
+struct Shown<'a> {
+    shape: &'a AggregationShape,
+    result: &'a AggregationResult,
+}
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(meta) = &self.shape.meta {
+            map.serialize_entry("meta", meta)?;
+        }
+        match (&self.shape.kind, self.result) {
+            (AggregationKind::Metric(shape), AggregationResult::Metric(result)) => {
+                metric_entries(&mut map, shape, result)?;
+            }
+            (_, AggregationResult::Metric(result)) => {
+                metric_entries(&mut map, &MetricShape::default(), result)?;
+            }
+            (_, AggregationResult::Single(bucket)) => {
+                map.serialize_entry("doc_count", &bucket.count)?;
+                children(self.shape, bucket).entries(&mut map)?;
+            }
+            (
+                kind,
+                AggregationResult::Buckets {
+                    buckets,
+                    other_count,
+                },
+            ) => {
+                if let AggregationKind::Terms { .. } = kind {
+                    map.serialize_entry("doc_count_error_upper_bound", &0)?;
+                    map.serialize_entry("sum_other_doc_count", other_count)?;
+                }
+                map.serialize_entry(
+                    "buckets",
+                    &Buckets {
+                        shape: self.shape,
+                        buckets,
+                    },
+                )?;
+            }
+        }
+        map.end()
+    }
+}
+
+fn children<'a>(shape: &'a AggregationShape, bucket: &'a Bucket) -> Aggregations<'a> {
+    Aggregations {
+        shapes: &shape.children,
+        results: &bucket.aggregations,
+    }
+}
+
+struct Buckets<'a> {
+    shape: &'a AggregationShape,
+    buckets: &'a [Bucket],
+}
+
+impl Serialize for Buckets<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let keyed = match self.shape.kind {
+            AggregationKind::DateHistogram { keyed, .. } | AggregationKind::Filters { keyed } => {
+                keyed
+            }
+            AggregationKind::Metric(_)
+            | AggregationKind::Terms { .. }
+            | AggregationKind::Single => false,
+        };
+        let shown = self.buckets.iter().map(|bucket| ShownBucket {
+            shape: self.shape,
+            bucket,
+        });
+        if keyed {
+            let mut map = serializer.serialize_map(Some(self.buckets.len()))?;
+            for bucket in shown {
+                map.serialize_entry(bucket.name().as_ref(), &bucket)?;
+            }
+            return map.end();
+        }
+        let mut list = serializer.serialize_seq(Some(self.buckets.len()))?;
+        for bucket in shown {
+            list.serialize_element(&bucket)?;
+        }
+        list.end()
+    }
+}
+
+struct ShownBucket<'a> {
+    shape: &'a AggregationShape,
+    bucket: &'a Bucket,
+}
+
+impl ShownBucket<'_> {
+    /// What a keyed bucket stands under.
+    fn name(&self) -> Cow<'_, str> {
+        match (&self.shape.kind, &self.bucket.key) {
+            (AggregationKind::DateHistogram { format, zone, .. }, BucketKey::Time(ms)) => {
+                format.print(*ms, zone).into()
+            }
+            (_, BucketKey::Name(name)) => Cow::Borrowed(name.as_ref()),
+            (_, BucketKey::Text(text)) => String::from_utf8_lossy(text),
+            (_, BucketKey::Time(number) | BucketKey::Integer(number)) => number.to_string().into(),
+            (_, BucketKey::Decimal(number)) => number.to_f64().to_string().into(),
+            (_, BucketKey::None) => Cow::Borrowed(""),
+        }
+    }
+
+    fn key_entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let text = match &self.shape.kind {
+            AggregationKind::DateHistogram { format, zone, .. } => {
+                if let BucketKey::Time(ms) = self.bucket.key {
+                    map.serialize_entry("key_as_string", &format.print(ms, zone))?;
+                }
+                None
+            }
+            AggregationKind::Terms { text, .. } => text.as_ref(),
+            AggregationKind::Metric(_)
+            | AggregationKind::Single
+            | AggregationKind::Filters { .. } => None,
+        };
+        match &self.bucket.key {
+            BucketKey::None | BucketKey::Name(_) => Ok(()),
+            BucketKey::Time(number) | BucketKey::Integer(number) => {
+                map.serialize_entry("key", number)?;
+                match text {
+                    Some(text) => map.serialize_entry("key_as_string", &text.of_integer(*number)),
+                    None => Ok(()),
+                }
+            }
+            BucketKey::Decimal(number) => {
+                let number = Number::of_decimal(*number);
+                map.serialize_entry("key", &number)?;
+                match text {
+                    Some(text) => map.serialize_entry("key_as_string", &text.of_number(&number)),
+                    None => Ok(()),
+                }
+            }
+            BucketKey::Text(text) => map.serialize_entry("key", &String::from_utf8_lossy(text)),
+        }
+    }
+}
+
+impl Serialize for ShownBucket<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.key_entries(&mut map)?;
+        map.serialize_entry("doc_count", &self.bucket.count)?;
+        if let AggregationKind::Terms {
+            show_error: true, ..
+        } = self.shape.kind
+        {
+            map.serialize_entry("doc_count_error_upper_bound", &0)?;
+        }
+        children(self.shape, self.bucket).entries(&mut map)?;
+        map.end()
+    }
+}
+
+impl ValueText {
+    /// A value of an integer column.
+    pub(super) fn of_integer(&self, value: i64) -> String {
+        match self {
+            Self::Date {
+                format,
+                zone,
+                is_nanos: true,
+            } => format.print_nanos(value, zone),
+            Self::Date {
+                format,
+                zone,
+                is_nanos: false,
+            } => format.print(value, zone),
+            Self::Boolean => (value != 0).to_string(),
+            #[expect(clippy::cast_precision_loss, reason = "formats print doubles")]
+            Self::Number(pattern) => pattern.print(value as f64),
+        }
+    }
+
+    /// A value that a metric made.
+    pub(super) fn of_number(&self, value: &Number) -> String {
+        let number = value.to_f64();
+        match self {
+            #[expect(clippy::cast_possible_truncation, reason = "a date is a whole number")]
+            Self::Date { .. } => self.of_integer(number as i64),
+            Self::Boolean => (number != 0.0).to_string(),
+            Self::Number(pattern) => pattern.print(number),
+        }
+    }
+}
+
+fn metric_entries<M: SerializeMap>(
+    map: &mut M,
+    shape: &MetricShape,
+    result: &MetricResult,
+) -> Result<(), M::Error> {
+    let number = |number: Number| {
+        if shape.is_nanos {
+            number.milliseconds()
+        } else {
+            number
+        }
+    };
+    let value = match result {
+        MetricResult::ValueCount(count) => return map.serialize_entry("value", count),
+        MetricResult::Stats {
+            count,
+            min,
+            max,
+            sum,
+            avg,
+        } => {
+            let stats = Stats {
+                count: *count,
+                min: min.map(|min| number(Number::of_decimal(min))),
+                max: max.map(|max| number(Number::of_decimal(max))),
+                avg: avg.map(|avg| number(Number::Double(avg))),
+                sum: number(Number::of_sum(sum)),
+            };
+            return stats.entries(map, shape.text.as_ref());
+        }
+        MetricResult::Sum(sum) => Some(Number::of_sum(sum)),
+        MetricResult::Avg(avg) => avg.map(Number::Double),
+        MetricResult::Min(value) | MetricResult::Max(value) => value.map(Number::of_decimal),
+    };
+    let value = value.map(number);
+    map.serialize_entry("value", &value)?;
+    match (&value, &shape.text) {
+        (Some(value), Some(text)) => map.serialize_entry("value_as_string", &text.of_number(value)),
+        (None, _) | (_, None) => Ok(()),
+    }
+}
+
+struct Stats {
+    count: u64,
+    min: Option<Number>,
+    max: Option<Number>,
+    avg: Option<Number>,
+    sum: Number,
+}
+
+impl Stats {
+    fn entries<M: SerializeMap>(
+        &self,
+        map: &mut M,
+        text: Option<&ValueText>,
+    ) -> Result<(), M::Error> {
+        map.serialize_entry("count", &self.count)?;
+        map.serialize_entry("min", &self.min)?;
+        map.serialize_entry("max", &self.max)?;
+        map.serialize_entry("avg", &self.avg)?;
+        map.serialize_entry("sum", &self.sum)?;
+        if let (Some(text), Some(min), Some(max), Some(avg)) =
+            (text, &self.min, &self.max, &self.avg)
+        {
+            map.serialize_entry("min_as_string", &text.of_number(min))?;
+            map.serialize_entry("max_as_string", &text.of_number(max))?;
+            map.serialize_entry("avg_as_string", &text.of_number(avg))?;
+            map.serialize_entry("sum_as_string", &text.of_number(&self.sum))?;
+        }
+        Ok(())
+    }
+}

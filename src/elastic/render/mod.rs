@@ -1,0 +1,194 @@
+//! Answers as JSON, in the shapes and with the key order that clients know.
+
+mod aggregation;
+mod fields;
+mod hits;
+mod number;
+
+use query::response::{Profile, SearchResponse};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::shape::{ResponseShape, TotalShape};
+
+pub(super) use number::DecimalPattern;
+
+/// Prints an answer; `None` is the answer of a search over no index at all.
+#[must_use]
+pub fn render_search(
+    shape: &ResponseShape,
+    response: Option<&SearchResponse>,
+    took_ms: u64,
+) -> Vec<u8> {
+    let reply = Reply {
+        shape,
+        response,
+        took_ms,
+    };
+    serde_json::to_vec(&reply).expect("answers are printed from texts and finite numbers")
+}
+
+/// Prints the answer of a count.
+#[must_use]
+pub fn render_count(count: u64, shards: usize) -> Vec<u8> {
+    struct Reply(u64, usize);
+    impl Serialize for Reply {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut map = serializer.serialize_map(Some(2))?;
+            map.serialize_entry("count", &self.0)?;
+            map.serialize_entry("_shards", &Shards(self.1))?;
+            map.end()
+        }
+    }
+    serde_json::to_vec(&Reply(count, shards)).expect("numbers are JSON")
+}
+
+struct Reply<'a> {
+    shape: &'a ResponseShape,
+    response: Option<&'a SearchResponse>,
+    took_ms: u64,
+}
+
+impl Serialize for Reply<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("took", &self.took_ms)?;
+        map.serialize_entry("timed_out", &false)?;
+        let shards = if self.response.is_some() {
+            self.shape.indices.len()
+        } else {
+            0
+        };
+        map.serialize_entry("_shards", &Shards(shards))?;
+        match self.response {
+            None => map.serialize_entry("hits", &NoHits(self.shape))?,
+            Some(response) => {
+                map.serialize_entry(
+                    "hits",
+                    &Hits {
+                        shape: self.shape,
+                        response,
+                    },
+                )?;
+                if !self.shape.aggregations.is_empty() {
+                    let aggregations = aggregation::Aggregations {
+                        shapes: &self.shape.aggregations,
+                        results: &response.aggregations,
+                    };
+                    map.serialize_entry("aggregations", &aggregations)?;
+                }
+                if self.shape.profile {
+                    map.serialize_entry("profile", &Made(&response.profile, self.took_ms))?;
+                }
+            }
+        }
+        map.end()
+    }
+}
+
+/// One shard for each index: it is never split.
+struct Shards(usize);
+
+impl Serialize for Shards {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(4))?;
+        map.serialize_entry("total", &self.0)?;
+        map.serialize_entry("successful", &self.0)?;
+        map.serialize_entry("skipped", &0)?;
+        map.serialize_entry("failed", &0)?;
+        map.end()
+    }
+}
+
+/// The hits of a search over no index.
+struct NoHits<'a>(&'a ResponseShape);
+
+impl Serialize for NoHits<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        total_entry(&mut map, self.0, 0)?;
+        map.serialize_entry("max_score", &0.0)?;
+        map.serialize_entry::<_, [u8; 0]>("hits", &[])?;
+        map.end()
+    }
+}
+
+struct Hits<'a> {
+    shape: &'a ResponseShape,
+    response: &'a SearchResponse,
+}
+
+impl Serialize for Hits<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        total_entry(&mut map, self.shape, self.response.matched)?;
+        let best = self.shape.score.filter(|_| !self.response.hits.is_empty());
+        map.serialize_entry("max_score", &best)?;
+        let hits: Vec<_> = self
+            .response
+            .hits
+            .iter()
+            .map(|hit| hits::ShownHit {
+                shape: self.shape,
+                hit,
+            })
+            .collect();
+        map.serialize_entry("hits", &hits)?;
+        map.end()
+    }
+}
+
+/// `"total": {"value": .., "relation": ..}`, or a number where the request wants that.
+fn total_entry<M: SerializeMap>(
+    map: &mut M,
+    shape: &ResponseShape,
+    matched: u64,
+) -> Result<(), M::Error> {
+    struct Total(u64, &'static str);
+    impl Serialize for Total {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut map = serializer.serialize_map(Some(2))?;
+            map.serialize_entry("value", &self.0)?;
+            map.serialize_entry("relation", &self.1)?;
+            map.end()
+        }
+    }
+    let total = match shape.total {
+        TotalShape::Absent => return Ok(()),
+        TotalShape::UpTo(limit) if matched > limit => Total(limit, "gte"),
+        TotalShape::Exact | TotalShape::UpTo(_) => Total(matched, "eq"),
+    };
+    if shape.total_as_int {
+        map.serialize_entry("total", &total.0)
+    } else {
+        map.serialize_entry("total", &total)
+    }
+}
+
+/// `profile`: how the answer was made.
+struct Made<'a>(&'a Profile, u64);
+
+impl Serialize for Made<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Siltstone<'a>(&'a Profile, u64);
+        impl Serialize for Siltstone<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let Self(profile, took_ms) = self;
+                let mut map = serializer.serialize_map(Some(6))?;
+                map.serialize_entry("rollup_cells", &profile.cells_used)?;
+                map.serialize_entry("rows_scanned", &profile.rows_scanned)?;
+                map.serialize_entry("segments", &profile.segments)?;
+                map.serialize_entry("active_chunks", &profile.active_chunks)?;
+                map.serialize_entry("milliseconds", took_ms)?;
+                map.serialize_entry("cells_unused_because", &profile.cells_unused_because)?;
+                map.end()
+            }
+        }
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry::<_, [u8; 0]>("shards", &[])?;
+        map.serialize_entry("siltstone", &Siltstone(self.0, self.1))?;
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Answers as clients see them.

@@ -1,0 +1,1 @@
+//! Searches in, requests and errors out.
