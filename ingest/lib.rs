@@ -4,5 +4,6 @@
 //! decoding and materialization turn the log's records into rows. Nothing here opens a socket,
 //! reads a clock or asks a query.
 
+pub mod broker;
 pub mod decode;
 pub mod wire;

@@ -48,86 +48,96 @@ fn header(api: Api, version: i16) -> BytesMut {
 
 /// A request of `api` in which everything that the version has is filled in.
 fn full_body(api: Api, version: i16, out: &mut BytesMut) {
-    let tag = (1_000, Bytes::from_static(b"unknown to us"));
-    match api {
-        Api::Produce => {
-            let partition = PartitionProduceData::default()
-                .with_index(3)
-                .with_records(Some(Bytes::from_static(b"not really records")));
-            let topic = TopicProduceData::default()
-                .with_name(name("events"))
-                .with_partition_data(vec![partition.clone(), partition.with_records(None)]);
-            let request = ProduceRequest::default()
-                .with_transactional_id(Some(text("me").into()))
-                .with_acks(-1)
-                .with_topic_data(vec![topic]);
-            request.encode(out, version).unwrap();
-        }
-        Api::Fetch => full_fetch(version).encode(out, version).unwrap(),
-        Api::ListOffsets => {
-            let partition = ListOffsetsPartition::default().with_partition_index(1);
-            let topic = ListOffsetsTopic::default()
-                .with_name(name("events"))
-                .with_partitions(vec![partition.clone(), partition]);
-            let request = ListOffsetsRequest::default().with_topics(vec![topic.clone(), topic]);
-            request.encode(out, version).unwrap();
-        }
-        Api::Metadata => {
-            let topic = MetadataRequestTopic::default().with_name(Some(name("events")));
-            let mut request =
-                MetadataRequest::default().with_topics(Some(vec![topic.clone(), topic]));
-            if version >= api.flexible_from() {
-                request = request.with_unknown_tagged_field(tag.0, tag.1);
-            }
-            request.encode(out, version).unwrap();
-        }
-        Api::ApiVersions => ApiVersionsRequest::default()
-            .with_client_software_name(text(if version >= 3 { "proptest" } else { "" }))
-            .with_client_software_version(text(if version >= 3 { "1.0" } else { "" }))
-            .encode(out, version)
-            .unwrap(),
-        Api::CreateTopics => {
-            let assignment = CreatableReplicaAssignment::default()
-                .with_broker_ids(vec![BrokerId(1), BrokerId(2)]);
-            let config = CreatableTopicConfig::default().with_name(text("retention.ms"));
-            let topic = CreatableTopic::default()
-                .with_name(name("events"))
-                .with_assignments(vec![assignment.clone(), assignment])
-                .with_configs(vec![config.clone().with_value(None), config]);
-            let request = CreateTopicsRequest::default().with_topics(vec![topic.clone(), topic]);
-            request.encode(out, version).unwrap();
-        }
-        Api::DeleteTopics if version >= 6 => {
-            let topic = DeleteTopicState::default();
-            DeleteTopicsRequest::default()
-                .with_topics(vec![topic.clone().with_name(Some(name("events"))), topic])
-                .encode(out, version)
-                .unwrap();
-        }
-        Api::DeleteTopics => DeleteTopicsRequest::default()
-            .with_topic_names(vec![name("events"), name("more")])
-            .encode(out, version)
-            .unwrap(),
-        Api::InitProducerId => {
-            let mut request =
-                InitProducerIdRequest::default().with_transactional_id(Some(text("me").into()));
-            if version >= 3 {
-                request = request
-                    .with_producer_id(ProducerId(5))
-                    .with_producer_epoch(1);
-            }
-            request.encode(out, version).unwrap();
-        }
-        Api::DescribeConfigs => {
-            let resource = DescribeConfigsResource::default()
-                .with_resource_type(2)
-                .with_resource_name(text("events"))
-                .with_configuration_keys(Some(vec![text("retention.ms"), text("segment.ms")]));
-            let all = resource.clone().with_configuration_keys(None);
-            let request = DescribeConfigsRequest::default().with_resources(vec![resource, all]);
-            request.encode(out, version).unwrap();
-        }
+    let encoded = match api {
+        Api::Produce => full_produce().encode(out, version),
+        Api::Fetch => full_fetch(version).encode(out, version),
+        Api::ListOffsets => full_list_offsets().encode(out, version),
+        Api::Metadata => full_metadata(version).encode(out, version),
+        Api::ApiVersions => full_api_versions(version).encode(out, version),
+        Api::CreateTopics => full_create_topics().encode(out, version),
+        Api::DeleteTopics => full_delete_topics(version).encode(out, version),
+        Api::InitProducerId => full_init_producer_id(version).encode(out, version),
+        Api::DescribeConfigs => full_describe_configs().encode(out, version),
+    };
+    encoded.unwrap();
+}
+
+fn full_produce() -> ProduceRequest {
+    let partition = PartitionProduceData::default()
+        .with_index(3)
+        .with_records(Some(Bytes::from_static(b"not really records")));
+    let topic = TopicProduceData::default()
+        .with_name(name("events"))
+        .with_partition_data(vec![partition.clone(), partition.with_records(None)]);
+    ProduceRequest::default()
+        .with_transactional_id(Some(text("me").into()))
+        .with_acks(-1)
+        .with_topic_data(vec![topic])
+}
+
+fn full_list_offsets() -> ListOffsetsRequest {
+    let partition = ListOffsetsPartition::default().with_partition_index(1);
+    let topic = ListOffsetsTopic::default()
+        .with_name(name("events"))
+        .with_partitions(vec![partition.clone(), partition]);
+    ListOffsetsRequest::default().with_topics(vec![topic.clone(), topic])
+}
+
+fn full_metadata(version: i16) -> MetadataRequest {
+    let topic = MetadataRequestTopic::default().with_name(Some(name("events")));
+    let request = MetadataRequest::default().with_topics(Some(vec![topic.clone(), topic]));
+    if version < Api::Metadata.flexible_from() {
+        return request;
     }
+    request.with_unknown_tagged_field(1_000, Bytes::from_static(b"unknown to us"))
+}
+
+fn full_api_versions(version: i16) -> ApiVersionsRequest {
+    if version < 3 {
+        return ApiVersionsRequest::default();
+    }
+    ApiVersionsRequest::default()
+        .with_client_software_name(text("proptest"))
+        .with_client_software_version(text("1.0"))
+}
+
+fn full_create_topics() -> CreateTopicsRequest {
+    let brokers = vec![BrokerId(1), BrokerId(2)];
+    let assignment = CreatableReplicaAssignment::default().with_broker_ids(brokers);
+    let config = CreatableTopicConfig::default().with_name(text("retention.ms"));
+    let topic = CreatableTopic::default()
+        .with_name(name("events"))
+        .with_assignments(vec![assignment.clone(), assignment])
+        .with_configs(vec![config.clone().with_value(None), config]);
+    CreateTopicsRequest::default().with_topics(vec![topic.clone(), topic])
+}
+
+fn full_delete_topics(version: i16) -> DeleteTopicsRequest {
+    let request = DeleteTopicsRequest::default();
+    if version < 6 {
+        return request.with_topic_names(vec![name("events"), name("more")]);
+    }
+    let topic = DeleteTopicState::default();
+    request.with_topics(vec![topic.clone().with_name(Some(name("events"))), topic])
+}
+
+fn full_init_producer_id(version: i16) -> InitProducerIdRequest {
+    let request = InitProducerIdRequest::default().with_transactional_id(Some(text("me").into()));
+    if version < 3 {
+        return request;
+    }
+    request
+        .with_producer_id(ProducerId(5))
+        .with_producer_epoch(1)
+}
+
+fn full_describe_configs() -> DescribeConfigsRequest {
+    let resource = DescribeConfigsResource::default()
+        .with_resource_type(2)
+        .with_resource_name(text("events"))
+        .with_configuration_keys(Some(vec![text("retention.ms"), text("segment.ms")]));
+    let all = resource.clone().with_configuration_keys(None);
+    DescribeConfigsRequest::default().with_resources(vec![resource, all])
 }
 
 fn full_fetch(version: i16) -> FetchRequest {
@@ -368,4 +378,20 @@ proptest! {
         let result = decode_request(&frame.freeze());
         prop_assert!(!matches!(result, Err(WireError::Layout { .. })), "{result:?}");
     }
+}
+
+#[test]
+fn the_page_on_compatibility_lists_what_is_served() {
+    let page = include_str!("../../docs/compatibility/kafka.md");
+    let listed: Vec<&str> = page
+        .lines()
+        .skip_while(|line| !line.starts_with("|---"))
+        .skip(1)
+        .take_while(|line| line.starts_with('|'))
+        .collect();
+    let served = Api::ALL.map(|api| {
+        let VersionRange { min, max } = api.served();
+        format!("| {} | {api:?} | {min}–{max} |", api.key())
+    });
+    assert_eq!(listed, served);
 }

@@ -1,0 +1,62 @@
+//! What an operator may choose about the broker.
+
+use std::fmt;
+
+use storage::catalog::{Catalog, Topic};
+use storage::model::TopicName;
+
+/// Makes a topic of a name and a number of partitions: number, identity, and what templates of the
+/// catalog say. The broker adds the config that the client gave and the time.
+pub type NewTopic = Box<dyn Fn(&TopicName, u32, &Catalog) -> Topic + Send + Sync>;
+
+/// Options of a [`super::Broker`].
+pub struct BrokerOptions {
+    /// This broker's number, which is the controller's too.
+    pub node_id: i32,
+    /// The host that clients are told to connect to.
+    pub host: String,
+    /// The port that clients are told to connect to.
+    pub port: u16,
+    /// Whether asking for the metadata of an unknown topic creates it.
+    pub auto_create_topics: bool,
+    /// Partitions of a topic when nobody says a number.
+    pub partitions_default: u32,
+    /// Most partitions of all topics together; each one is a log with files of its own.
+    pub partitions_max: u32,
+    /// Most bytes of records in one fetch, unless one batch alone is larger.
+    pub fetch_bytes_max: usize,
+    /// See [`NewTopic`].
+    pub new_topic: NewTopic,
+}
+
+impl BrokerOptions {
+    /// The defaults, for a broker that clients reach at `host` and `port`.
+    #[must_use]
+    pub fn new(host: impl Into<String>, port: u16, new_topic: NewTopic) -> Self {
+        Self {
+            node_id: 1,
+            host: host.into(),
+            port,
+            auto_create_topics: true,
+            partitions_default: 1,
+            partitions_max: 20_000,
+            fetch_bytes_max: 16 << 20,
+            new_topic,
+        }
+    }
+}
+
+impl fmt::Debug for BrokerOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("BrokerOptions")
+            .field("node_id", &self.node_id)
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("auto_create_topics", &self.auto_create_topics)
+            .field("partitions_default", &self.partitions_default)
+            .field("partitions_max", &self.partitions_max)
+            .field("fetch_bytes_max", &self.fetch_bytes_max)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,118 @@
+//! ListOffsets: offsets by time.
+
+use std::collections::HashMap;
+
+use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
+use kafka_protocol::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
+use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
+use storage::catalog::Catalog;
+
+use super::partitions::{partition_of, topic_named, wire_offset};
+use super::{Broker, Reply};
+use crate::wire::{KafkaError, Response};
+
+/// Times that mean something else, and the first version that has each.
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const EARLIEST_LOCAL: (i64, i16) = (-4, 8);
+const LATEST_TIERED: (i64, i16) = (-5, 9);
+
+/// No such record.
+const NONE: Found = Found {
+    offset: -1,
+    timestamp: -1,
+    epoch: -1,
+};
+
+/// What a time means in a partition.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    offset: i64,
+    timestamp: i64,
+    epoch: i32,
+}
+
+impl Broker {
+    pub(super) fn list_offsets(&self, request: &ListOffsetsRequest, version: i16) -> Reply {
+        let catalog = self.store.catalog();
+        let mut asked: HashMap<(&str, i32), u32> = HashMap::new();
+        for topic in &request.topics {
+            for partition in &topic.partitions {
+                *asked
+                    .entry((topic.name.as_str(), partition.partition_index))
+                    .or_default() += 1;
+            }
+        }
+        let topics = request.topics.iter().map(|topic| {
+            let partitions = topic.partitions.iter().map(|partition| {
+                let index = partition.partition_index;
+                let found = match asked.get(&(topic.name.as_str(), index)) {
+                    Some(count) if *count > 1 => Err(KafkaError::InvalidRequest),
+                    _ => self.find_offset(&catalog, &topic.name, partition, version),
+                };
+                answer(index, found)
+            });
+            ListOffsetsTopicResponse::default()
+                .with_name(topic.name.clone())
+                .with_partitions(partitions.collect())
+        });
+        let response = ListOffsetsResponse::default().with_topics(topics.collect());
+        Reply::Ready(Response::ListOffsets(response))
+    }
+
+    fn find_offset(
+        &self,
+        catalog: &Catalog,
+        name: &str,
+        asked: &ListOffsetsPartition,
+        version: i16,
+    ) -> Result<Found, KafkaError> {
+        let partition = partition_of(topic_named(catalog, name)?, asked.partition_index)?;
+        self.check_epoch(asked.current_leader_epoch)?;
+        let bounds = self
+            .store
+            .log_bounds(partition)
+            .ok_or(KafkaError::UnknownTopicOrPartition)?;
+        let epoch = self.leader_epoch();
+        let at = |offset| Found {
+            offset: wire_offset(offset),
+            timestamp: -1,
+            epoch,
+        };
+        match asked.timestamp {
+            LATEST => Ok(at(bounds.high_watermark)),
+            EARLIEST => Ok(at(bounds.start)),
+            time if time == EARLIEST_LOCAL.0 && version >= EARLIEST_LOCAL.1 => Ok(at(bounds.start)),
+            // Nothing is tiered.
+            time if time == LATEST_TIERED.0 && version >= LATEST_TIERED.1 => Ok(NONE),
+            time if time < 0 => Err(KafkaError::UnsupportedVersion),
+            time => {
+                let found = self
+                    .store
+                    .offset_at_time(partition, time)
+                    .map_err(|_| FAILED)?;
+                Ok(found.map_or(NONE, |(offset, timestamp)| Found {
+                    timestamp,
+                    ..at(offset)
+                }))
+            }
+        }
+    }
+}
+
+const FAILED: KafkaError = KafkaError::KafkaStorageError;
+
+fn answer(index: i32, found: Result<Found, KafkaError>) -> ListOffsetsPartitionResponse {
+    let (found, error) = match found {
+        Ok(found) => (found, 0),
+        Err(error) => (NONE, error.code()),
+    };
+    ListOffsetsPartitionResponse::default()
+        .with_partition_index(index)
+        .with_error_code(error)
+        .with_timestamp(found.timestamp)
+        .with_offset(found.offset)
+        .with_leader_epoch(found.epoch)
+}

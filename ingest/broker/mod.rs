@@ -1,0 +1,112 @@
+//! Kafka's requests applied to the store: a typed request goes in, a reply comes out.
+//!
+//! [`Broker::handle`] never blocks on the disk. What must wait says so in its [`Reply`]: for the
+//! durability of what was staged, or for records to arrive. Who waits, and how, is the caller's
+//! matter; so are sockets and clocks, `now_ms` is an argument.
+//!
+//! One file per API; `validate.rs` holds what a batch must be before it may enter the log and
+//! `configs.rs` the topic configs that Kafka has.
+
+mod api_versions;
+mod broker_options;
+mod configs;
+mod create_topics;
+mod delete_topics;
+mod describe_configs;
+mod fetch;
+mod init_producer_id;
+mod list_offsets;
+mod metadata;
+mod new_topics;
+mod partitions;
+mod produce;
+mod refusal;
+mod topic_ids;
+mod validate;
+
+use std::sync::Arc;
+
+use storage::store::{Lsn, Store};
+
+pub use broker_options::{BrokerOptions, NewTopic};
+pub use fetch::PendingFetch;
+
+use crate::wire::{Request, RequestHeader, Response};
+use init_producer_id::ProducerIds;
+use topic_ids::TopicIds;
+use validate::Scratches;
+
+/// What one connection has said about itself.
+#[derive(Debug, Clone, Default)]
+pub struct Session {
+    /// Name and version of the client library, once ApiVersions named them.
+    pub software: Option<(String, String)>,
+}
+
+/// What to do about a request.
+#[derive(Debug)]
+pub enum Reply {
+    /// Send it.
+    Ready(Response),
+    /// Send it once everything up to the position is durable; when that fails, close.
+    AfterDurable(Lsn, Response),
+    /// Ask [`Broker::poll_fetch`] now, after every commit and at its deadline, until it answers.
+    Fetch(PendingFetch),
+    /// Send nothing: the producer asked for no acknowledgement.
+    None,
+    /// Close the connection: the request failed and has no way to say so.
+    Close,
+}
+
+/// A Kafka broker over a store. Shared by all connections.
+#[derive(Debug)]
+pub struct Broker {
+    store: Arc<Store>,
+    options: BrokerOptions,
+    producer_ids: ProducerIds,
+    topic_ids: TopicIds,
+    scratches: Scratches,
+}
+
+impl Broker {
+    /// A broker that writes to and reads from `store`.
+    #[must_use]
+    pub fn new(store: Arc<Store>, options: BrokerOptions) -> Self {
+        Self {
+            store,
+            options,
+            producer_ids: ProducerIds::default(),
+            topic_ids: TopicIds::default(),
+            scratches: Scratches::default(),
+        }
+    }
+
+    /// The store behind it.
+    #[must_use]
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Applies `request`.
+    pub fn handle(
+        &self,
+        session: &mut Session,
+        header: &RequestHeader,
+        request: Request,
+        now_ms: i64,
+    ) -> Reply {
+        let version = header.version;
+        match request {
+            Request::Produce(request) => self.produce(request, now_ms),
+            Request::Fetch(request) => self.fetch(&request, version, now_ms),
+            Request::ListOffsets(request) => self.list_offsets(&request, version),
+            Request::Metadata(request) => self.metadata(&request, version, now_ms),
+            Request::ApiVersions(request) => api_versions::answer(session, &request, version),
+            Request::ApiVersionsUnknown => api_versions::answer_unknown_version(),
+            Request::CreateTopics(request) => self.create_topics(&request, now_ms),
+            Request::DeleteTopics(request) => self.delete_topics(&request, version),
+            Request::InitProducerId(request) => self.init_producer_id(&request),
+            Request::DescribeConfigs(request) => self.describe_configs(&request),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Produce: batches into the log, as they are.
+//!
+//! `acks=all` and `acks=1` mean the same here: the answer comes once the batch is durable. With
+//! `acks=0` there is no answer, and an error closes the connection.
+
+use std::sync::Arc;
+
+use kafka_protocol::messages::produce_request::PartitionProduceData;
+use kafka_protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+};
+use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
+use kafka_protocol::protocol::StrBytes;
+use storage::catalog::{Catalog, TopicState};
+
+use storage::store::{Lsn, ProducerError, StageError, Staged};
+
+use super::configs::AppendRules;
+use super::new_topics::is_reserved;
+use super::partitions::{partition_of, topic_named, wire_offset};
+use super::refusal::Refusal;
+use super::validate::{Invalid, Place, check_batch};
+use super::{Broker, Reply};
+use crate::wire::{KafkaError, Response};
+
+const ACKS_NONE: i16 = 0;
+const ACKS_KNOWN: [i16; 3] = [-1, ACKS_NONE, 1];
+
+impl Broker {
+    pub(super) fn produce(&self, request: ProduceRequest, now_ms: i64) -> Reply {
+        let catalog = self.store.catalog();
+        let acks_are_known = ACKS_KNOWN.contains(&request.acks);
+        let mut durable: Option<Lsn> = None;
+        let mut has_error = false;
+        let mut responses = Vec::with_capacity(request.topic_data.len());
+        for topic in request.topic_data {
+            let state = topic_for_append(&catalog, &topic.name);
+            let mut partitions = Vec::with_capacity(topic.partition_data.len());
+            for data in topic.partition_data {
+                let index = data.index;
+                let result = match &state {
+                    _ if !acks_are_known => Err(KafkaError::InvalidRequiredAcks.into()),
+                    Ok(state) => self.append(state, data, now_ms),
+                    Err(error) => Err((*error).into()),
+                };
+                match result {
+                    Ok(staged) => {
+                        durable = durable.max(Some(staged.lsn));
+                        partitions.push(accepted(index, &staged));
+                    }
+                    Err(invalid) => {
+                        has_error = true;
+                        partitions.push(refused(index, invalid));
+                    }
+                }
+            }
+            let response = TopicProduceResponse::default().with_name(topic.name);
+            responses.push(response.with_partition_responses(partitions));
+        }
+        if request.acks == ACKS_NONE {
+            return if has_error { Reply::Close } else { Reply::None };
+        }
+        let response = Response::Produce(ProduceResponse::default().with_responses(responses));
+        match durable {
+            Some(lsn) => Reply::AfterDurable(lsn, response),
+            None => Reply::Ready(response),
+        }
+    }
+
+    fn append(
+        &self,
+        state: &TopicState,
+        data: PartitionProduceData,
+        now_ms: i64,
+    ) -> Result<Staged, Invalid> {
+        let partition = partition_of(state, data.index)?;
+        let rules = AppendRules::of(&state.topic.config);
+        let place = Place {
+            topic: state.topic.name.as_str(),
+            index: data.index,
+        };
+        let records = data.records.unwrap_or_default();
+        let batch = check_batch(records, &rules, &place, &self.scratches, now_ms)?;
+        let staged = self.store.stage_batch(partition, batch, now_ms);
+        staged.map_err(|error| stage_refusal(&error).into())
+    }
+}
+
+fn topic_for_append<'a>(
+    catalog: &'a Catalog,
+    name: &str,
+) -> Result<&'a Arc<TopicState>, KafkaError> {
+    if is_reserved(name) {
+        return Err(KafkaError::InvalidTopicException);
+    }
+    topic_named(catalog, name)
+}
+
+fn stage_refusal(error: &StageError) -> Refusal {
+    let code = match error {
+        StageError::Store(_) => KafkaError::KafkaStorageError,
+        StageError::UnknownPartition(_) => KafkaError::UnknownTopicOrPartition,
+        StageError::TooLarge { .. } => KafkaError::MessageTooLarge,
+        StageError::Producer(ProducerError::OutOfOrderSequence { .. }) => {
+            KafkaError::OutOfOrderSequenceNumber
+        }
+        StageError::Producer(ProducerError::InvalidProducerEpoch { .. }) => {
+            KafkaError::InvalidProducerEpoch
+        }
+    };
+    Refusal::new(code, error.to_string())
+}
+
+fn accepted(index: i32, staged: &Staged) -> PartitionProduceResponse {
+    PartitionProduceResponse::default()
+        .with_index(index)
+        .with_base_offset(wire_offset(staged.base))
+        .with_log_append_time_ms(staged.append_time_ms.unwrap_or(-1))
+        .with_log_start_offset(wire_offset(staged.log_start))
+}
+
+fn refused(index: i32, invalid: Invalid) -> PartitionProduceResponse {
+    let records = invalid.records.into_iter().map(|record| {
+        BatchIndexAndErrorMessage::default()
+            .with_batch_index(record.index)
+            .with_batch_index_error_message(Some(StrBytes::from_string(record.message)))
+    });
+    PartitionProduceResponse::default()
+        .with_index(index)
+        .with_error_code(invalid.refusal.error.code())
+        .with_base_offset(-1)
+        .with_log_append_time_ms(-1)
+        .with_log_start_offset(-1)
+        .with_record_errors(records.collect())
+        .with_error_message(invalid.refusal.message())
+}
