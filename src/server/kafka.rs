@@ -1,0 +1,158 @@
+//! Kafka over TCP: accepts, frames, bounds, waits; what a request means is the broker's matter.
+//!
+//! One task a connection. Requests are handled as they come, so that produce requests of a
+//! pipelining client share a commit; responses leave in the order of their requests. Waiting for
+//! a commit or for records costs no thread: the store's callback wakes the tasks. Everything that
+//! a client can make us hold has a limit in [`KafkaLimits`].
+
+mod connection;
+mod frame_reader;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ingest::broker::Broker;
+use ingest::wire::FRAME_BYTES_MAX;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use connection::Connection;
+
+/// What clients may hold and how long they may wait.
+#[derive(Debug, Clone)]
+pub(crate) struct KafkaLimits {
+    /// Open connections; the next one is closed at once.
+    pub(crate) connections_max: usize,
+    /// Requests up to this size take no share of the memory for requests.
+    pub(crate) small_frame_bytes: usize,
+    /// Requests up to this size share `medium_bytes_max`, larger ones `huge_bytes_max`: who
+    /// claims to send a hundred megabytes delays nobody who sends one.
+    pub(crate) medium_frame_bytes: usize,
+    /// Bytes of medium requests that are being received or are not durable yet. A request waits
+    /// for its share.
+    pub(crate) medium_bytes_max: usize,
+    /// The same for larger ones. At least the largest frame, or that would wait for ever.
+    pub(crate) huge_bytes_max: usize,
+    /// Bytes of records in all fetch responses that are being sent. Beyond it, fetches get
+    /// [`KafkaLimits::pressed_fetch_bytes`] each.
+    pub(crate) fetch_bytes_max: usize,
+    /// Bytes of records in a fetch response when memory is short.
+    pub(crate) pressed_fetch_bytes: usize,
+    /// Responses of one connection that wait for a commit; then its next request waits.
+    pub(crate) pipeline_max: usize,
+    /// How long a connection may say nothing between two requests.
+    pub(crate) idle: Duration,
+    /// How long a transfer may take, besides one second for each
+    /// [`KafkaLimits::bytes_per_second_min`] that it has moved.
+    pub(crate) stall: Duration,
+    /// See `stall`.
+    pub(crate) bytes_per_second_min: usize,
+}
+
+impl Default for KafkaLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 1_000,
+            small_frame_bytes: 64 << 10,
+            medium_frame_bytes: 2 << 20,
+            medium_bytes_max: 64 << 20,
+            huge_bytes_max: FRAME_BYTES_MAX,
+            fetch_bytes_max: 64 << 20,
+            pressed_fetch_bytes: 64 << 10,
+            pipeline_max: 64,
+            idle: Duration::from_secs(600),
+            stall: Duration::from_secs(15),
+            bytes_per_second_min: 256 << 10,
+        }
+    }
+}
+
+impl KafkaLimits {
+    /// How long it may take to move `bytes`.
+    fn transfer_time_max(&self, bytes: usize) -> Duration {
+        let seconds = bytes / self.bytes_per_second_min;
+        self.stall + Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX))
+    }
+}
+
+/// How long connections may take to send what is durable once the server stops.
+const STOP_WAIT_MAX: Duration = Duration::from_secs(4);
+
+/// How long to wait before accepting again when the system has no more sockets.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What all connections share.
+#[derive(Debug)]
+struct Shared {
+    broker: Arc<Broker>,
+    limits: KafkaLimits,
+    medium_bytes: Arc<Semaphore>,
+    huge_bytes: Arc<Semaphore>,
+    fetch_bytes: Arc<Semaphore>,
+    /// Counts commits.
+    commits: watch::Receiver<u64>,
+    /// Whether the server stops.
+    stopped: watch::Receiver<bool>,
+}
+
+/// Serves Kafka clients on `listener` until `stopped` says true; then sends what is due, for a
+/// bounded time, and returns.
+pub(crate) async fn serve(
+    broker: Arc<Broker>,
+    listener: TcpListener,
+    stopped: watch::Receiver<bool>,
+) {
+    serve_with(broker, listener, KafkaLimits::default(), stopped).await;
+}
+
+/// [`serve`] with other limits.
+pub(crate) async fn serve_with(
+    broker: Arc<Broker>,
+    listener: TcpListener,
+    limits: KafkaLimits,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let (committed, commits) = watch::channel(0);
+    broker
+        .store()
+        .on_commit(Box::new(move || committed.send_modify(|count| *count += 1)));
+    let shared = Arc::new(Shared {
+        broker,
+        medium_bytes: Arc::new(Semaphore::new(limits.medium_bytes_max)),
+        huge_bytes: Arc::new(Semaphore::new(limits.huge_bytes_max)),
+        fetch_bytes: Arc::new(Semaphore::new(limits.fetch_bytes_max)),
+        limits,
+        commits,
+        stopped: stopped.clone(),
+    });
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            // The sender is gone only when the server is, which is a stop too.
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+        };
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, peer)) if connections.len() < shared.limits.connections_max => {
+                let connection = Connection::new(stream, peer, Arc::clone(&shared));
+                connections.spawn(connection.run());
+            }
+            Ok((_, peer)) => {
+                let limit = shared.limits.connections_max;
+                tracing::warn!(%peer, limit, "connection refused: too many are open");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    let all_ended = async { while connections.join_next().await.is_some() {} };
+    if timeout(STOP_WAIT_MAX, all_ended).await.is_err() {
+        tracing::warn!("connections of Kafka clients are cut off");
+    }
+}

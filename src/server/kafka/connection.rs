@@ -1,0 +1,294 @@
+//! One client's connection: requests in, responses out in the same order.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Buf;
+use ingest::broker::{PendingFetch, Reply, Session};
+use ingest::wire::{
+    Frame, Request, RequestHeader, Response, WireError, decode_request, encode_response,
+};
+use storage::store::Lsn;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
+
+use super::Shared;
+use super::frame_reader::{FrameReader, ReceivedFrame};
+
+/// Why a connection ends before its client ends it.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    /// The socket.
+    #[error(transparent)]
+    Socket(#[from] io::Error),
+    /// Bytes that are no request, or a response that has no encoding.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// A request that cannot be answered.
+    #[error("a request failed that has no answer")]
+    Unanswerable,
+    /// The store has stopped.
+    #[error("the store has stopped")]
+    Stopped,
+    /// A request made us panic; others are not touched.
+    #[error("the request could not be handled")]
+    Panicked,
+}
+
+/// A response that waits for a commit.
+#[derive(Debug)]
+struct Waiting {
+    lsn: Lsn,
+    frame: Frame,
+    /// The memory of its request, which the store still holds.
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+/// A client's connection.
+pub(super) struct Connection {
+    peer: SocketAddr,
+    reader: FrameReader,
+    writer: OwnedWriteHalf,
+    session: Session,
+    /// In the order of their requests, so that positions never fall.
+    waiting: VecDeque<Waiting>,
+    commits: watch::Receiver<u64>,
+    stopped: watch::Receiver<bool>,
+    shared: Arc<Shared>,
+}
+
+/// What woke a connection.
+enum Event {
+    Frame(Option<ReceivedFrame>),
+    Commit,
+    Stop,
+}
+
+impl Connection {
+    pub(super) fn new(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) -> Self {
+        // Responses are whole when they are written, so that waiting to fill a packet only delays.
+        let _ = stream.set_nodelay(true);
+        let (read, writer) = stream.into_split();
+        Self {
+            peer,
+            reader: FrameReader::new(read, Arc::clone(&shared)),
+            writer,
+            session: Session::default(),
+            waiting: VecDeque::new(),
+            commits: shared.commits.clone(),
+            stopped: shared.stopped.clone(),
+            shared,
+        }
+    }
+
+    /// Serves the client until either side ends the connection.
+    pub(super) async fn run(mut self) {
+        let result = self.serve().await;
+        let peer = self.peer;
+        let software = self
+            .session
+            .software
+            .as_ref()
+            .map(|(name, release)| format!("{name} {release}"));
+        match result {
+            Ok(()) => tracing::debug!(%peer, software, "kafka client left"),
+            Err(End::Socket(error)) if error.kind() != io::ErrorKind::InvalidData => {
+                tracing::debug!(%peer, software, %error, "kafka connection ended");
+            }
+            Err(end) => tracing::warn!(%peer, software, error = %end, "kafka connection closed"),
+        }
+    }
+
+    async fn serve(&mut self) -> Result<(), End> {
+        loop {
+            self.send_durable().await?;
+            match self.event().await? {
+                Event::Frame(Some(frame)) => self.request(frame).await?,
+                Event::Commit => {}
+                Event::Frame(None) => return Ok(()),
+                Event::Stop => return self.send_all().await,
+            }
+        }
+    }
+
+    async fn event(&mut self) -> Result<Event, End> {
+        let is_full = self.waiting.len() >= self.shared.limits.pipeline_max;
+        tokio::select! {
+            biased;
+            () = stop(&mut self.stopped) => Ok(Event::Stop),
+            _ = self.commits.changed(), if !self.waiting.is_empty() => Ok(Event::Commit),
+            frame = self.reader.next(), if !is_full => Ok(Event::Frame(frame?)),
+        }
+    }
+
+    async fn request(&mut self, frame: ReceivedFrame) -> Result<(), End> {
+        let ReceivedFrame { bytes, share } = frame;
+        let (header, request) = decode_request(&bytes)?;
+        drop(bytes);
+        match self.handle(&header, request).await? {
+            Reply::Ready(response) => {
+                self.send_all().await?;
+                self.send(encode_response(&header, &response)?).await?;
+            }
+            Reply::AfterDurable(lsn, response) => {
+                let frame = encode_response(&header, &response)?;
+                self.waiting.push_back(Waiting {
+                    lsn,
+                    frame,
+                    _share: share,
+                });
+            }
+            Reply::Fetch(fetch) => {
+                self.send_all().await?;
+                self.answer_fetch(&header, fetch).await?;
+            }
+            Reply::None => {}
+            Reply::Close => return Err(End::Unanswerable),
+        }
+        self.reader.expect_next();
+        Ok(())
+    }
+
+    /// Lets the broker handle the request; on a thread of its own when that may touch the disk or
+    /// take long, so that other connections are not held up.
+    async fn handle(&mut self, header: &RequestHeader, request: Request) -> Result<Reply, End> {
+        let broker = Arc::clone(&self.shared.broker);
+        if !matches!(request, Request::Produce(_) | Request::ListOffsets(_)) {
+            return Ok(broker.handle(&mut self.session, header, request, now_ms()));
+        }
+        let mut session = std::mem::take(&mut self.session);
+        let header = header.clone();
+        let handled = spawn_blocking(move || {
+            let reply = broker.handle(&mut session, &header, request, now_ms());
+            (session, reply)
+        });
+        let (session, reply) = handled.await.map_err(|_| End::Panicked)?;
+        self.session = session;
+        Ok(reply)
+    }
+
+    async fn answer_fetch(
+        &mut self,
+        header: &RequestHeader,
+        mut fetch: PendingFetch,
+    ) -> Result<(), End> {
+        loop {
+            self.commits.borrow_and_update();
+            self.check_store()?;
+            let broker = Arc::clone(&self.shared.broker);
+            if broker.is_fetch_due(&fetch, now_ms()) {
+                let (share, bytes_max) = self.fetch_share(fetch.bytes_max());
+                let polled = spawn_blocking(move || {
+                    let response = broker.poll_fetch(&mut fetch, bytes_max, now_ms());
+                    (fetch, response)
+                });
+                let (still_pending, response) = polled.await.map_err(|_| End::Panicked)?;
+                if let Some(response) = response {
+                    return self.send_fetched(header, &response, share).await;
+                }
+                fetch = still_pending;
+            }
+            let left_ms = u64::try_from(fetch.deadline_ms() - now_ms()).unwrap_or(0);
+            tokio::select! {
+                _ = self.commits.changed() => {}
+                () = sleep(Duration::from_millis(left_ms)) => {}
+                () = self.reader.closed() => return Err(closed().into()),
+                () = stop(&mut self.stopped) => return Err(End::Stopped),
+            }
+        }
+    }
+
+    /// A share of the memory for fetched records and what may be fetched with it. When there is
+    /// none left, a little is fetched without.
+    fn fetch_share(&self, wanted: usize) -> (Option<OwnedSemaphorePermit>, usize) {
+        let permits = u32::try_from(wanted).unwrap_or(u32::MAX);
+        match Arc::clone(&self.shared.fetch_bytes).try_acquire_many_owned(permits) {
+            Ok(share) => (Some(share), wanted),
+            Err(_) => (None, self.shared.limits.pressed_fetch_bytes),
+        }
+    }
+
+    async fn send_fetched(
+        &mut self,
+        header: &RequestHeader,
+        response: &Response,
+        share: Option<OwnedSemaphorePermit>,
+    ) -> Result<(), End> {
+        let frame = encode_response(header, response)?;
+        // Others may have what this one did not need.
+        let kept = share.map(|mut share| {
+            let unused = share.num_permits().saturating_sub(frame.remaining());
+            drop(share.split(unused));
+            share
+        });
+        let sent = self.send(frame).await;
+        drop(kept);
+        sent
+    }
+
+    /// Sends the responses whose time has come.
+    async fn send_durable(&mut self) -> Result<(), End> {
+        // First the mark, then the look: a commit in between wakes us again.
+        self.commits.borrow_and_update();
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let durable = self.shared.broker.store().durable();
+        while let Some(first) = self.waiting.pop_front_if(|first| first.lsn <= durable) {
+            self.send(first.frame).await?;
+        }
+        if self.waiting.is_empty() {
+            Ok(())
+        } else {
+            self.check_store()
+        }
+    }
+
+    /// Sends all responses that wait, as they become durable.
+    async fn send_all(&mut self) -> Result<(), End> {
+        loop {
+            self.send_durable().await?;
+            if self.waiting.is_empty() {
+                return Ok(());
+            }
+            if self.commits.changed().await.is_err() {
+                return Err(End::Stopped);
+            }
+        }
+    }
+
+    fn check_store(&self) -> Result<(), End> {
+        self.shared.broker.store().check().map_err(|_| End::Stopped)
+    }
+
+    async fn send(&mut self, mut frame: Frame) -> Result<(), End> {
+        let time_max = self.shared.limits.transfer_time_max(frame.remaining());
+        let sent = timeout(time_max, self.writer.write_all_buf(&mut frame)).await;
+        let too_slow = |_| io::Error::new(io::ErrorKind::TimedOut, "receives too slowly");
+        sent.map_err(too_slow)??;
+        Ok(())
+    }
+}
+
+/// Ends when the server stops. Its handle is gone only when the server is, which is a stop too.
+async fn stop(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "closed while a fetch waited")
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
+}
