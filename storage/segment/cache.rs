@@ -1,8 +1,9 @@
 //! Pages that were read lately, shared by all segments of a store.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustc_hash::FxHashMap;
 
 /// What a cache keeps unless its maker says otherwise.
 pub const PAGE_CACHE_BYTES: usize = 64 << 20;
@@ -10,7 +11,10 @@ pub const PAGE_CACHE_BYTES: usize = 64 << 20;
 /// Parts with a lock of their own, so that scans on several threads seldom meet.
 const SHARDS: usize = 16;
 
-/// Decoded pages in memory up to a bound; the one that was used longest ago goes first.
+/// What keeping a page costs besides its bytes, about.
+const ENTRY_BYTES: usize = 128;
+
+/// Decoded pages in memory up to a bound; those that were used longest ago go first.
 #[derive(Debug)]
 pub struct PageCache {
     shards: [Mutex<Shard>; SHARDS],
@@ -19,7 +23,7 @@ pub struct PageCache {
 }
 
 /// A page of an owner, which is a number that the cache gave to an open file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct PageKey {
     pub(super) owner: u64,
     pub(super) page: usize,
@@ -27,9 +31,16 @@ pub(super) struct PageKey {
 
 #[derive(Debug, Default)]
 struct Shard {
-    /// Newest use first.
-    pages: VecDeque<(PageKey, Arc<Vec<u8>>)>,
+    pages: FxHashMap<PageKey, Entry>,
     bytes: usize,
+    /// Grows with every use.
+    uses: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    page: Arc<Vec<u8>>,
+    last_use: u64,
 }
 
 impl Default for PageCache {
@@ -56,54 +67,111 @@ impl PageCache {
 
     pub(super) fn get(&self, key: PageKey) -> Option<Arc<Vec<u8>>> {
         let mut shard = self.shard(key);
-        let place = shard.pages.iter().position(|(known, _)| *known == key)?;
-        if place > 0 {
-            let entry = shard.pages.remove(place)?;
-            shard.pages.push_front(entry);
-        }
-        shard.pages.front().map(|(_, page)| page.clone())
+        shard.uses += 1;
+        let now = shard.uses;
+        let entry = shard.pages.get_mut(&key)?;
+        entry.last_use = now;
+        Some(entry.page.clone())
     }
 
     /// Keeps `page`, unless it is larger than a whole shard.
     pub(super) fn insert(&self, key: PageKey, page: &Arc<Vec<u8>>) {
-        if page.len() > self.shard_bytes_max {
+        let bytes = page.len() + ENTRY_BYTES;
+        if bytes > self.shard_bytes_max {
             return;
         }
         let mut shard = self.shard(key);
-        if shard.pages.iter().any(|(known, _)| *known == key) {
-            return;
+        shard.uses += 1;
+        let entry = Entry {
+            page: page.clone(),
+            last_use: shard.uses,
+        };
+        if shard.pages.insert(key, entry).is_none() {
+            shard.bytes += bytes;
         }
-        shard.bytes += page.len();
-        shard.pages.push_front((key, page.clone()));
-        while shard.bytes > self.shard_bytes_max {
-            let Some((_, oldest)) = shard.pages.pop_back() else {
-                break;
-            };
-            shard.bytes -= oldest.len();
+        if shard.bytes > self.shard_bytes_max {
+            shard.shrink(self.shard_bytes_max);
         }
     }
 
     /// Drops the pages of a file that is closed.
     pub(super) fn forget(&self, owner: u64) {
         for shard in &self.shards {
-            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.pages.retain(|(key, _)| key.owner != owner);
-            shard.bytes = shard.pages.iter().map(|(_, page)| page.len()).sum();
+            let mut shard = lock(shard);
+            shard.pages.retain(|key, _| key.owner != owner);
+            shard.recount();
         }
     }
 
-    fn shard(&self, key: PageKey) -> std::sync::MutexGuard<'_, Shard> {
+    fn shard(&self, key: PageKey) -> MutexGuard<'_, Shard> {
         // Fibonacci hashing: neighbouring pages of a file go to different shards.
         let mixed = (key.owner << 32 ^ key.page as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let index = (mixed >> 60) as usize;
-        // A panic elsewhere leaves at worst a page too few.
-        self.shards[index]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shards[(mixed >> 60) as usize])
     }
+}
+
+impl Shard {
+    /// Drops the pages that were used longest ago until a quarter is free, so that the search for
+    /// them is paid for by many pages to come.
+    fn shrink(&mut self, bytes_max: usize) {
+        let mut by_use: Vec<(u64, PageKey)> = self
+            .pages
+            .iter()
+            .map(|(key, entry)| (entry.last_use, *key))
+            .collect();
+        by_use.sort_unstable_by_key(|(last_use, _)| *last_use);
+        for (_, key) in by_use {
+            if self.bytes <= bytes_max / 4 * 3 {
+                break;
+            }
+            if let Some(entry) = self.pages.remove(&key) {
+                self.bytes -= entry.page.len() + ENTRY_BYTES;
+            }
+        }
+    }
+
+    fn recount(&mut self) {
+        let pages = self.pages.values();
+        self.bytes = pages.map(|entry| entry.page.len() + ENTRY_BYTES).sum();
+    }
+}
+
+/// A panic elsewhere leaves at worst a page too few.
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const _: () = assert!(
     SHARDS == 1 << 4,
     "the top four bits of the hash choose a shard"
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_holds_and_recent_pages_stay() {
+        let cache = PageCache::new(SHARDS * 16 * 1024);
+        let owner = cache.new_owner();
+        let key = |page| PageKey { owner, page };
+        for page in 0..2_000 {
+            cache.insert(key(page), &Arc::new(vec![0; 1_000]));
+            assert!(cache.get(key(0)).is_some(), "used all the time");
+        }
+        let bytes: usize = cache.shards.iter().map(|shard| lock(shard).bytes).sum();
+        assert!(bytes <= SHARDS * 16 * 1024);
+        assert!(cache.get(key(1)).is_none(), "not used since long");
+        assert!(cache.get(key(1_999)).is_some());
+        cache.forget(owner);
+        assert!(cache.get(key(0)).is_none());
+    }
+
+    #[test]
+    fn a_page_larger_than_its_share_is_not_kept() {
+        let cache = PageCache::new(SHARDS * 1_000);
+        let key = PageKey { owner: 1, page: 1 };
+        cache.insert(key, &Arc::new(vec![0; 1_000]));
+        assert!(cache.get(key).is_none());
+    }
+}
