@@ -40,6 +40,9 @@ pub enum QueryError {
         /// The field's column.
         column: Arc<str>,
     },
+    /// Rows cannot be read.
+    #[error("cannot read the rows of the search")]
+    Rows(#[from] storage::segment::SegmentError),
     /// Searches over several topics ask for different aggregations, or for terms of fields that are
     /// texts in one and numbers in another.
     #[error("the topics of the search do not fit together at aggregation '{aggregation}'")]

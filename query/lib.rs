@@ -2,11 +2,26 @@
 //!
 //! A query reads a snapshot of a topic and returns values. It knows no protocol, no JSON, no file
 //! and no clock, and it never writes.
+//!
+//! [`search`] shows the whole way in one screen. `filter` decides which rows take part, `frame`
+//! decodes them vector by vector, `aggregate` deals them out to buckets, `rollup` says where cells
+//! answer instead, and `hits` picks the rows that are returned.
 
+mod aggregate;
+mod budget;
 mod error;
+mod filter;
+mod frame;
+mod hits;
+mod pattern;
 pub mod request;
 pub mod response;
+mod rollup;
 pub mod rounding;
+mod scan;
+mod search;
+mod selection;
 pub mod text;
 
 pub use error::QueryError;
+pub use search::{search, search_many};

@@ -43,7 +43,7 @@ fn check(
     interval: Interval,
     zone_name: &str,
     (first, last): (&str, &str),
-    expected: expect_test::Expect,
+    expected: &expect_test::Expect,
 ) {
     expected.assert_eq(&keys(interval, zone_name, 0, first, last).replace(' ', "\n"));
 }
@@ -54,7 +54,7 @@ fn days_of_23_and_25_hours() {
         Interval::Calendar(CalendarUnit::Day),
         "Europe/Berlin",
         ("2024-03-30T12:00:00Z", "2024-04-01T12:00:00Z"),
-        expect_test::expect![[r#"
+        &expect_test::expect![[r#"
             2024-03-30T00:00:00+01:00
             2024-03-31T00:00:00+01:00
             2024-04-01T00:00:00+02:00"#]],
@@ -63,7 +63,7 @@ fn days_of_23_and_25_hours() {
         Interval::Calendar(CalendarUnit::Day),
         "Europe/Berlin",
         ("2024-10-26T12:00:00Z", "2024-10-28T12:00:00Z"),
-        expect_test::expect![[r#"
+        &expect_test::expect![[r#"
             2024-10-26T00:00:00+02:00
             2024-10-27T00:00:00+02:00
             2024-10-28T00:00:00+01:00"#]],
@@ -76,7 +76,7 @@ fn the_repeated_hour_is_two_buckets() {
         Interval::Calendar(CalendarUnit::Hour),
         "Europe/Berlin",
         ("2024-10-26T23:00:00Z", "2024-10-27T02:00:00Z"),
-        expect_test::expect![[r#"
+        &expect_test::expect![[r#"
             2024-10-27T01:00:00+02:00
             2024-10-27T02:00:00+02:00
             2024-10-27T02:00:00+01:00
@@ -90,7 +90,7 @@ fn the_skipped_hour_is_no_bucket() {
         Interval::Calendar(CalendarUnit::Hour),
         "Europe/Berlin",
         ("2024-03-31T00:00:00Z", "2024-03-31T02:00:00Z"),
-        expect_test::expect![[r#"
+        &expect_test::expect![[r#"
             2024-03-31T01:00:00+01:00
             2024-03-31T03:00:00+02:00
             2024-03-31T04:00:00+02:00"#]],
@@ -104,7 +104,7 @@ fn half_hour_changes_make_an_hour_and_a_half() {
         Interval::Calendar(CalendarUnit::Hour),
         "Australia/Lord_Howe",
         ("2024-04-06T13:30:00Z", "2024-04-06T16:30:00Z"),
-        expect_test::expect![[r#"
+        &expect_test::expect![[r#"
             2024-04-07T00:00:00+11:00
             2024-04-07T01:00:00+11:00
             2024-04-07T02:00:00+10:30
@@ -114,7 +114,7 @@ fn half_hour_changes_make_an_hour_and_a_half() {
         Interval::Calendar(CalendarUnit::Hour),
         "Australia/Lord_Howe",
         ("2024-10-05T14:30:00Z", "2024-10-05T17:30:00Z"),
-        expect_test::expect![[r#"
+        &expect_test::expect![[r#"
             2024-10-06T01:00:00+10:30
             2024-10-06T03:00:00+11:00
             2024-10-06T04:00:00+11:00"#]],
@@ -123,7 +123,7 @@ fn half_hour_changes_make_an_hour_and_a_half() {
         Interval::Fixed(HOUR_MS),
         "Australia/Lord_Howe",
         ("2024-10-05T14:30:00Z", "2024-10-05T17:30:00Z"),
-        expect_test::expect![[r#"
+        &expect_test::expect![[r#"
             2024-10-06T01:00:00+10:30
             2024-10-06T02:30:00+11:00
             2024-10-06T03:00:00+11:00
@@ -137,7 +137,7 @@ fn midnights_that_do_not_exist_start_at_the_change() {
         Interval::Calendar(CalendarUnit::Day),
         "America/Sao_Paulo",
         ("2018-11-03T12:00:00Z", "2018-11-05T12:00:00Z"),
-        expect_test::expect![[r#"
+        &expect_test::expect![[r#"
             2018-11-03T00:00:00-03:00
             2018-11-04T01:00:00-02:00
             2018-11-05T00:00:00-02:00"#]],
@@ -146,7 +146,7 @@ fn midnights_that_do_not_exist_start_at_the_change() {
         Interval::Fixed(DAY_MS),
         "America/Sao_Paulo",
         ("2018-11-03T12:00:00Z", "2018-11-05T12:00:00Z"),
-        expect_test::expect![[r#"
+        &expect_test::expect![[r#"
             2018-11-03T00:00:00-03:00
             2018-11-04T01:00:00-02:00
             2018-11-05T00:00:00-02:00"#]],
@@ -156,7 +156,7 @@ fn midnights_that_do_not_exist_start_at_the_change() {
         Interval::Calendar(CalendarUnit::Day),
         "Pacific/Apia",
         ("2011-12-29T12:00:00Z", "2012-01-01T00:00:00Z"),
-        expect_test::expect![[r#"
+        &expect_test::expect![[r#"
             2011-12-29T00:00:00-10:00
             2011-12-31T00:00:00+14:00
             2012-01-01T00:00:00+14:00"#]],
@@ -186,7 +186,7 @@ fn quarter_hour_zones() {
         Interval::Calendar(CalendarUnit::Hour),
         "Asia/Kathmandu",
         ("2024-01-01T00:00:00Z", "2024-01-01T02:00:00Z"),
-        expect_test::expect![[r#"
+        &expect_test::expect![[r#"
             2024-01-01T05:00:00+05:45
             2024-01-01T06:00:00+05:45
             2024-01-01T07:00:00+05:45"#]],
@@ -195,7 +195,7 @@ fn quarter_hour_zones() {
         Interval::Calendar(CalendarUnit::Month),
         "Asia/Kathmandu",
         ("1985-12-15T00:00:00Z", "1986-02-15T00:00:00Z"),
-        expect_test::expect![[r#"
+        &expect_test::expect![[r#"
             1985-12-01T00:00:00+05:30
             1986-01-01T00:15:00+05:45
             1986-02-01T00:00:00+05:45"#]],
@@ -208,7 +208,7 @@ fn before_1970() {
         Interval::Calendar(CalendarUnit::Year),
         "Europe/Berlin",
         ("1892-06-01T00:00:00Z", "1895-06-01T00:00:00Z"),
-        expect_test::expect![[r#"
+        &expect_test::expect![[r#"
             1892-01-01T00:00:00+00:53:28
             1893-01-01T00:00:00+00:53:28
             1894-01-01T00:00:00+01:00
@@ -218,7 +218,7 @@ fn before_1970() {
         Interval::Calendar(CalendarUnit::Week),
         "UTC",
         ("1969-12-20T00:00:00Z", "1970-01-06T00:00:00Z"),
-        expect_test::expect![[r#"
+        &expect_test::expect![[r#"
             1969-12-15T00:00:00+00:00
             1969-12-22T00:00:00+00:00
             1969-12-29T00:00:00+00:00
@@ -248,7 +248,7 @@ fn fixed_widths_drift_across_changes() {
         Interval::Fixed(2 * DAY_MS),
         "America/New_York",
         ("2024-11-01T12:00:00Z", "2024-11-06T12:00:00Z"),
-        expect_test::expect![[r#"
+        &expect_test::expect![[r#"
             2024-11-01T00:00:00-04:00
             2024-11-03T00:00:00-04:00
             2024-11-05T00:00:00-05:00"#]],
@@ -257,7 +257,7 @@ fn fixed_widths_drift_across_changes() {
         Interval::Fixed(7 * HOUR_MS),
         "Europe/Berlin",
         ("2024-10-26T18:00:00Z", "2024-10-27T12:00:00Z"),
-        expect_test::expect![[r#"
+        &expect_test::expect![[r#"
             2024-10-26T15:00:00+02:00
             2024-10-26T22:00:00+02:00
             2024-10-27T05:00:00+01:00
@@ -338,11 +338,7 @@ mod oracle {
         match ambiguous.offset() {
             AmbiguousOffset::Gap { .. } => vec![],
             AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Fold { .. } => {
-                let earlier = ambiguous
-                    .clone()
-                    .earlier()
-                    .expect("in range")
-                    .as_millisecond();
+                let earlier = ambiguous.earlier().expect("in range").as_millisecond();
                 let later = ambiguous.later().expect("in range").as_millisecond();
                 if earlier == later {
                     vec![earlier]

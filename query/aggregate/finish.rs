@@ -1,0 +1,353 @@
+//! The merged state as an answer: gaps filled, buckets ordered and cut, values rounded once.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use super::metric::{MetricStates, plain};
+use super::order::{Entry, sort};
+use super::state::{BucketState, State, children};
+use super::terms::TermTable;
+use crate::QueryError;
+use crate::budget::Budget;
+use crate::request::{
+    Aggregation, BucketBy, DateHistogram, Filters, MetricValue, NamedAggregation, Terms,
+};
+use crate::response::{AggregationResult, Bucket, BucketKey};
+use crate::rounding::Rounding;
+
+/// A merged state, with the groups of each parent at hand.
+#[derive(Debug)]
+pub(super) enum View<'s> {
+    Metric(&'s MetricStates),
+    Buckets(BucketView<'s>),
+}
+
+#[derive(Debug)]
+pub(super) struct BucketView<'s> {
+    state: &'s BucketState,
+    /// Groups by parent.
+    groups: Vec<u32>,
+    /// Where the groups of each parent begin; one entry more than parents.
+    starts: Vec<usize>,
+    children: Vec<View<'s>>,
+    /// Boundaries of a histogram, from its first key or bound to its last.
+    rounding: Option<Rounding>,
+}
+
+/// The results of the aggregations of a search.
+pub(crate) fn finish(
+    named: &[NamedAggregation],
+    states: &[State],
+    budget: &mut Budget,
+) -> Result<Vec<AggregationResult>, QueryError> {
+    let views = View::all(named, states, 1);
+    results(named, &views, Some(0), budget)
+}
+
+impl<'s> View<'s> {
+    fn all(named: &[NamedAggregation], states: &'s [State], parent_count: usize) -> Vec<Self> {
+        named
+            .iter()
+            .zip(states)
+            .map(|(named, state)| Self::new(&named.aggregation, state, parent_count))
+            .collect()
+    }
+
+    fn new(aggregation: &Aggregation, state: &'s State, parent_count: usize) -> Self {
+        let state = match state {
+            State::Metric(states) => return Self::Metric(states),
+            State::Buckets(state) => state,
+        };
+        let keys = state.groups.keys();
+        let mut starts = vec![0; parent_count + 1];
+        for key in keys {
+            starts[key.parent as usize + 1] += 1;
+        }
+        for parent in 0..parent_count {
+            starts[parent + 1] += starts[parent];
+        }
+        let mut groups: Vec<u32> = (0..).take(keys.len()).collect();
+        groups.sort_by_key(|group| keys[*group as usize].parent);
+        let rounding = match aggregation {
+            Aggregation::Bucket {
+                by: BucketBy::DateHistogram(by),
+                ..
+            } => Some(rounding_over(by, state)),
+            Aggregation::Bucket { .. } | Aggregation::Metric(_) => None,
+        };
+        Self::Buckets(BucketView {
+            state,
+            groups,
+            starts,
+            children: Self::all(children(aggregation), &state.children, keys.len()),
+            rounding,
+        })
+    }
+}
+
+impl BucketView<'_> {
+    /// The buckets with rows below `parent`, in no order.
+    fn entries(&self, parent: Option<u32>) -> Vec<Entry> {
+        let groups = match parent {
+            None => &[],
+            Some(parent) => {
+                let parent = parent as usize;
+                &self.groups[self.starts[parent]..self.starts[parent + 1]]
+            }
+        };
+        let entry = |group: &u32| {
+            let key = self.state.groups.keys()[*group as usize].key;
+            Entry::new(key, Some(*group), self.state.counts[*group as usize])
+        };
+        groups.iter().map(entry).collect()
+    }
+
+    /// The group of `key` below `parent`.
+    fn group(&self, parent: Option<u32>, key: i64) -> Option<Entry> {
+        let entries = self.entries(parent);
+        entries.into_iter().find(|entry| entry.key == key)
+    }
+
+    fn bucket(
+        &self,
+        aggregation: &Aggregation,
+        key: BucketKey,
+        entry: &Entry,
+        budget: &mut Budget,
+    ) -> Result<Bucket, QueryError> {
+        Ok(Bucket {
+            key,
+            count: entry.count,
+            aggregations: results(children(aggregation), &self.children, entry.group, budget)?,
+        })
+    }
+
+    fn buckets(
+        &self,
+        aggregation: &Aggregation,
+        entries: &[Entry],
+        key: impl Fn(i64) -> BucketKey,
+        budget: &mut Budget,
+    ) -> Result<Vec<Bucket>, QueryError> {
+        budget.add_buckets(entries.len())?;
+        entries
+            .iter()
+            .map(|entry| self.bucket(aggregation, key(entry.key), entry, budget))
+            .collect()
+    }
+}
+
+fn results(
+    named: &[NamedAggregation],
+    views: &[View<'_>],
+    parent: Option<u32>,
+    budget: &mut Budget,
+) -> Result<Vec<AggregationResult>, QueryError> {
+    named
+        .iter()
+        .zip(views)
+        .map(|(named, view)| match view {
+            View::Metric(states) => Ok(AggregationResult::Metric(states.result(parent))),
+            View::Buckets(view) => bucket_result(&named.aggregation, view, parent, budget),
+        })
+        .collect()
+}
+
+fn bucket_result(
+    aggregation: &Aggregation,
+    view: &BucketView<'_>,
+    parent: Option<u32>,
+    budget: &mut Budget,
+) -> Result<AggregationResult, QueryError> {
+    let Aggregation::Bucket { by, .. } = aggregation else {
+        unreachable!("a metric has no buckets")
+    };
+    match by {
+        BucketBy::DateHistogram(by) => {
+            let entries = histogram_entries(by, view, parent, budget)?;
+            Ok(AggregationResult::Buckets {
+                buckets: view.buckets(aggregation, &entries, BucketKey::Time, budget)?,
+                other_count: 0,
+            })
+        }
+        BucketBy::Terms(by) => {
+            let (entries, other_count) = term_entries(by, view, parent);
+            let key = |key| term_key(view.state.terms.as_ref(), key);
+            Ok(AggregationResult::Buckets {
+                buckets: view.buckets(aggregation, &entries, key, budget)?,
+                other_count,
+            })
+        }
+        BucketBy::Filter(_) => {
+            let entry = view.group(parent, 0).unwrap_or(Entry::new(0, None, 0));
+            let bucket = view.bucket(aggregation, BucketKey::None, &entry, budget)?;
+            Ok(AggregationResult::Single(bucket))
+        }
+        BucketBy::Filters(by) => {
+            let mut found = view.entries(parent);
+            found.sort_by_key(|entry| entry.key);
+            let entries = filter_entries(by, found);
+            Ok(AggregationResult::Buckets {
+                buckets: view.buckets(aggregation, &entries, |key| filter_key(by, key), budget)?,
+                other_count: 0,
+            })
+        }
+    }
+}
+
+/// A value below `group` to order by, found through single-bucket aggregations.
+pub(super) fn metric_below(
+    views: &[View<'_>],
+    path: &[usize],
+    value: MetricValue,
+    group: Option<u32>,
+) -> Option<f64> {
+    let (first, rest) = path.split_first()?;
+    match views.get(*first)? {
+        View::Metric(states) => states.order_value(group, value),
+        View::Buckets(view) => {
+            let group = view.group(group, 0).and_then(|entry| entry.group);
+            metric_below(&view.children, rest, value, group)
+        }
+    }
+}
+
+fn histogram_entries(
+    by: &DateHistogram,
+    view: &BucketView<'_>,
+    parent: Option<u32>,
+    budget: &Budget,
+) -> Result<Vec<Entry>, QueryError> {
+    let mut entries = view.entries(parent);
+    entries.sort_by_key(|entry| entry.key);
+    if by.doc_count_min == 0 {
+        if let Some(rounding) = &view.rounding {
+            entries = fill_gaps(by, rounding, &entries, budget)?;
+        }
+    } else {
+        entries.retain(|entry| entry.count >= by.doc_count_min);
+    }
+    sort(
+        &mut entries,
+        &by.order,
+        &view.children,
+        |a, b| a.cmp(&b),
+        usize::MAX,
+    );
+    Ok(entries)
+}
+
+/// `entries` with an empty bucket for every key between the first and the last, bounds included.
+fn fill_gaps(
+    by: &DateHistogram,
+    rounding: &Rounding,
+    entries: &[Entry],
+    budget: &Budget,
+) -> Result<Vec<Entry>, QueryError> {
+    let (lower_ms, upper_ms) = by.extended_bounds_ms.unwrap_or((None, None));
+    let lower_ms = lower_ms.map(|bound_ms| rounding.round(bound_ms));
+    let upper_ms = upper_ms.map(|bound_ms| rounding.round(bound_ms));
+    let (first_ms, last_ms) = match (entries.first(), entries.last()) {
+        (Some(first), Some(last)) => (
+            lower_ms.unwrap_or(first.key).min(first.key),
+            upper_ms.unwrap_or(last.key).max(last.key),
+        ),
+        // Without rows only both bounds together say where buckets are.
+        _ => match (lower_ms, upper_ms) {
+            (Some(lower_ms), Some(upper_ms)) => (lower_ms, upper_ms),
+            _ => return Ok(Vec::new()),
+        },
+    };
+    let mut filled = Vec::with_capacity(entries.len());
+    let mut found = entries.iter().peekable();
+    let mut next = (first_ms <= last_ms).then_some(first_ms);
+    while let Some(key_ms) = next {
+        budget.check_more_buckets(filled.len() + 1)?;
+        match found.next_if(|entry| entry.key <= key_ms) {
+            Some(entry) => filled.push(entry.clone()),
+            None => filled.push(Entry::new(key_ms, None, 0)),
+        }
+        next = rounding.next(key_ms).filter(|next_ms| *next_ms <= last_ms);
+    }
+    Ok(filled)
+}
+
+fn rounding_over(by: &DateHistogram, state: &BucketState) -> Rounding {
+    let (lower_ms, upper_ms) = by.extended_bounds_ms.unwrap_or((None, None));
+    let keys = state.groups.keys().iter().map(|group| group.key);
+    let all = keys.chain(lower_ms).chain(upper_ms);
+    let (first_ms, last_ms) = all.fold((i64::MAX, i64::MIN), |(first_ms, last_ms), key_ms| {
+        (first_ms.min(key_ms), last_ms.max(key_ms))
+    });
+    let first_ms = first_ms.min(last_ms);
+    Rounding::new(by.interval, &by.time_zone, by.offset_ms, first_ms, last_ms)
+}
+
+/// The terms that are shown below `parent`, and the rows of those that are cut off.
+fn term_entries(by: &Terms, view: &BucketView<'_>, parent: Option<u32>) -> (Vec<Entry>, u64) {
+    let mut entries = view.entries(parent);
+    if by.doc_count_min == 0 {
+        let mut found: Vec<i64> = entries.iter().map(|entry| entry.key).collect();
+        found.sort_unstable();
+        let listed = view.state.terms.as_ref().map(TermTable::keys);
+        let empty = listed
+            .into_iter()
+            .flatten()
+            .filter(|key| found.binary_search(key).is_err());
+        entries.extend(empty.map(|key| Entry::new(key, None, 0)));
+    }
+    entries.retain(|entry| entry.count >= by.doc_count_min);
+    let all: u64 = entries.iter().map(|entry| entry.count).sum();
+    let table = view.state.terms.as_ref();
+    let compare_keys = |a: i64, b: i64| compare_terms(table, a, b);
+    sort(
+        &mut entries,
+        &by.order,
+        &view.children,
+        compare_keys,
+        by.size,
+    );
+    let shown: u64 = entries.iter().map(|entry| entry.count).sum();
+    (entries, all - shown)
+}
+
+fn place(key: i64) -> usize {
+    usize::try_from(key).expect("places are counted from 0")
+}
+
+fn compare_terms(table: Option<&TermTable>, a: i64, b: i64) -> Ordering {
+    match table {
+        None | Some(TermTable::Integers(_)) => a.cmp(&b),
+        Some(TermTable::Decimals { values, .. }) => values[place(a)].compare(values[place(b)]),
+        Some(TermTable::Texts { values, .. }) => values[place(a)].cmp(&values[place(b)]),
+    }
+}
+
+fn term_key(table: Option<&TermTable>, key: i64) -> BucketKey {
+    match table {
+        None | Some(TermTable::Integers(_)) => BucketKey::Integer(key),
+        Some(TermTable::Decimals { values, .. }) => BucketKey::Decimal(plain(values[place(key)])),
+        Some(TermTable::Texts { values, .. }) => BucketKey::Text(Arc::clone(&values[place(key)])),
+    }
+}
+
+/// A bucket for every filter, and for the rest if it is asked for.
+fn filter_entries(by: &Filters, found: Vec<Entry>) -> Vec<Entry> {
+    let count = by.filters.len() + usize::from(by.other.is_some());
+    let mut found = found.into_iter().peekable();
+    (0..)
+        .take(count)
+        .map(|key| {
+            let entry = found.next_if(|entry| entry.key == key);
+            entry.unwrap_or(Entry::new(key, None, 0))
+        })
+        .collect()
+}
+
+fn filter_key(by: &Filters, key: i64) -> BucketKey {
+    let name = match by.filters.get(place(key)) {
+        Some((name, _)) => name.as_deref(),
+        None => by.other.as_deref(),
+    };
+    name.map_or(BucketKey::None, |name| BucketKey::Name(name.into()))
+}

@@ -1,0 +1,155 @@
+//! Buckets by time: which bucket each entry falls into.
+
+use storage::model::FieldType;
+
+use super::clock::Clock;
+use super::groups::Groups;
+use super::members::Members;
+use super::plan::PlanHistogram;
+use super::terms::assign_values;
+use crate::QueryError;
+use crate::budget::Budget;
+use crate::filter::Binder;
+use crate::frame::{Frame, NumberSlot};
+use crate::request::DateHistogram;
+
+/// Nanoseconds in a millisecond.
+const MS_NANOS: i64 = 1_000_000;
+
+/// A histogram over the entries of one source.
+#[derive(Debug)]
+pub(crate) struct BoundHistogram<'q> {
+    by: &'q DateHistogram,
+    clock: Clock,
+    hard_bounds_ms: (Option<i64>, Option<i64>),
+    source: TimeSource,
+}
+
+/// Where instants come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TimeSource {
+    /// No row has one.
+    Absent,
+    /// From the sort key, one for each row.
+    SortKey,
+    /// From a number column, so many to the millisecond.
+    Numbers(NumberSlot, i64),
+}
+
+impl<'q> BoundHistogram<'q> {
+    pub(super) fn bind(
+        plan: &PlanHistogram<'q>,
+        binder: &mut Binder<'_>,
+    ) -> Result<Self, QueryError> {
+        let source = match &plan.by.field {
+            None => TimeSource::Absent,
+            Some(field) if binder.is_sort_key(field) => TimeSource::SortKey,
+            Some(field) => match binder.numbers(field)? {
+                None => TimeSource::Absent,
+                Some(slot) if field.field_type == FieldType::DateNanos => {
+                    TimeSource::Numbers(slot, MS_NANOS)
+                }
+                Some(slot) => TimeSource::Numbers(slot, 1),
+            },
+        };
+        Ok(Self {
+            by: plan.by,
+            clock: plan.clock.clone(),
+            hard_bounds_ms: plan.hard_bounds_ms,
+            source,
+        })
+    }
+
+    /// The number column that is read.
+    pub(crate) fn number_slot(&self) -> Option<NumberSlot> {
+        match self.source {
+            TimeSource::Absent | TimeSource::SortKey => None,
+            TimeSource::Numbers(slot, _) => Some(slot),
+        }
+    }
+
+    /// Whether one bucket holds everything from `first_ms` to `last_ms`, if it is asked at all.
+    pub(crate) fn is_uncut(&mut self, first_ms: i64, last_ms: i64) -> bool {
+        match self.source {
+            TimeSource::Absent | TimeSource::Numbers(..) => true,
+            TimeSource::SortKey => self.clock.run(self.by, first_ms).contains(last_ms),
+        }
+    }
+
+    /// Deals `members` out to buckets.
+    pub(super) fn assign<F: Frame>(
+        &mut self,
+        members: &Members,
+        frame: &mut F,
+        groups: &mut Groups,
+        out: &mut Members,
+        budget: &mut Budget,
+    ) -> Result<(), QueryError> {
+        match self.source {
+            TimeSource::Absent => match self.by.missing_ms.and_then(|time_ms| self.key(time_ms)) {
+                None => Ok(()),
+                Some(key_ms) => assign_one_key(members, key_ms, groups, out, budget),
+            },
+            TimeSource::SortKey => self.assign_sort_keys(members, frame, groups, out, budget),
+            TimeSource::Numbers(slot, unit) => {
+                let missing = self.by.missing_ms.and_then(|time_ms| self.key(time_ms));
+                let numbers = frame.numbers(slot)?;
+                let key = |value: usize| self.key(numbers.mantissas[value].div_euclid(unit));
+                assign_values(members, numbers.index, key, missing, groups, out, budget)
+            }
+        }
+    }
+
+    fn assign_sort_keys<F: Frame>(
+        &mut self,
+        members: &Members,
+        frame: &mut F,
+        groups: &mut Groups,
+        out: &mut Members,
+        budget: &mut Budget,
+    ) -> Result<(), QueryError> {
+        let (first_ms, last_ms) = frame.time_bounds_ms();
+        if self.clock.run(self.by, first_ms).contains(last_ms) {
+            return match self.key(first_ms) {
+                None => Ok(()),
+                Some(key_ms) => assign_one_key(members, key_ms, groups, out, budget),
+            };
+        }
+        let times_ms = frame.times_ms()?;
+        for (entry, parent) in members.pairs() {
+            if let Some(key_ms) = self.key(times_ms[entry]) {
+                out.push(entry, groups.group(parent, key_ms, budget)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The bucket of `time_ms`, unless it lies outside of the hard bounds.
+    fn key(&mut self, time_ms: i64) -> Option<i64> {
+        let key_ms = self.clock.run(self.by, time_ms).key_ms;
+        let (lower_ms, upper_ms) = self.hard_bounds_ms;
+        let is_inside = lower_ms.is_none_or(|lower_ms| lower_ms <= key_ms)
+            && upper_ms.is_none_or(|upper_ms| key_ms < upper_ms);
+        is_inside.then_some(key_ms)
+    }
+}
+
+/// Deals `members` out when all of them have the same key.
+pub(super) fn assign_one_key(
+    members: &Members,
+    key: i64,
+    groups: &mut Groups,
+    out: &mut Members,
+    budget: &mut Budget,
+) -> Result<(), QueryError> {
+    if let Some(parent) = members.only_group() {
+        if !members.is_empty() {
+            out.regroup_all(members, groups.group(parent, key, budget)?);
+        }
+        return Ok(());
+    }
+    for (entry, parent) in members.pairs() {
+        out.push(entry, groups.group(parent, key, budget)?);
+    }
+    Ok(())
+}

@@ -1,0 +1,335 @@
+//! Metrics: bound to a column, fed from rows or cells, finished to a value.
+
+use storage::model::{Decimal, Exponents};
+use storage::segment::MeasureCells;
+
+use super::accumulate::{Accumulator, Count, Greatest, Least, Mean, Statistics, Sum, Summary};
+use super::members::Members;
+use crate::QueryError;
+use crate::filter::{Binder, BoundField};
+use crate::frame::{Frame, NumberSlot, Numbers, TextSlot};
+use crate::request::{Metric, MetricKind, MetricValue};
+use crate::response::MetricResult;
+
+/// A metric over the entries of one source.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BoundMetric {
+    pub(crate) source: MetricSource,
+    /// The value of rows without one.
+    pub(crate) missing: Option<Decimal>,
+}
+
+/// Where the values of a metric come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MetricSource {
+    /// No row has one.
+    Absent,
+    Numbers(NumberSlot),
+    /// Texts can only be counted.
+    Texts(TextSlot),
+}
+
+impl BoundMetric {
+    pub(super) fn bind(metric: &Metric, binder: &mut Binder<'_>) -> Result<Self, QueryError> {
+        let source = match &metric.field {
+            None => MetricSource::Absent,
+            Some(field) => match binder.field(field)? {
+                BoundField::Absent => MetricSource::Absent,
+                BoundField::Numbers(slot) => MetricSource::Numbers(slot),
+                BoundField::Texts(slot) if metric.kind == MetricKind::ValueCount => {
+                    MetricSource::Texts(slot)
+                }
+                BoundField::Texts(_) => {
+                    return Err(QueryError::WrongKind {
+                        column: field.column.clone(),
+                    });
+                }
+            },
+        };
+        Ok(Self {
+            source,
+            missing: metric.missing,
+        })
+    }
+
+    /// The number column that it reads.
+    pub(crate) fn number_slot(&self) -> Option<NumberSlot> {
+        match self.source {
+            MetricSource::Numbers(slot) => Some(slot),
+            MetricSource::Absent | MetricSource::Texts(_) => None,
+        }
+    }
+}
+
+/// One number column in the cells of a frame.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CellMeasure<'a> {
+    /// The cells of the frame's entries.
+    pub(crate) cells: &'a [usize],
+    pub(crate) measure: &'a MeasureCells,
+}
+
+/// A state for each group of the bucket that a metric stands in.
+#[derive(Debug, Clone)]
+pub(crate) enum MetricStates {
+    Counts(Vec<Count>),
+    Sums(Vec<Sum>),
+    Means(Vec<Mean>),
+    Least(Vec<Least>),
+    Greatest(Vec<Greatest>),
+    Statistics(Vec<Statistics>),
+}
+
+/// Runs `$answer` with the states of any kind.
+macro_rules! with_states {
+    ($all:expr, $states:ident => $answer:expr) => {
+        match $all {
+            MetricStates::Counts($states) => $answer,
+            MetricStates::Sums($states) => $answer,
+            MetricStates::Means($states) => $answer,
+            MetricStates::Least($states) => $answer,
+            MetricStates::Greatest($states) => $answer,
+            MetricStates::Statistics($states) => $answer,
+        }
+    };
+}
+
+impl MetricStates {
+    pub(super) fn new(kind: MetricKind) -> Self {
+        match kind {
+            MetricKind::Sum => Self::Sums(Vec::new()),
+            MetricKind::Avg => Self::Means(Vec::new()),
+            MetricKind::Min => Self::Least(Vec::new()),
+            MetricKind::Max => Self::Greatest(Vec::new()),
+            MetricKind::ValueCount => Self::Counts(Vec::new()),
+            MetricKind::Stats => Self::Statistics(Vec::new()),
+        }
+    }
+
+    /// Bytes of one state.
+    pub(super) fn state_bytes(kind: MetricKind) -> usize {
+        match kind {
+            MetricKind::Sum => size_of::<Sum>(),
+            MetricKind::Avg => size_of::<Mean>(),
+            MetricKind::Min | MetricKind::Max => size_of::<Least>(),
+            MetricKind::ValueCount => size_of::<Count>(),
+            MetricKind::Stats => size_of::<Statistics>(),
+        }
+    }
+
+    /// Makes sure that there are states for `group_count` groups.
+    pub(super) fn grow(&mut self, group_count: usize) {
+        with_states!(self, states => {
+            if states.len() < group_count {
+                states.resize_with(group_count, Default::default);
+            }
+        });
+    }
+
+    /// Adds the values of `members` in `frame`.
+    pub(crate) fn feed_rows<F: Frame>(
+        &mut self,
+        metric: &BoundMetric,
+        frame: &mut F,
+        members: &Members,
+    ) -> Result<(), QueryError> {
+        match metric.source {
+            MetricSource::Absent => {
+                if let Some(missing) = metric.missing {
+                    with_states!(self, states => feed_value(states, missing, members));
+                }
+                Ok(())
+            }
+            MetricSource::Texts(slot) => match self {
+                Self::Counts(states) => feed_texts(states, metric, slot, frame, members),
+                Self::Sums(_) | Self::Means(_) | Self::Least(_) => Ok(()),
+                Self::Greatest(_) | Self::Statistics(_) => Ok(()),
+            },
+            MetricSource::Numbers(slot) => {
+                with_states!(self, states => feed_numbers(states, metric, slot, frame, members))
+            }
+        }
+    }
+
+    /// Adds the cells of `members`.
+    pub(crate) fn feed_cells(&mut self, measure: &CellMeasure<'_>, members: &Members) {
+        with_states!(self, states => feed_measure(states, measure, members));
+    }
+
+    /// Adds the states of `other`: group `g` of it is group `groups[g]` here.
+    pub(super) fn merge(&mut self, other: &Self, groups: &[u32]) {
+        match (self, other) {
+            (Self::Counts(own), Self::Counts(other)) => merge_states(own, other, groups),
+            (Self::Sums(own), Self::Sums(other)) => merge_states(own, other, groups),
+            (Self::Means(own), Self::Means(other)) => merge_states(own, other, groups),
+            (Self::Least(own), Self::Least(other)) => merge_states(own, other, groups),
+            (Self::Greatest(own), Self::Greatest(other)) => merge_states(own, other, groups),
+            (Self::Statistics(own), Self::Statistics(other)) => merge_states(own, other, groups),
+            (Self::Counts(_) | Self::Sums(_) | Self::Means(_), _)
+            | (Self::Least(_) | Self::Greatest(_) | Self::Statistics(_), _) => {
+                unreachable!("the parts of a search were checked to have one shape")
+            }
+        }
+    }
+
+    /// The answer for `group`; of no values when there is no such group.
+    pub(super) fn result(&self, group: Option<u32>) -> MetricResult {
+        match self {
+            Self::Counts(states) => MetricResult::ValueCount(state(states, group).0),
+            Self::Sums(states) => MetricResult::Sum(state(states, group).total()),
+            Self::Means(states) => MetricResult::Avg(state(states, group).value()),
+            Self::Least(states) => MetricResult::Min(state(states, group).0.map(plain)),
+            Self::Greatest(states) => MetricResult::Max(state(states, group).0.map(plain)),
+            Self::Statistics(states) => {
+                let all = state(states, group);
+                MetricResult::Stats {
+                    count: all.mean.count.0,
+                    min: all.least.0.map(plain),
+                    max: all.greatest.0.map(plain),
+                    sum: all.mean.sum.total(),
+                    avg: all.mean.value(),
+                }
+            }
+        }
+    }
+
+    /// A value of the answer for `group` to order by; `None` sorts last.
+    pub(super) fn order_value(&self, group: Option<u32>, value: MetricValue) -> Option<f64> {
+        match self.result(group) {
+            MetricResult::Sum(sum) => Some(sum.to_f64()),
+            MetricResult::Avg(avg) => avg,
+            MetricResult::Min(extreme) | MetricResult::Max(extreme) => extreme.map(Decimal::to_f64),
+            MetricResult::ValueCount(count) => Some(count as f64),
+            MetricResult::Stats {
+                count,
+                min,
+                max,
+                sum,
+                avg,
+            } => match value {
+                MetricValue::Single | MetricValue::Count => Some(count as f64),
+                MetricValue::Min => min.map(Decimal::to_f64),
+                MetricValue::Max => max.map(Decimal::to_f64),
+                MetricValue::Avg => avg,
+                MetricValue::Sum => Some(sum.to_f64()),
+            },
+        }
+    }
+}
+
+fn state<A: Accumulator>(states: &[A], group: Option<u32>) -> A {
+    group
+        .and_then(|group| states.get(group as usize))
+        .cloned()
+        .unwrap_or_default()
+}
+
+fn feed_value<A: Accumulator>(states: &mut [A], value: Decimal, members: &Members) {
+    for (_, group) in members.pairs() {
+        states[group as usize].add(value);
+    }
+}
+
+fn feed_numbers<A: Accumulator, F: Frame>(
+    states: &mut [A],
+    metric: &BoundMetric,
+    slot: NumberSlot,
+    frame: &mut F,
+    members: &Members,
+) -> Result<(), QueryError> {
+    if let (Some(group), None) = (members.whole(), metric.missing) {
+        let state = &mut states[group as usize];
+        if let Some(summary) = frame.summary(slot) {
+            let (mantissas, exponent) = summary.sum;
+            state.add_summary(&Summary {
+                count: u64::from(summary.count),
+                min: summary.min,
+                max: summary.max,
+                sum: &[(exponent, mantissas)],
+            });
+        } else {
+            add_all(state, frame.numbers(slot)?);
+        }
+        return Ok(());
+    }
+    let numbers = frame.numbers(slot)?;
+    for (entry, group) in members.pairs() {
+        let values = numbers.index.values(entry);
+        let state = &mut states[group as usize];
+        match metric.missing {
+            Some(missing) if values.is_empty() => state.add(missing),
+            Some(_) | None => {
+                for value in values {
+                    state.add(numbers.value(value));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn add_all<A: Accumulator>(state: &mut A, numbers: Numbers<'_>) {
+    match numbers.exponents {
+        Exponents::Uniform(exponent) => state.add_run(numbers.mantissas, *exponent),
+        Exponents::Each(_) => {
+            for value in 0..numbers.mantissas.len() {
+                state.add(numbers.value(value));
+            }
+        }
+    }
+}
+
+fn feed_texts<F: Frame>(
+    states: &mut [Count],
+    metric: &BoundMetric,
+    slot: TextSlot,
+    frame: &mut F,
+    members: &Members,
+) -> Result<(), QueryError> {
+    let index = frame.codes(slot)?.index;
+    for (entry, group) in members.pairs() {
+        let count = index.values(entry).len() as u64;
+        let counted = match metric.missing {
+            Some(_) => count.max(1),
+            None => count,
+        };
+        states[group as usize].0 += counted;
+    }
+    Ok(())
+}
+
+fn feed_measure<A: Accumulator>(states: &mut [A], cells: &CellMeasure<'_>, members: &Members) {
+    for (entry, group) in members.pairs() {
+        let cell = cells.cells[entry];
+        let count = cells.measure.value_counts[cell];
+        if count > 0 {
+            states[group as usize].add_summary(&Summary {
+                count,
+                min: cells.measure.mins[cell],
+                max: cells.measure.maxs[cell],
+                sum: cells.measure.sums[cell].parts(),
+            });
+        }
+    }
+}
+
+fn merge_states<A: Accumulator>(own: &mut [A], other: &[A], groups: &[u32]) {
+    for (state, group) in other.iter().zip(groups) {
+        own[*group as usize].merge(state);
+    }
+}
+
+/// Powers of ten that keep a 64-bit integer other than zero within 64 bits.
+const INTEGER_EXPONENT_MAX: i16 = 18;
+
+/// The one form that a value has in answers: integers that fit have exponent 0, others no trailing
+/// zeros.
+pub(super) fn plain(value: Decimal) -> Decimal {
+    let value = value.normalized();
+    let exponent = value.exponent;
+    let integer = (0..=INTEGER_EXPONENT_MAX)
+        .contains(&exponent)
+        .then(|| 10_i64.pow(exponent.unsigned_abs().into()))
+        .and_then(|power| value.mantissa.checked_mul(power));
+    integer.map_or(value, Decimal::from_i64)
+}

@@ -1,0 +1,35 @@
+//! The aggregation tree: planned once a search, bound once a source, fed frame by frame, merged and
+//! finished.
+//!
+//! ```text
+//! request ─plan→ PlanNode ─bind→ BoundNode ─feed→ State (of one source) ─merge→ State ─finish→ result
+//! ```
+//!
+//! Buckets of one aggregation are **groups** with dense numbers; a group knows its parent's group
+//! and its key. What flows down the tree is **members**: (entry, group) pairs, so an entry with
+//! several values, or one that matches several filters, simply occurs several times. Nothing that
+//! is computed depends on the order of entries or sources.
+
+mod accumulate;
+mod bind;
+mod clock;
+mod feed;
+mod finish;
+mod groups;
+mod histogram;
+mod members;
+mod merge;
+mod metric;
+mod order;
+mod plan;
+mod state;
+mod terms;
+
+pub(crate) use bind::{BoundKind, BoundNode};
+pub(crate) use feed::feed;
+pub(crate) use finish::finish;
+pub(crate) use members::Members;
+pub(crate) use merge::{list, merge};
+pub(crate) use metric::{BoundMetric, CellMeasure, MetricSource, MetricStates};
+pub(crate) use plan::{PlanNode, plan, unify};
+pub(crate) use state::State;

@@ -1,0 +1,206 @@
+//! What is made ready once a search: calendar boundaries, patterns, kinds of terms.
+
+use super::clock::Clock;
+use super::terms::{TermFilter, TermKind};
+use crate::QueryError;
+use crate::request::{
+    Aggregation, BucketBy, DateHistogram, Filter, Filters, Metric, NamedAggregation, Terms,
+};
+
+/// One aggregation of a search.
+#[derive(Debug)]
+pub(crate) struct PlanNode<'q> {
+    pub(crate) kind: PlanKind<'q>,
+    pub(crate) children: Vec<PlanNode<'q>>,
+    /// Whether each of its groups will be a bucket of the answer: nothing above or in it drops any.
+    pub(super) is_returned: bool,
+}
+
+impl PlanNode<'_> {
+    /// Whether it or one below shows terms that no row has which matches.
+    pub(crate) fn shows_empty_terms(&self) -> bool {
+        let shows = match &self.kind {
+            PlanKind::Terms(terms) => terms.by.doc_count_min == 0,
+            PlanKind::Metric(_) | PlanKind::Histogram(_) => false,
+            PlanKind::Filter(_) | PlanKind::Filters(_) => false,
+        };
+        shows || self.children.iter().any(Self::shows_empty_terms)
+    }
+}
+
+/// What an aggregation does.
+#[derive(Debug)]
+pub(crate) enum PlanKind<'q> {
+    Metric(&'q Metric),
+    Histogram(PlanHistogram<'q>),
+    Terms(PlanTerms<'q>),
+    /// One bucket for the rows that match.
+    Filter(&'q Filter),
+    Filters(&'q Filters),
+}
+
+/// A histogram with its boundaries.
+#[derive(Debug)]
+pub(crate) struct PlanHistogram<'q> {
+    pub(super) by: &'q DateHistogram,
+    pub(super) clock: Clock,
+    /// Keys lie from the first (inclusive) to the second (exclusive).
+    pub(super) hard_bounds_ms: (Option<i64>, Option<i64>),
+}
+
+/// Terms with what chooses them.
+#[derive(Debug)]
+pub(crate) struct PlanTerms<'q> {
+    pub(super) by: &'q Terms,
+    pub(super) kind: TermKind,
+    pub(super) filter: TermFilter,
+}
+
+/// Plans the aggregations of one part of a search whose rows lie from the first to the second
+/// instant.
+pub(crate) fn plan<'q>(
+    aggregations: &'q [NamedAggregation],
+    times_ms: (i64, i64),
+) -> Result<Vec<PlanNode<'q>>, QueryError> {
+    plan_below(aggregations, times_ms, true)
+}
+
+fn plan_below<'q>(
+    aggregations: &'q [NamedAggregation],
+    times_ms: (i64, i64),
+    is_returned: bool,
+) -> Result<Vec<PlanNode<'q>>, QueryError> {
+    aggregations
+        .iter()
+        .map(|named| plan_node(&named.aggregation, times_ms, is_returned))
+        .collect()
+}
+
+fn plan_node<'q>(
+    aggregation: &'q Aggregation,
+    times_ms: (i64, i64),
+    is_returned: bool,
+) -> Result<PlanNode<'q>, QueryError> {
+    let (by, children) = match aggregation {
+        Aggregation::Metric(metric) => {
+            return Ok(PlanNode {
+                kind: PlanKind::Metric(metric),
+                children: Vec::new(),
+                is_returned,
+            });
+        }
+        Aggregation::Bucket { by, children } => (by, children),
+    };
+    let (kind, is_returned) = match by {
+        BucketBy::DateHistogram(by) => (
+            PlanKind::Histogram(plan_histogram(by, times_ms)),
+            is_returned && by.doc_count_min <= 1,
+        ),
+        BucketBy::Terms(by) => (PlanKind::Terms(plan_terms(by)?), false),
+        BucketBy::Filter(filter) => (PlanKind::Filter(filter), is_returned),
+        BucketBy::Filters(filters) => (PlanKind::Filters(filters), is_returned),
+    };
+    Ok(PlanNode {
+        kind,
+        children: plan_below(children, times_ms, is_returned)?,
+        is_returned,
+    })
+}
+
+fn plan_histogram(by: &DateHistogram, (first_ms, last_ms): (i64, i64)) -> PlanHistogram<'_> {
+    let round = |bound_ms: i64| Clock::new(by, bound_ms, bound_ms).run(by, bound_ms).key_ms;
+    let (lower, upper) = by.hard_bounds_ms.unwrap_or((None, None));
+    PlanHistogram {
+        by,
+        clock: Clock::new(by, first_ms, last_ms),
+        hard_bounds_ms: (lower.map(round), upper.map(round)),
+    }
+}
+
+fn plan_terms(by: &Terms) -> Result<PlanTerms<'_>, QueryError> {
+    let kind = by
+        .field
+        .as_ref()
+        .map_or(TermKind::Text, |field| TermKind::of(field.field_type));
+    Ok(PlanTerms {
+        by,
+        kind,
+        filter: TermFilter::new(by, kind)?,
+    })
+}
+
+/// Makes several topics' plans of one search fit together: terms that are integers in one topic and
+/// decimals in another are decimals in all.
+pub(crate) fn unify(
+    parts: &mut [Vec<PlanNode<'_>>],
+    named: &[NamedAggregation],
+) -> Result<(), QueryError> {
+    let mut levels: Vec<&mut [PlanNode<'_>]> = parts.iter_mut().map(Vec::as_mut_slice).collect();
+    unify_level(&mut levels, named)
+}
+
+fn unify_level(
+    levels: &mut [&mut [PlanNode<'_>]],
+    named: &[NamedAggregation],
+) -> Result<(), QueryError> {
+    for (index, named) in named.iter().enumerate() {
+        let mismatch = || QueryError::DifferentShapes {
+            aggregation: named.name.clone(),
+        };
+        let mut nodes = Vec::new();
+        for level in &mut *levels {
+            nodes.push(level.get_mut(index).ok_or_else(mismatch)?);
+        }
+        unify_nodes(&mut nodes).ok_or_else(mismatch)?;
+        let mut below: Vec<_> = nodes
+            .into_iter()
+            .map(|node| node.children.as_mut_slice())
+            .collect();
+        let children = match &named.aggregation {
+            Aggregation::Metric(_) => &[],
+            Aggregation::Bucket { children, .. } => children.as_slice(),
+        };
+        unify_level(&mut below, children)?;
+    }
+    let has_more = levels.iter().any(|level| level.len() != named.len());
+    match named.last() {
+        Some(last) if has_more => Err(QueryError::DifferentShapes {
+            aggregation: last.name.clone(),
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// One aggregation in each part; `None` when they do not fit.
+fn unify_nodes(nodes: &mut [&mut PlanNode<'_>]) -> Option<()> {
+    let mut common = None;
+    for node in &*nodes {
+        if let PlanKind::Terms(terms) = &node.kind
+            && terms.by.field.is_some()
+        {
+            common = Some(match common {
+                None => terms.kind,
+                Some(kind) => terms.kind.common(kind)?,
+            });
+        }
+    }
+    for node in &mut *nodes {
+        if let (PlanKind::Terms(terms), Some(kind)) = (&mut node.kind, common) {
+            terms.kind = kind;
+        }
+    }
+    let fits = nodes
+        .windows(2)
+        .all(|pair| match (&pair[0].kind, &pair[1].kind) {
+            (PlanKind::Metric(a), PlanKind::Metric(b)) => a.kind == b.kind,
+            (PlanKind::Filters(a), PlanKind::Filters(b)) => {
+                a.filters.len() == b.filters.len() && a.other.is_some() == b.other.is_some()
+            }
+            (PlanKind::Histogram(_), PlanKind::Histogram(_))
+            | (PlanKind::Terms(_), PlanKind::Terms(_))
+            | (PlanKind::Filter(_), PlanKind::Filter(_)) => true,
+            (PlanKind::Metric(_) | PlanKind::Histogram(_) | PlanKind::Terms(_), _)
+            | (PlanKind::Filter(_) | PlanKind::Filters(_), _) => false,
+        });
+    fits.then_some(())
+}

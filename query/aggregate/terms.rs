@@ -1,0 +1,580 @@
+//! Buckets by distinct value: codes inside a source, terms between sources.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use storage::model::{ColumnKind, Decimal, Dictionary, FieldType};
+use storage::segment::RowSource;
+
+use super::groups::Groups;
+use super::histogram::assign_one_key;
+use super::members::Members;
+use super::metric::plain;
+use super::plan::PlanTerms;
+use crate::QueryError;
+use crate::budget::Budget;
+use crate::filter::{Binder, BoundField, NumberSet};
+use crate::frame::{Columns, Frame, NumberSlot, RowFrame, TextSlot, ValueIndex, widened};
+use crate::pattern::{CodeSet, CompiledPattern, find_code};
+use crate::request::{FieldRef, TermSelection, TermValue, Terms};
+
+/// What the terms of an aggregation are, over all topics of a search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TermKind {
+    Text,
+    Integer,
+    Decimal,
+}
+
+impl TermKind {
+    pub(super) fn of(field_type: FieldType) -> Self {
+        match field_type.column_kind() {
+            ColumnKind::Text => Self::Text,
+            ColumnKind::Integer => Self::Integer,
+            ColumnKind::Decimal => Self::Decimal,
+        }
+    }
+
+    /// What terms of both kinds are together; `None` when they do not go together.
+    pub(super) fn common(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Text, Self::Text) => Some(Self::Text),
+            (Self::Text, _) | (_, Self::Text) => None,
+            (Self::Integer, Self::Integer) => Some(Self::Integer),
+            (Self::Decimal, _) | (_, Self::Decimal) => Some(Self::Decimal),
+        }
+    }
+}
+
+/// Which terms may make a bucket.
+#[derive(Debug, Default)]
+pub(super) struct TermFilter {
+    include: Option<TermTest>,
+    exclude: Option<TermTest>,
+}
+
+#[derive(Debug)]
+enum TermTest {
+    Pattern(CompiledPattern),
+    Texts(BTreeSet<Vec<u8>>),
+    Numbers(NumberSet),
+}
+
+impl TermFilter {
+    pub(super) fn new(by: &Terms, kind: TermKind) -> Result<Self, QueryError> {
+        let test = |selection: &Option<TermSelection>| {
+            selection
+                .as_ref()
+                .map(|selection| TermTest::new(selection, kind, by.field.as_ref()))
+                .transpose()
+        };
+        Ok(Self {
+            include: test(&by.include)?,
+            exclude: test(&by.exclude)?,
+        })
+    }
+
+    fn is_open(&self) -> bool {
+        self.include.is_none() && self.exclude.is_none()
+    }
+
+    fn allows(&self, fits: impl Fn(&TermTest) -> bool) -> bool {
+        self.include.as_ref().is_none_or(&fits) && !self.exclude.as_ref().is_some_and(&fits)
+    }
+
+    fn allows_text(&self, term: &[u8]) -> bool {
+        self.allows(|test| test.fits_text(term))
+    }
+
+    fn allows_number(&self, term: Decimal) -> bool {
+        self.allows(|test| test.fits_number(term))
+    }
+}
+
+impl TermTest {
+    fn new(
+        selection: &TermSelection,
+        kind: TermKind,
+        field: Option<&FieldRef>,
+    ) -> Result<Self, QueryError> {
+        Ok(match (selection, kind) {
+            (TermSelection::Pattern(pattern), TermKind::Text) => {
+                Self::Pattern(CompiledPattern::new(pattern)?)
+            }
+            (TermSelection::Pattern(_), TermKind::Integer | TermKind::Decimal) => {
+                return Err(QueryError::PatternOverNumbers {
+                    column: field.map_or_else(|| "".into(), |field| field.column.clone()),
+                });
+            }
+            (TermSelection::Values(values), TermKind::Text) => {
+                Self::Texts(values.iter().filter_map(text_of).map(Vec::from).collect())
+            }
+            (TermSelection::Values(values), TermKind::Integer | TermKind::Decimal) => {
+                let numbers: Vec<_> = values.iter().filter_map(number_of).collect();
+                Self::Numbers(NumberSet::new(&numbers))
+            }
+        })
+    }
+
+    fn fits(&self, term: &TermValue) -> bool {
+        match (text_of(term), number_of(term)) {
+            (Some(text), _) => self.fits_text(text),
+            (None, Some(number)) => self.fits_number(number),
+            (None, None) => false,
+        }
+    }
+
+    fn fits_text(&self, term: &[u8]) -> bool {
+        match self {
+            Self::Pattern(pattern) => pattern.matches(term),
+            Self::Texts(terms) => terms.contains(term),
+            Self::Numbers(_) => false,
+        }
+    }
+
+    fn fits_number(&self, term: Decimal) -> bool {
+        match self {
+            Self::Pattern(_) | Self::Texts(_) => false,
+            Self::Numbers(terms) => terms.contains(term),
+        }
+    }
+}
+
+fn text_of(value: &TermValue) -> Option<&[u8]> {
+    match value {
+        TermValue::Text(text) => Some(text),
+        TermValue::Integer(_) | TermValue::Decimal(_) => None,
+    }
+}
+
+fn number_of(value: &TermValue) -> Option<Decimal> {
+    match value {
+        TermValue::Text(_) => None,
+        TermValue::Integer(integer) => Some(Decimal::from_i64(*integer)),
+        TermValue::Decimal(decimal) => Some(*decimal),
+    }
+}
+
+/// Terms over the entries of one source. A key is a code of the dictionary, an integer itself, or
+/// the place of a decimal among those seen.
+#[derive(Debug)]
+pub(crate) struct BoundTerms<'p> {
+    filter: &'p TermFilter,
+    /// Whether terms without rows are shown.
+    shows_empty: bool,
+    values: TermSource,
+    /// The key of rows without a value.
+    missing: Option<i64>,
+}
+
+/// Where the values of terms come from.
+#[derive(Debug)]
+enum TermSource {
+    /// No row has one. Holds the term of `missing`.
+    Absent(Option<TermValue>),
+    Texts {
+        slot: TextSlot,
+        dictionary: Arc<Dictionary>,
+        /// `None` allows all.
+        allowed: Option<CodeSet>,
+        /// The term behind the dictionary's last: that of rows without a value.
+        missing: Option<Arc<[u8]>>,
+    },
+    Integers(NumberSlot),
+    Decimals(NumberSlot, DecimalCodes),
+}
+
+/// Decimals by the order in which they were seen.
+#[derive(Debug, Default)]
+struct DecimalCodes {
+    values: Vec<Decimal>,
+    codes: HashMap<Decimal, i64>,
+}
+
+impl DecimalCodes {
+    fn code(&mut self, value: Decimal) -> i64 {
+        let value = value.normalized();
+        *self.codes.entry(value).or_insert_with(|| {
+            self.values.push(value);
+            (self.values.len() - 1) as i64
+        })
+    }
+}
+
+impl<'p> BoundTerms<'p> {
+    pub(super) fn bind(
+        plan: &'p PlanTerms<'_>,
+        binder: &mut Binder<'_>,
+    ) -> Result<Self, QueryError> {
+        let bound = match &plan.by.field {
+            None => BoundField::Absent,
+            Some(field) => binder.field(field)?,
+        };
+        let missing = plan.by.missing.as_ref();
+        let missing = missing.filter(|missing| plan.filter.allows(|test| test.fits(missing)));
+        let (values, missing) = match bound {
+            BoundField::Absent => (TermSource::Absent(missing.cloned()), missing.map(|_| 0)),
+            BoundField::Texts(slot) => {
+                bind_texts(slot, missing.and_then(text_of), &plan.filter, binder)?
+            }
+            BoundField::Numbers(slot) => {
+                bind_numbers(slot, missing.and_then(number_of), plan.by.field.as_ref())
+            }
+        };
+        Ok(Self {
+            filter: &plan.filter,
+            shows_empty: plan.by.doc_count_min == 0,
+            values,
+            missing,
+        })
+    }
+
+    /// The text column that is read.
+    pub(crate) fn text_slot(&self) -> Option<TextSlot> {
+        match &self.values {
+            TermSource::Texts { slot, .. } => Some(*slot),
+            TermSource::Absent(_) | TermSource::Integers(_) | TermSource::Decimals(..) => None,
+        }
+    }
+
+    /// The number column that is read.
+    pub(crate) fn number_slot(&self) -> Option<NumberSlot> {
+        match &self.values {
+            TermSource::Integers(slot) | TermSource::Decimals(slot, _) => Some(*slot),
+            TermSource::Absent(_) | TermSource::Texts { .. } => None,
+        }
+    }
+
+    /// How many codes there are, if keys are codes of a dictionary.
+    pub(super) fn code_count(&self) -> Option<usize> {
+        match &self.values {
+            TermSource::Texts { dictionary, .. } => Some(dictionary.len() + 1),
+            TermSource::Absent(_) | TermSource::Integers(_) | TermSource::Decimals(..) => None,
+        }
+    }
+
+    /// Deals `members` out to terms.
+    pub(super) fn assign<F: Frame>(
+        &mut self,
+        members: &Members,
+        frame: &mut F,
+        groups: &mut Groups,
+        out: &mut Members,
+        budget: &mut Budget,
+    ) -> Result<(), QueryError> {
+        let missing = self.missing;
+        let filter = self.filter;
+        match &mut self.values {
+            TermSource::Absent(_) => match missing {
+                None => Ok(()),
+                Some(key) => assign_one_key(members, key, groups, out, budget),
+            },
+            TermSource::Texts { slot, allowed, .. } => {
+                let codes = frame.codes(*slot)?;
+                let key = |value: usize| {
+                    let code = codes.codes[value];
+                    let is_allowed = allowed.as_ref().is_none_or(|set| set.contains(code));
+                    is_allowed.then_some(i64::from(code))
+                };
+                assign_values(members, codes.index, key, missing, groups, out, budget)
+            }
+            TermSource::Integers(slot) => {
+                let numbers = frame.numbers(*slot)?;
+                let key = |value: usize| {
+                    let is_allowed = filter.is_open() || filter.allows_number(numbers.value(value));
+                    is_allowed.then(|| numbers.mantissas[value])
+                };
+                assign_values(members, numbers.index, key, missing, groups, out, budget)
+            }
+            TermSource::Decimals(slot, codes) => {
+                let numbers = frame.numbers(*slot)?;
+                let key = |value: usize| {
+                    let number = numbers.value(value);
+                    let is_allowed = filter.is_open() || filter.allows_number(number);
+                    is_allowed.then(|| codes.code(number))
+                };
+                assign_values(members, numbers.index, key, missing, groups, out, budget)
+            }
+        }
+    }
+
+    /// Lists all terms of `source` in `table`, whether rows match or not, if they are to be shown.
+    pub(super) fn list(
+        &self,
+        source: &RowSource,
+        columns: &Columns,
+        table: &mut TermTable,
+        budget: &mut Budget,
+    ) -> Result<(), QueryError> {
+        if !self.shows_empty {
+            return Ok(());
+        }
+        match &self.values {
+            TermSource::Absent(_) => Ok(()),
+            TermSource::Texts {
+                slot,
+                dictionary,
+                allowed,
+                ..
+            } => {
+                let used = used_codes(source, columns, *slot, dictionary)?;
+                for (code, term) in (0..).zip(dictionary.terms()) {
+                    let is_allowed = allowed.as_ref().is_none_or(|set| set.contains(code));
+                    let is_used = used.as_ref().is_none_or(|used| used[code as usize]);
+                    if is_allowed && is_used {
+                        table.text(term, budget)?;
+                    }
+                }
+                Ok(())
+            }
+            TermSource::Integers(slot) | TermSource::Decimals(slot, _) => {
+                let mut frame = RowFrame::new(source, columns);
+                for vector in 0..source.vector_count() {
+                    frame.move_to(vector);
+                    let numbers = frame.numbers(*slot)?;
+                    for value in 0..numbers.mantissas.len() {
+                        let number = numbers.value(value);
+                        if self.filter.allows_number(number) {
+                            table.list_number(number, budget)?;
+                        }
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The key that `key` of this source has in `table`.
+    pub(super) fn translate(
+        &self,
+        key: i64,
+        table: &mut TermTable,
+        budget: &mut Budget,
+    ) -> Result<i64, QueryError> {
+        match &self.values {
+            TermSource::Absent(missing) => match missing {
+                None => Ok(key),
+                Some(missing) => match (text_of(missing), number_of(missing)) {
+                    (Some(text), _) => table.text(text, budget),
+                    (None, Some(number)) => table.number(number, budget),
+                    (None, None) => Ok(key),
+                },
+            },
+            TermSource::Texts {
+                dictionary,
+                missing,
+                ..
+            } => {
+                let code = u32::try_from(key).expect("codes are 32 bits");
+                match missing {
+                    Some(missing) if code as usize == dictionary.len() => {
+                        table.text(missing, budget)
+                    }
+                    Some(_) | None => table.text(dictionary.term(code), budget),
+                }
+            }
+            TermSource::Integers(_) => table.number(Decimal::from_i64(key), budget),
+            TermSource::Decimals(_, codes) => {
+                let place = usize::try_from(key).expect("places are counted from 0");
+                table.number(codes.values[place], budget)
+            }
+        }
+    }
+}
+
+fn bind_numbers(
+    slot: NumberSlot,
+    missing: Option<Decimal>,
+    field: Option<&FieldRef>,
+) -> (TermSource, Option<i64>) {
+    match field.map(|field| field.field_type.column_kind()) {
+        Some(ColumnKind::Integer) => {
+            let integer = missing.map(plain).filter(|missing| missing.exponent == 0);
+            let missing = integer.map(|missing| missing.mantissa);
+            (TermSource::Integers(slot), missing)
+        }
+        Some(ColumnKind::Decimal | ColumnKind::Text) | None => {
+            let mut codes = DecimalCodes::default();
+            let missing = missing.map(|missing| codes.code(missing));
+            (TermSource::Decimals(slot, codes), missing)
+        }
+    }
+}
+
+fn bind_texts(
+    slot: TextSlot,
+    missing: Option<&[u8]>,
+    filter: &TermFilter,
+    binder: &Binder<'_>,
+) -> Result<(TermSource, Option<i64>), QueryError> {
+    let (dictionary, order) = binder.dictionary(slot)?;
+    let allowed =
+        (!filter.is_open()).then(|| CodeSet::of(&dictionary, |term| filter.allows_text(term)));
+    let missing_key = missing.map(|term| match find_code(&dictionary, order, term) {
+        Some(code) => i64::from(code),
+        None => dictionary.len() as i64,
+    });
+    let values = TermSource::Texts {
+        slot,
+        dictionary,
+        allowed,
+        missing: missing.map(Arc::from),
+    };
+    Ok((values, missing_key))
+}
+
+/// Deals `members` out by the keys of their values; each key of an entry counts once.
+pub(super) fn assign_values(
+    members: &Members,
+    index: ValueIndex<'_>,
+    mut key: impl FnMut(usize) -> Option<i64>,
+    missing: Option<i64>,
+    groups: &mut Groups,
+    out: &mut Members,
+    budget: &mut Budget,
+) -> Result<(), QueryError> {
+    let mut keys = Vec::new();
+    for (entry, parent) in members.pairs() {
+        let values = index.values(entry);
+        let found = match values.len() {
+            0 => missing,
+            1 => key(values.start),
+            _ => {
+                keys.clear();
+                keys.extend(values.filter_map(&mut key));
+                keys.sort_unstable();
+                keys.dedup();
+                for key in &keys {
+                    out.push(entry, groups.group(parent, *key, budget)?);
+                }
+                None
+            }
+        };
+        if let Some(key) = found {
+            out.push(entry, groups.group(parent, key, budget)?);
+        }
+    }
+    Ok(())
+}
+
+/// The terms of an aggregation over all sources, by key.
+#[derive(Debug, Clone)]
+pub(super) enum TermTable {
+    /// A key is the integer itself; these are listed though no row may have them.
+    Integers(BTreeSet<i64>),
+    /// A key is the place here.
+    Decimals {
+        values: Vec<Decimal>,
+        keys: HashMap<Decimal, i64>,
+    },
+    /// A key is the place here. Hashed with random keys: outsiders choose the terms.
+    Texts {
+        values: Vec<Arc<[u8]>>,
+        keys: HashMap<Arc<[u8]>, i64>,
+    },
+}
+
+/// Memory of a term besides its bytes: its place in a list and in a hash map.
+const TERM_BYTES: usize = 64;
+
+impl TermTable {
+    pub(super) fn new(kind: TermKind) -> Self {
+        match kind {
+            TermKind::Integer => Self::Integers(BTreeSet::new()),
+            TermKind::Decimal => Self::Decimals {
+                values: Vec::new(),
+                keys: HashMap::new(),
+            },
+            TermKind::Text => Self::Texts {
+                values: Vec::new(),
+                keys: HashMap::new(),
+            },
+        }
+    }
+
+    /// The key of a text, new or known.
+    fn text(&mut self, term: &[u8], budget: &mut Budget) -> Result<i64, QueryError> {
+        match self {
+            Self::Texts { values, keys } => {
+                if let Some(key) = keys.get(term) {
+                    return Ok(*key);
+                }
+                budget.charge(TERM_BYTES + term.len())?;
+                let (key, term) = (values.len() as i64, Arc::from(term));
+                values.push(Arc::clone(&term));
+                keys.insert(term, key);
+                Ok(key)
+            }
+            Self::Integers(_) | Self::Decimals { .. } => {
+                unreachable!("texts and numbers were checked not to mix")
+            }
+        }
+    }
+
+    /// The key of a number, new or known.
+    fn number(&mut self, value: Decimal, budget: &mut Budget) -> Result<i64, QueryError> {
+        match self {
+            Self::Integers(_) => Ok(plain(value).mantissa),
+            Self::Decimals { values, keys } => {
+                let value = if value.exponent == 0 {
+                    widened(value.mantissa)
+                } else {
+                    value
+                }
+                .normalized();
+                if let Some(key) = keys.get(&value) {
+                    return Ok(*key);
+                }
+                budget.charge(TERM_BYTES)?;
+                let key = values.len() as i64;
+                values.push(value);
+                keys.insert(value, key);
+                Ok(key)
+            }
+            Self::Texts { .. } => unreachable!("texts and numbers were checked not to mix"),
+        }
+    }
+
+    /// Notes that `value` is a term though no row that matches may have it.
+    fn list_number(&mut self, value: Decimal, budget: &mut Budget) -> Result<(), QueryError> {
+        let key = self.number(value, budget)?;
+        if let Self::Integers(listed) = self
+            && listed.insert(key)
+        {
+            budget.charge(TERM_BYTES)?;
+        }
+        Ok(())
+    }
+
+    /// Keys of all terms that are listed.
+    pub(super) fn keys(&self) -> Vec<i64> {
+        match self {
+            Self::Integers(listed) => listed.iter().copied().collect(),
+            Self::Decimals { values, .. } => (0..values.len() as i64).collect(),
+            Self::Texts { values, .. } => (0..values.len() as i64).collect(),
+        }
+    }
+}
+
+/// Which codes rows have. `None`: all, as in segments; a chunk may share a larger dictionary.
+fn used_codes(
+    source: &RowSource,
+    columns: &Columns,
+    slot: TextSlot,
+    dictionary: &Dictionary,
+) -> Result<Option<Vec<bool>>, QueryError> {
+    match source {
+        RowSource::Segment(_) => Ok(None),
+        RowSource::Active(_) => {
+            let mut used = vec![false; dictionary.len()];
+            let mut frame = RowFrame::new(source, columns);
+            for vector in 0..source.vector_count() {
+                frame.move_to(vector);
+                for code in frame.codes(slot)?.codes {
+                    used[*code as usize] = true;
+                }
+            }
+            Ok(Some(used))
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What a scan looks at: up to 1,024 entries at a time, decoded as far as somebody asks.
+//!
+//! An entry is a row, or a rollup cell that stands for the rows of an hour. Filters and buckets
+//! treat both alike; only metrics know the difference.
+
+mod cells;
+mod columns;
+mod rows;
+
+pub(crate) use cells::CellFrame;
+pub(crate) use columns::{
+    Codes, Columns, NumberColumn, NumberSlot, Numbers, TextColumn, TextSlot, ValueIndex,
+    is_exact_widened, is_number, widened,
+};
+pub(crate) use rows::RowFrame;
+
+use crate::QueryError;
+use crate::aggregate::{BoundMetric, Members, MetricStates};
+
+/// Entries of one source: rows of a vector or rollup cells.
+pub(crate) trait Frame {
+    /// Entries in the frame, at most 1,024.
+    fn entry_count(&self) -> usize;
+
+    /// Number of the first entry in its source.
+    fn first_entry(&self) -> usize;
+
+    /// How many rows `entry` stands for.
+    fn row_count(&self, entry: usize) -> u64;
+
+    /// The earliest and the latest time of an entry.
+    fn time_bounds_ms(&self) -> (i64, i64);
+
+    /// The time of each entry; of a cell, the start of its hour.
+    fn times_ms(&mut self) -> Result<&[i64], QueryError>;
+
+    /// The codes of a text column.
+    fn codes(&mut self, slot: TextSlot) -> Result<Codes<'_>, QueryError>;
+
+    /// The values of a number column.
+    fn numbers(&mut self, slot: NumberSlot) -> Result<Numbers<'_>, QueryError>;
+
+    /// What is known about a number column without decoding it.
+    fn summary(&self, slot: NumberSlot) -> Option<storage::segment::NumberSummary>;
+
+    /// Adds the values of `members` to the states of their groups.
+    fn feed_metric(
+        &mut self,
+        metric: &BoundMetric,
+        states: &mut MetricStates,
+        members: &Members,
+    ) -> Result<(), QueryError>;
+}

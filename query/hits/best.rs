@@ -1,0 +1,122 @@
+//! The first rows of an order, with room for no more than twice as many.
+
+use std::cmp::Ordering;
+
+use super::as_value;
+use super::keys::{KeyValue, Keys, directed};
+use crate::QueryError;
+use crate::budget::Budget;
+use crate::response::SortValue;
+
+/// A row that may be returned.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    pub(super) sort: Vec<Option<SortValue>>,
+    pub(super) place: Place,
+    /// Number of its source in its part.
+    pub(super) source: usize,
+    pub(super) row: usize,
+}
+
+/// Where a row came from. It names the row for ever, so it decides ties.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) part: usize,
+    pub(super) partition: u32,
+    pub(super) offset: u64,
+}
+
+/// Memory of a candidate with its keys, about.
+const CANDIDATE_BYTES: usize = size_of::<Candidate>() + 2 * size_of::<Option<SortValue>>();
+
+/// Collects candidates; whenever it holds twice as many as wanted, the worse half goes.
+#[derive(Debug)]
+pub(super) struct Best<'a> {
+    keys: Keys<'a>,
+    count_max: usize,
+    candidates: Vec<Candidate>,
+    /// The worst of the best `count_max`, once there were that many.
+    worst: Option<Candidate>,
+}
+
+impl<'a> Best<'a> {
+    pub(super) fn new(keys: Keys<'a>, count_max: usize) -> Self {
+        Self {
+            keys,
+            count_max,
+            candidates: Vec::new(),
+            worst: None,
+        }
+    }
+
+    /// Whether a row with this first key is surely not wanted.
+    pub(super) fn is_worse(&self, first: Option<KeyValue<'_>>) -> bool {
+        let Some(worst) = &self.worst else {
+            return false;
+        };
+        let worst = worst.sort.first().and_then(Option::as_ref).map(as_value);
+        self.keys.len() > 0 && self.keys.compare(0, first, worst).is_gt()
+    }
+
+    /// Whether rows whose first key is `bound` or behind it are surely not wanted.
+    pub(super) fn is_beyond(&mut self, bound: &i64, budget: &mut Budget) -> bool {
+        if self.candidates.len() >= self.count_max {
+            self.shrink(budget);
+        }
+        self.is_worse(Some(KeyValue::Integer(*bound)))
+    }
+
+    pub(super) fn offer(
+        &mut self,
+        candidate: Candidate,
+        budget: &mut Budget,
+    ) -> Result<(), QueryError> {
+        if let Some(worst) = &self.worst
+            && compare(&self.keys, &candidate, worst).is_ge()
+        {
+            return Ok(());
+        }
+        budget.charge(CANDIDATE_BYTES)?;
+        self.candidates.push(candidate);
+        if self.candidates.len() >= self.count_max.saturating_mul(2) {
+            self.shrink(budget);
+        }
+        Ok(())
+    }
+
+    /// Keeps the best; there are at least `count_max`.
+    fn shrink(&mut self, budget: &mut Budget) {
+        let keys = self.keys;
+        let last = self.count_max - 1;
+        self.candidates
+            .select_nth_unstable_by(last, |a, b| compare(&keys, a, b));
+        budget.release((self.candidates.len() - self.count_max) * CANDIDATE_BYTES);
+        self.candidates.truncate(self.count_max);
+        self.worst = self.candidates.last().cloned();
+    }
+
+    /// The best in order.
+    pub(super) fn finish(self) -> Vec<Candidate> {
+        let mut candidates = self.candidates;
+        candidates.sort_unstable_by(|a, b| compare(&self.keys, a, b));
+        candidates.truncate(self.count_max);
+        candidates
+    }
+}
+
+fn compare(keys: &Keys<'_>, a: &Candidate, b: &Candidate) -> Ordering {
+    for index in 0..keys.len() {
+        let ordering = match keys.row_direction(index) {
+            Some(descending) => directed(a.place.cmp(&b.place), descending),
+            None => {
+                let value = |candidate: &'_ Candidate| candidate.sort[index].clone();
+                let (a, b) = (value(a), value(b));
+                keys.compare(index, a.as_ref().map(as_value), b.as_ref().map(as_value))
+            }
+        };
+        if ordering.is_ne() {
+            return ordering;
+        }
+    }
+    a.place.cmp(&b.place)
+}

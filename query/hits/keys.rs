@@ -1,0 +1,201 @@
+//! Values that hits are ordered by.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use storage::model::{ColumnKind, Decimal, Dictionary};
+
+use crate::QueryError;
+use crate::filter::{Binder, BoundField};
+use crate::frame::{Frame, NumberSlot, TextSlot};
+use crate::request::{SortBy, SortKey};
+use crate::response::SortValue;
+
+/// A sort key over one source.
+#[derive(Debug)]
+pub(super) enum BoundKey {
+    /// No row has a value.
+    Absent,
+    /// The sort key of the rows.
+    Time,
+    Numbers {
+        slot: NumberSlot,
+        kind: ColumnKind,
+        descending: bool,
+    },
+    Texts {
+        slot: TextSlot,
+        dictionary: Arc<Dictionary>,
+        descending: bool,
+    },
+    /// Partition and offset.
+    Row,
+}
+
+/// A value, borrowed from where it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum KeyValue<'a> {
+    Integer(i64),
+    Decimal(Decimal),
+    Text(&'a [u8]),
+    Row,
+}
+
+impl BoundKey {
+    pub(super) fn bind(key: &SortKey, binder: &mut Binder<'_>) -> Result<Self, QueryError> {
+        let field = match &key.by {
+            SortBy::Row => return Ok(Self::Row),
+            SortBy::Field(None) => return Ok(Self::Absent),
+            SortBy::Field(Some(field)) => field,
+        };
+        if binder.is_sort_key(field) {
+            return Ok(Self::Time);
+        }
+        let descending = key.descending;
+        Ok(match binder.field(field)? {
+            BoundField::Absent => Self::Absent,
+            BoundField::Numbers(slot) => Self::Numbers {
+                slot,
+                kind: field.field_type.column_kind(),
+                descending,
+            },
+            BoundField::Texts(slot) => Self::Texts {
+                slot,
+                dictionary: binder.dictionary(slot)?.0,
+                descending,
+            },
+        })
+    }
+
+    /// The value of `entry`: of several the one that comes first in the order.
+    pub(super) fn value<F: Frame>(
+        &self,
+        frame: &mut F,
+        entry: usize,
+    ) -> Result<Option<KeyValue<'_>>, QueryError> {
+        Ok(match self {
+            Self::Absent => None,
+            Self::Time => Some(KeyValue::Integer(frame.times_ms()?[entry])),
+            Self::Numbers {
+                slot,
+                kind,
+                descending,
+            } => {
+                let numbers = frame.numbers(*slot)?;
+                let values = numbers
+                    .index
+                    .values(entry)
+                    .map(|value| numbers.value(value));
+                let first = first(values, *descending, |a, b| a.compare(*b));
+                first.map(|value| match kind {
+                    ColumnKind::Integer => KeyValue::Integer(value.mantissa),
+                    ColumnKind::Decimal | ColumnKind::Text => KeyValue::Decimal(value),
+                })
+            }
+            Self::Texts {
+                slot,
+                dictionary,
+                descending,
+            } => {
+                let codes = frame.codes(*slot)?;
+                let codes = &codes.codes[codes.index.values(entry)];
+                let terms = codes.iter().map(|code| dictionary.term(*code));
+                first(terms, *descending, Ord::cmp).map(KeyValue::Text)
+            }
+            Self::Row => Some(KeyValue::Row),
+        })
+    }
+}
+
+fn first<T>(
+    values: impl Iterator<Item = T>,
+    descending: bool,
+    compare: impl Fn(&T, &T) -> Ordering,
+) -> Option<T> {
+    if descending {
+        values.max_by(compare)
+    } else {
+        values.min_by(compare)
+    }
+}
+
+/// The value as it is kept and answered.
+pub(super) fn sort_value(value: KeyValue<'_>) -> SortValue {
+    match value {
+        KeyValue::Integer(integer) => SortValue::Integer(integer),
+        KeyValue::Decimal(decimal) => SortValue::Decimal(decimal.normalized()),
+        KeyValue::Text(text) => SortValue::Text(super::keep(text)),
+        KeyValue::Row => SortValue::Row,
+    }
+}
+
+/// The criteria of an order.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keys<'a> {
+    sort: &'a [SortKey],
+}
+
+impl<'a> Keys<'a> {
+    pub(super) fn new(sort: &'a [SortKey]) -> Self {
+        Self { sort }
+    }
+
+    /// Compares values of criterion `index`; equal where places decide.
+    pub(super) fn compare(
+        &self,
+        index: usize,
+        a: Option<KeyValue<'_>>,
+        b: Option<KeyValue<'_>>,
+    ) -> Ordering {
+        let key = &self.sort[index];
+        match (a, b) {
+            (Some(a), Some(b)) => directed(compare_values(a, b), key.descending),
+            (None, None) => Ordering::Equal,
+            (None, Some(_)) if key.missing_first => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(_), None) if key.missing_first => Ordering::Greater,
+            (Some(_), None) => Ordering::Less,
+        }
+    }
+
+    /// The direction of criterion `index` if it is the row's place.
+    pub(super) fn row_direction(&self, index: usize) -> Option<bool> {
+        match self.sort[index].by {
+            SortBy::Row => Some(self.sort[index].descending),
+            SortBy::Field(_) => None,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.sort.len()
+    }
+}
+
+pub(super) fn directed(ordering: Ordering, descending: bool) -> Ordering {
+    if descending {
+        ordering.reverse()
+    } else {
+        ordering
+    }
+}
+
+/// Numbers by value, texts by bytes, numbers before texts.
+fn compare_values(a: KeyValue<'_>, b: KeyValue<'_>) -> Ordering {
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => a.compare(b),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => match (a, b) {
+            (KeyValue::Text(a), KeyValue::Text(b)) => a.cmp(b),
+            _ => Ordering::Equal,
+        },
+    }
+}
+
+fn number(value: KeyValue<'_>) -> Option<Decimal> {
+    match value {
+        KeyValue::Integer(integer) => Some(Decimal::from_i64(integer)),
+        KeyValue::Decimal(decimal) => Some(decimal),
+        KeyValue::Text(_) | KeyValue::Row => None,
+    }
+}

@@ -1,0 +1,283 @@
+//! Which cells of a segment answer a search, and which rows must be read beside them.
+//!
+//! A cell stands for all rows of one hour, or of one hour and one term. It answers exactly when no
+//! bucket edge and no range edge lies inside its hour, and when the search reads nothing that the
+//! cell does not keep. Where an edge cuts an hour, the rows of just that hour are read.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use storage::model::{ColumnKind, HOUR_MS};
+use storage::segment::{CellSet, Cells, RowSource};
+
+use crate::QueryError;
+use crate::aggregate::{BoundKind, BoundNode, MetricSource};
+use crate::filter::BoundFilter;
+use crate::frame::{Columns, NumberSlot, TextSlot, is_exact_widened};
+
+/// How cells and rows of one segment share the work.
+#[derive(Debug)]
+pub(crate) struct Cover {
+    cells: Arc<Cells>,
+    set: usize,
+    /// Measure of each number slot.
+    pub(crate) measures: Vec<Option<usize>>,
+    /// The cells that answer, ascending.
+    pub(crate) whole: Vec<usize>,
+    /// The rows of the hours that an edge cuts, ascending.
+    pub(crate) cut_rows: Vec<Range<usize>>,
+}
+
+impl Cover {
+    pub(crate) fn set(&self) -> &CellSet {
+        &self.cells.sets[self.set]
+    }
+}
+
+/// What a search reads of a segment.
+#[derive(Debug, Default)]
+struct Reads {
+    dimension: Option<TextSlot>,
+    measures: Vec<NumberSlot>,
+    /// Why cells cannot answer.
+    obstacles: Vec<String>,
+}
+
+/// The cells of `source` that answer, or why none do; `None` when it has no cells at all.
+pub(crate) fn cover(
+    source: &RowSource,
+    columns: &Columns,
+    filter: &BoundFilter,
+    nodes: &mut [BoundNode<'_>],
+) -> Result<Option<Result<Cover, Vec<String>>>, QueryError> {
+    let mut reads = Reads::default();
+    reads.filter(filter, columns);
+    reads.nodes(nodes, columns);
+    let RowSource::Segment(_) = source else {
+        return Ok(None);
+    };
+    if !reads.obstacles.is_empty() {
+        return Ok(Some(Err(reads.obstacles)));
+    }
+    let Some(cells) = source.cells()? else {
+        return Ok(None);
+    };
+    let (set, measures) = match find_set(&cells, &reads, columns) {
+        Ok(found) => found,
+        Err(obstacle) => return Ok(Some(Err(vec![obstacle]))),
+    };
+    let mut cover = Cover {
+        cells: Arc::clone(&cells),
+        set,
+        measures,
+        whole: Vec::new(),
+        cut_rows: Vec::new(),
+    };
+    split_hours(&mut cover, source.row_count(), filter, nodes);
+    if cover.whole.is_empty() {
+        let obstacle = "a bucket edge or a range edge lies inside every hour".into();
+        return Ok(Some(Err(vec![obstacle])));
+    }
+    Ok(Some(Ok(cover)))
+}
+
+impl Reads {
+    fn dimension(&mut self, slot: TextSlot, columns: &Columns) {
+        match self.dimension {
+            Some(other) if other != slot => {
+                let (one, two) = (&columns.texts[other.0].path, &columns.texts[slot.0].path);
+                self.obstacles.push(format!(
+                    "cells have one dimension, not both '{one}' and '{two}'"
+                ));
+            }
+            Some(_) | None => self.dimension = Some(slot),
+        }
+    }
+
+    fn number(&mut self, slot: NumberSlot, columns: &Columns) {
+        let path = &columns.numbers[slot.0].path;
+        self.obstacles.push(format!(
+            "single values of the number field '{path}' are read"
+        ));
+    }
+
+    fn filter(&mut self, filter: &BoundFilter, columns: &Columns) {
+        match filter {
+            BoundFilter::Constant(_) | BoundFilter::Time { .. } => {}
+            BoundFilter::And(inner) | BoundFilter::AtLeast(_, inner) => {
+                for filter in inner {
+                    self.filter(filter, columns);
+                }
+            }
+            BoundFilter::Not(inner) => self.filter(inner, columns),
+            BoundFilter::HasText(slot) | BoundFilter::HasCode(slot, _) => {
+                self.dimension(*slot, columns);
+            }
+            BoundFilter::HasNumber(slot)
+            | BoundFilter::InRange(slot, _)
+            | BoundFilter::InSet(slot, _) => self.number(*slot, columns),
+            BoundFilter::Rows(_) => self
+                .obstacles
+                .push("single rows are asked for by id".into()),
+        }
+    }
+
+    fn nodes(&mut self, nodes: &[BoundNode<'_>], columns: &Columns) {
+        for node in nodes {
+            match &node.kind {
+                BoundKind::Metric(metric) => match (metric.source, metric.missing) {
+                    (MetricSource::Absent, None) => {}
+                    (MetricSource::Numbers(slot), None) => self.measures.push(slot),
+                    (MetricSource::Texts(slot), _) => {
+                        let path = &columns.texts[slot.0].path;
+                        self.obstacles
+                            .push(format!("values of the text field '{path}' are counted"));
+                    }
+                    (MetricSource::Absent | MetricSource::Numbers(_), Some(_)) => {
+                        self.obstacles
+                            .push("a metric gives rows without a value one".into());
+                    }
+                },
+                BoundKind::Histogram(histogram) => {
+                    if let Some(slot) = histogram.number_slot() {
+                        self.number(slot, columns);
+                    }
+                }
+                BoundKind::Terms(terms) => {
+                    if let Some(slot) = terms.text_slot() {
+                        self.dimension(slot, columns);
+                    }
+                    if let Some(slot) = terms.number_slot() {
+                        self.number(slot, columns);
+                    }
+                }
+                BoundKind::Filters(filters) => {
+                    for filter in &filters.filters {
+                        self.filter(filter, columns);
+                    }
+                }
+            }
+            self.nodes(&node.children, columns);
+        }
+    }
+}
+
+/// The set of cells that keeps what is read, and the measure of each number slot.
+fn find_set(
+    cells: &Cells,
+    reads: &Reads,
+    columns: &Columns,
+) -> Result<(usize, Vec<Option<usize>>), String> {
+    let dimension = reads.dimension.map(|slot| &columns.texts[slot.0].path);
+    let found = cells
+        .sets
+        .iter()
+        .position(|set| set.dimension.as_ref() == dimension);
+    let Some(index) = found else {
+        return Err(match dimension {
+            None => "a segment has no cells".into(),
+            Some(path) => format!("a segment has no cells by '{path}'"),
+        });
+    };
+    let set = &cells.sets[index];
+    let mut measures = vec![None; columns.numbers.len()];
+    for slot in &reads.measures {
+        let column = &columns.numbers[slot.0];
+        let place = set
+            .measures
+            .iter()
+            .position(|cells| cells.column == column.path);
+        let Some(place) = place else {
+            return Err(format!("a segment has no cells of '{}'", column.path));
+        };
+        let cells = &set.measures[place];
+        let is_exact = |cell: usize| {
+            cells.value_counts[cell] == 0 || is_exact_widened(cells.mins[cell], cells.maxs[cell])
+        };
+        let must_widen = column.is_widened && cells.kind == ColumnKind::Integer;
+        if must_widen && !(0..cells.value_counts.len()).all(is_exact) {
+            return Err(format!(
+                "integers of '{}' are beyond 2^53 and now decimals",
+                column.path
+            ));
+        }
+        measures[slot.0] = Some(place);
+    }
+    Ok((index, measures))
+}
+
+/// Deals the hours out: whole ones to their cells, cut ones to their rows.
+fn split_hours(
+    cover: &mut Cover,
+    row_count: usize,
+    filter: &BoundFilter,
+    nodes: &mut [BoundNode<'_>],
+) {
+    let cells = Arc::clone(&cover.cells);
+    let mut hours_ms = cells.sets[cover.set].hours_ms.iter().enumerate().peekable();
+    let ends = cells
+        .hours
+        .iter()
+        .skip(1)
+        .map(|hour| hour.first_row as usize);
+    for (hour, end) in cells.hours.iter().zip(ends.chain([row_count])) {
+        let (first_ms, last_ms) = (hour.hour_ms, hour.hour_ms.saturating_add(HOUR_MS - 1));
+        let is_whole = !is_cut(filter, first_ms, last_ms) && !cuts_any(nodes, first_ms, last_ms);
+        if !is_whole {
+            push_range(&mut cover.cut_rows, hour.first_row as usize..end);
+        }
+        while let Some((cell, _)) = hours_ms.next_if(|(_, cell_ms)| **cell_ms <= first_ms) {
+            if is_whole {
+                cover.whole.push(cell);
+            }
+        }
+    }
+}
+
+/// Adds `range`, joined to the last one where they touch.
+fn push_range(ranges: &mut Vec<Range<usize>>, range: Range<usize>) {
+    match ranges.last_mut() {
+        Some(last) if last.end == range.start => last.end = range.end,
+        Some(_) | None => ranges.push(range),
+    }
+}
+
+/// Whether an edge of a time range lies between `first_ms` and `last_ms`.
+fn is_cut(filter: &BoundFilter, first_ms: i64, last_ms: i64) -> bool {
+    match filter {
+        BoundFilter::Time {
+            first_ms: from_ms,
+            last_ms: to_ms,
+        } => {
+            let cuts_before = first_ms < *from_ms && *from_ms <= last_ms;
+            let cuts_behind = first_ms <= *to_ms && *to_ms < last_ms;
+            cuts_before || cuts_behind
+        }
+        BoundFilter::And(inner) | BoundFilter::AtLeast(_, inner) => {
+            inner.iter().any(|filter| is_cut(filter, first_ms, last_ms))
+        }
+        BoundFilter::Not(inner) => is_cut(inner, first_ms, last_ms),
+        BoundFilter::Constant(_)
+        | BoundFilter::HasNumber(_)
+        | BoundFilter::HasText(_)
+        | BoundFilter::InRange(..)
+        | BoundFilter::InSet(..)
+        | BoundFilter::HasCode(..)
+        | BoundFilter::Rows(_) => false,
+    }
+}
+
+/// Whether a bucket edge lies between `first_ms` and `last_ms`.
+fn cuts_any(nodes: &mut [BoundNode<'_>], first_ms: i64, last_ms: i64) -> bool {
+    nodes.iter_mut().any(|node| {
+        let cuts = match &mut node.kind {
+            BoundKind::Histogram(histogram) => !histogram.is_uncut(first_ms, last_ms),
+            BoundKind::Filters(filters) => filters
+                .filters
+                .iter()
+                .any(|filter| is_cut(filter, first_ms, last_ms)),
+            BoundKind::Metric(_) | BoundKind::Terms(_) => false,
+        };
+        cuts || cuts_any(&mut node.children, first_ms, last_ms)
+    })
+}

@@ -1,0 +1,93 @@
+//! The whole way from request to response.
+
+use storage::catalog::TimeField;
+use storage::store::TopicSnapshot;
+
+use crate::QueryError;
+use crate::aggregate::{State, finish, plan, unify};
+use crate::budget::Budget;
+use crate::hits;
+use crate::request::SearchRequest;
+use crate::response::{Profile, SearchResponse};
+use crate::scan::{Found, Part, scan};
+
+/// Answers `request` from `snapshot`.
+///
+/// # Errors
+/// When the request does not fit the fields of the topic, when the answer or the state would pass
+/// a limit, or when rows cannot be read.
+pub fn search(
+    request: &SearchRequest,
+    snapshot: &TopicSnapshot,
+) -> Result<SearchResponse, QueryError> {
+    run(&[part(request, snapshot)])
+}
+
+/// Answers a search over several topics as one: rows count together, buckets merge. The requests
+/// ask for the same, each in the fields of its own topic; limits, hits and orders are those of the
+/// first.
+///
+/// # Errors
+/// As [`search`], and when aggregations do not fit together.
+pub fn search_many(parts: &[(SearchRequest, TopicSnapshot)]) -> Result<SearchResponse, QueryError> {
+    let parts: Vec<_> = parts
+        .iter()
+        .map(|(request, snapshot)| part(request, snapshot))
+        .collect();
+    run(&parts)
+}
+
+fn part<'a>(request: &'a SearchRequest, snapshot: &'a TopicSnapshot) -> Part<'a> {
+    let time_field = match &snapshot.topic.time_field {
+        Some(TimeField::Field(path)) => Some(path.as_str()),
+        Some(TimeField::RecordTime) | None => None,
+    };
+    Part {
+        request,
+        time_field,
+        sources: &snapshot.sources,
+    }
+}
+
+/// Answers `parts`, which ask the same of several topics, as one.
+///
+/// 1. Plan: boundaries, patterns and kinds of terms, once.
+/// 2. Scan every source: prune by time, bind to its columns, merge cells where they are exact, read
+///    rows elsewhere; merge what it found.
+/// 3. Pick the rows to return, and read their documents.
+/// 4. Finish: fill gaps, order, cut, round sums once.
+pub(crate) fn run(parts: &[Part<'_>]) -> Result<SearchResponse, QueryError> {
+    let Some(first) = parts.first() else {
+        return Ok(SearchResponse {
+            matched: 0,
+            hits: Vec::new(),
+            aggregations: Vec::new(),
+            profile: Profile::default(),
+        });
+    };
+    let aggregations = &first.request.aggregations;
+    let mut budget = Budget::new(first.request.limits);
+    let mut plans = Vec::with_capacity(parts.len());
+    for part in parts {
+        let times_ms = part.time_bounds_ms().unwrap_or((0, 0));
+        plans.push(plan(&part.request.aggregations, times_ms)?);
+    }
+    unify(&mut plans, aggregations)?;
+
+    let mut found = Found {
+        matched: 0,
+        states: State::merged(&plans[0]),
+        profile: Profile::default(),
+    };
+    for (part, plan) in parts.iter().zip(&plans) {
+        for source in part.sources {
+            scan(part, plan, source, &mut found, &mut budget)?;
+        }
+    }
+    Ok(SearchResponse {
+        matched: found.matched,
+        hits: hits::collect(parts, &mut budget)?,
+        aggregations: finish(aggregations, &found.states, &mut budget)?,
+        profile: found.profile,
+    })
+}
