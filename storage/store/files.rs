@@ -8,7 +8,7 @@ use super::StoreError;
 use crate::catalog::{Catalog, SegmentMeta};
 use crate::disk::{Disk, FilePath};
 use crate::model::TopicId;
-use crate::segment::{SegmentError, SegmentReader};
+use crate::segment::SegmentReader;
 
 /// Behind the name of a segment that is not whole yet.
 const TEMPORARY_SUFFIX: &str = ".temporary";
@@ -42,9 +42,8 @@ pub(super) fn open_segment(
             what: format!("has {found} bytes instead of {bytes}"),
         });
     }
-    Err(StoreError::segment(path)(SegmentError::NotASegment {
-        file_bytes: bytes,
-    }))
+    let reader = SegmentReader::open(file).map_err(StoreError::segment(path))?;
+    Ok(Arc::new(reader))
 }
 
 /// Removes the logs and segments of topics that `catalog` once knew and knows no more.

@@ -1,4 +1,6 @@
 //! Tests of the store.
 
 mod basic;
+mod crash;
 mod fixture;
+mod world;
