@@ -93,9 +93,10 @@ impl Broker {
                     .store
                     .offset_at_time(partition, time)
                     .map_err(|_| FAILED)?;
-                Ok(found.map_or(NONE, |(offset, timestamp)| Found {
-                    timestamp,
-                    ..at(offset)
+                Ok(found.map_or(NONE, |record| Found {
+                    offset: wire_offset(record.offset),
+                    timestamp: record.timestamp_ms,
+                    epoch: record.leader_epoch.0,
                 }))
             }
         }

@@ -12,8 +12,8 @@ use kafka_protocol::messages::produce_response::{
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 use storage::catalog::{Catalog, TopicState};
-
-use storage::store::{Lsn, ProducerError, StageError, Staged};
+use storage::log::SequenceError;
+use storage::store::{Lsn, StageError, Staged};
 
 use super::configs::AppendRules;
 use super::new_topics::is_reserved;
@@ -101,12 +101,10 @@ fn stage_refusal(error: &StageError) -> Refusal {
         StageError::Store(_) => KafkaError::KafkaStorageError,
         StageError::UnknownPartition(_) => KafkaError::UnknownTopicOrPartition,
         StageError::TooLarge { .. } => KafkaError::MessageTooLarge,
-        StageError::Producer(ProducerError::OutOfOrderSequence { .. }) => {
+        StageError::Producer(SequenceError::OutOfOrder { .. }) => {
             KafkaError::OutOfOrderSequenceNumber
         }
-        StageError::Producer(ProducerError::InvalidProducerEpoch { .. }) => {
-            KafkaError::InvalidProducerEpoch
-        }
+        StageError::Producer(SequenceError::StaleEpoch { .. }) => KafkaError::InvalidProducerEpoch,
     };
     Refusal::new(code, error.to_string())
 }

@@ -1,3 +1,6 @@
+//! Edits, their effects, and checkpoints of both kinds.
+#![allow(clippy::unwrap_used, reason = "a test that panics fails")]
+
 use std::sync::Arc;
 
 use super::*;

@@ -15,11 +15,9 @@ use serde::{Deserialize, Serialize};
 use super::commit::Committer;
 use super::durable::DurableLog;
 use super::files::remove_deleted_topics;
-use super::staging::StagedTail;
-use super::standin::{LogEnd, PartitionLog, ProducerStates};
 use super::{Store, StoreError};
 use crate::catalog::{Catalog, CatalogError, CheckpointStore, Entries, decode_entry, encode_entry};
-use crate::log::JournalPosition;
+use crate::log::{JournalPosition, LogEnd, ProducerStates};
 use crate::model::{LeaderEpoch, Offset, Partition};
 
 const HEAD_KEY: &str = "store";
@@ -58,7 +56,7 @@ pub(super) struct PartitionEntry {
 struct Captured {
     head: Head,
     catalog: Arc<Catalog>,
-    logs: Vec<(Partition, Arc<PartitionLog>, StagedTail)>,
+    logs: Vec<(Partition, DurableLog)>,
 }
 
 impl Checkpointer {
@@ -171,9 +169,7 @@ impl Store {
 
     fn capture(&self, committer: &Committer, is_closed: bool) -> Captured {
         let logs = committer.durable.logs.iter();
-        let logs = logs.map(|(partition, DurableLog { log, tail })| {
-            (*partition, Arc::clone(log), tail.clone())
-        });
+        let logs = logs.map(|(partition, log)| (*partition, log.clone()));
         Captured {
             head: Head {
                 journal_position: committer.journal.end().0,
@@ -207,10 +203,10 @@ fn entries(captured: &Captured) -> Result<Entries, StoreError> {
     let mut entries = Entries::new();
     captured.catalog.write_entries(&mut entries);
     entries.insert(HEAD_KEY.into(), encode_entry(&captured.head));
-    for (partition, log, tail) in &captured.logs {
+    for (partition, DurableLog { log, tail, .. }) in &captured.logs {
         let entry = PartitionEntry {
             next: tail.next,
-            end: log.sync().map_err(StoreError::log(*partition))?,
+            end: log.lock().sync().map_err(StoreError::log(*partition))?,
             producers: tail.producers.clone(),
         };
         entries.insert(partition_key(*partition), encode_entry(&entry));

@@ -2,16 +2,18 @@
 //! crash, for each record of the journal.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::StoreError;
 use super::journal_record::JournalRecord;
 use super::staging::StagedTail;
-use super::standin::{LogEnd, LogOptions, PartitionLog};
 use crate::catalog::{Catalog, CatalogChange, Topic};
 use crate::disk::Disk;
-use crate::log::RecordBatch;
-use crate::model::{Partition, TopicId};
+use crate::log::{LogEnd, LogOptions, LogReader, PartitionLog, RecordBatch};
+use crate::model::{HOUR_MS, Offset, Partition, TopicId};
+
+/// Producers that were silent for so long are forgotten at a start.
+const PRODUCER_EXPIRATION_MS: i64 = 24 * HOUR_MS;
 
 /// Catalog, logs and producers behind the last durable record.
 #[derive(Debug)]
@@ -24,10 +26,22 @@ pub(super) struct Durable {
 
 /// A partition's log and where it ends. The log may hold more than `tail` counts while the journal
 /// is replayed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct DurableLog {
-    pub(super) log: Arc<PartitionLog>,
+    pub(super) log: SharedLog,
+    pub(super) reader: LogReader,
     pub(super) tail: StagedTail,
+}
+
+/// The appending half of a log: commits append to it, checkpoints sync it.
+#[derive(Debug, Clone)]
+pub(super) struct SharedLog(Arc<Mutex<PartitionLog>>);
+
+impl SharedLog {
+    pub(super) fn lock(&self) -> MutexGuard<'_, PartitionLog> {
+        let locked = self.0.lock();
+        locked.expect("a commit that panicked has stopped the store")
+    }
 }
 
 impl Durable {
@@ -48,15 +62,22 @@ impl Durable {
         tail: StagedTail,
     ) -> Result<(), StoreError> {
         let log = PartitionLog::open(Arc::clone(&self.disk), partition, end, self.options);
-        let log = Arc::new(log.map_err(StoreError::log(partition))?);
-        self.logs.insert(partition, DurableLog { log, tail });
+        let log = log.map_err(StoreError::log(partition))?;
+        let reader = log.reader();
+        let log = SharedLog(Arc::new(Mutex::new(log)));
+        self.logs
+            .insert(partition, DurableLog { log, reader, tail });
         Ok(())
     }
 
     /// Does what `record`, which is durable, says.
     pub(super) fn follow(&mut self, record: &JournalRecord) -> Result<(), StoreError> {
         match record {
-            JournalRecord::Batch(partition, batch) => self.append(*partition, batch),
+            JournalRecord::Batch {
+                partition,
+                append_ms,
+                batch,
+            } => self.append(*partition, *append_ms, batch),
             JournalRecord::Edit(edit) => {
                 self.catalog = Arc::new(self.catalog.apply(edit)?);
                 edit.changes
@@ -77,17 +98,18 @@ impl Durable {
     /// Forgets producers that have been silent for long.
     pub(super) fn expire_producers(&mut self, now_ms: i64) {
         for log in self.logs.values_mut() {
-            log.tail.producers.expire(now_ms);
+            let before_ms = now_ms.saturating_sub(PRODUCER_EXPIRATION_MS);
+            log.tail.producers.expire(before_ms);
         }
     }
 
     /// Whether the journal had everything that the logs hold.
     pub(super) fn check_ends(&self) -> Result<(), StoreError> {
-        for (partition, DurableLog { log, tail }) in &self.logs {
-            if log.end() != tail.next {
+        for (partition, DurableLog { reader, tail, .. }) in &self.logs {
+            if reader.end() != tail.next {
                 return Err(StoreError::JournalGap {
                     partition: *partition,
-                    expected: log.end(),
+                    expected: reader.end(),
                     found: tail.next,
                 });
             }
@@ -95,9 +117,14 @@ impl Durable {
         Ok(())
     }
 
-    fn append(&mut self, partition: Partition, batch: &RecordBatch) -> Result<(), StoreError> {
+    fn append(
+        &mut self,
+        partition: Partition,
+        append_ms: i64,
+        batch: &RecordBatch,
+    ) -> Result<(), StoreError> {
         let base = batch.header().base_offset;
-        let Some(DurableLog { log, tail }) = self.logs.get_mut(&partition) else {
+        let Some(DurableLog { log, reader, tail }) = self.logs.get_mut(&partition) else {
             return Err(StoreError::UnknownTopic(partition.topic));
         };
         if base != tail.next {
@@ -108,10 +135,12 @@ impl Durable {
             });
         }
         // The checkpoint may have synced more of the file than it counts.
-        if log.end() <= base {
-            log.append(batch).map_err(StoreError::log(partition))?;
+        if reader.end() <= base {
+            log.lock()
+                .append(batch)
+                .map_err(StoreError::log(partition))?;
         }
-        tail.accept(batch);
+        tail.accept(batch, append_ms);
         Ok(())
     }
 
@@ -133,7 +162,7 @@ impl Durable {
 
     fn create_logs(&mut self, topic: &Topic) -> Result<(), StoreError> {
         // Files that lie there are from a run whose records this one replays: cut to nothing.
-        let end = LogEnd::default();
+        let end = LogEnd::empty(Offset(0));
         let mut partitions = topic.partitions();
         partitions.try_for_each(|partition| self.open_log(partition, &end, StagedTail::default()))
     }

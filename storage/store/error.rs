@@ -5,10 +5,9 @@ use std::io;
 use thiserror::Error;
 
 use super::journal_record::JournalRecordError;
-use super::standin::{LogError, ProducerError};
 use crate::catalog::{CatalogError, EditError};
 use crate::disk::FilePath;
-use crate::log::{JournalError, JournalPosition};
+use crate::log::{JournalError, JournalPosition, LogError, SequenceError};
 use crate::model::{Offset, Partition, TopicId};
 use crate::segment::SegmentError;
 
@@ -147,7 +146,7 @@ pub enum StageError {
     UnknownPartition(Partition),
     /// The producer's sequence or epoch does not fit.
     #[error(transparent)]
-    Producer(#[from] ProducerError),
+    Producer(#[from] SequenceError),
     /// Larger than everything that may be staged at once.
     #[error("batch of {bytes} bytes is larger than the {max} bytes that may be staged")]
     TooLarge {

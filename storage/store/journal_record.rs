@@ -1,7 +1,7 @@
 //! What the journal's payloads are: a batch of a partition, or an edit of the catalog.
 //!
 //! ```text
-//! 1 · topic u32 · partition u32 · batch as in the log
+//! 1 · topic u32 · partition u32 · time of staging i64 · batch as in the log
 //! 2 · edit as JSON with its version                              (little-endian)
 //! ```
 
@@ -15,14 +15,21 @@ use crate::model::{Partition, PartitionId, TopicId};
 const BATCH_TAG: u8 = 1;
 const EDIT_TAG: u8 = 2;
 
-/// Tag, topic and partition before a batch.
-const BATCH_HEAD_BYTES: usize = 9;
+/// Tag, topic, partition and time before a batch.
+const BATCH_HEAD_BYTES: usize = 17;
 
 /// One payload of the journal.
 #[derive(Debug)]
 pub(super) enum JournalRecord {
     /// Records appended to a partition, offsets assigned.
-    Batch(Partition, RecordBatch),
+    Batch {
+        /// Where to.
+        partition: Partition,
+        /// When, by our clock.
+        append_ms: i64,
+        /// The records.
+        batch: RecordBatch,
+    },
     /// A change of the catalog.
     Edit(Edit),
 }
@@ -48,11 +55,16 @@ impl JournalRecord {
     /// Its bytes.
     pub(super) fn encode(&self) -> Vec<u8> {
         match self {
-            Self::Batch(partition, batch) => {
+            Self::Batch {
+                partition,
+                append_ms,
+                batch,
+            } => {
                 let mut payload = Vec::with_capacity(BATCH_HEAD_BYTES + batch.bytes().len());
                 payload.push(BATCH_TAG);
                 payload.extend_from_slice(&partition.topic.0.to_le_bytes());
                 payload.extend_from_slice(&partition.id.0.to_le_bytes());
+                payload.extend_from_slice(&append_ms.to_le_bytes());
                 payload.extend_from_slice(batch.bytes());
                 payload
             }
@@ -77,8 +89,12 @@ impl JournalRecord {
                         .map_err(|_| JournalRecordError::Short)
                 };
                 let (topic, id) = (TopicId(number()?), PartitionId(number()?));
-                let batch = RecordBatch::parse(payload)?;
-                Ok(Self::Batch(Partition::new(topic, id), batch))
+                let append_ms = payload.try_get_i64_le();
+                Ok(Self::Batch {
+                    partition: Partition::new(topic, id),
+                    append_ms: append_ms.map_err(|_| JournalRecordError::Short)?,
+                    batch: RecordBatch::parse(payload)?,
+                })
             }
             EDIT_TAG => Ok(Self::Edit(Edit::decode(&payload)?)),
             kind => Err(JournalRecordError::Kind(kind)),

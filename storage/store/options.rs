@@ -1,14 +1,13 @@
 //! How a store behaves.
 
-use super::standin::LogOptions;
-use crate::log::JournalOptions;
+use crate::log::{JournalOptions, LogOptions};
 use crate::segment::SegmentOptions;
 
 /// Bytes of staged records that may wait for a commit, unless options say otherwise.
 pub const STAGED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Bytes of journal after which a checkpoint is due, unless options say otherwise.
-pub const CHECKPOINT_JOURNAL_BYTES: u64 = 256 * 1024 * 1024;
+pub const CHECKPOINT_JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 
 /// How a store behaves.
 #[derive(Debug, Clone)]
@@ -34,7 +33,7 @@ impl Default for StoreOptions {
             staged_bytes_max: STAGED_BYTES_MAX,
             checkpoint_journal_bytes: CHECKPOINT_JOURNAL_BYTES,
             journal: JournalOptions::default(),
-            log: LogOptions,
+            log: LogOptions::default(),
             segment: SegmentOptions::default(),
         }
     }

@@ -1,17 +1,15 @@
 //! What readers see of a partition.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 
-use super::standin::PartitionLog;
 use super::{ReadError, Store};
+use crate::log::{LogReader, TimedOffset};
 use crate::model::{Offset, Partition};
 
 /// A partition's log and its durable end.
 #[derive(Debug, Clone)]
 pub(super) struct PartitionView {
-    pub(super) log: Arc<PartitionLog>,
+    pub(super) log: LogReader,
     pub(super) high_watermark: Offset,
 }
 
@@ -72,11 +70,22 @@ impl Store {
         &self,
         partition: Partition,
         time_ms: i64,
-    ) -> Result<Option<(Offset, i64)>, ReadError> {
+    ) -> Result<Option<TimedOffset>, ReadError> {
         let view = self.partition_view(partition)?;
-        let found = view.log.offset_at_time(time_ms);
+        view.log
+            .offset_at_time(time_ms, view.high_watermark)
+            .map_err(|source| ReadError::Log { partition, source })
+    }
+
+    /// The first record of `partition` with the latest time of all.
+    ///
+    /// # Errors
+    /// When there is no such partition, or its file cannot be read.
+    pub fn max_timestamp(&self, partition: Partition) -> Result<Option<TimedOffset>, ReadError> {
+        let view = self.partition_view(partition)?;
+        let found = view.log.max_timestamp();
         let found = found.map_err(|source| ReadError::Log { partition, source })?;
-        Ok(found.filter(|(offset, _)| *offset < view.high_watermark))
+        Ok(found.filter(|record| record.offset < view.high_watermark))
     }
 
     fn partition_view(&self, partition: Partition) -> Result<PartitionView, ReadError> {

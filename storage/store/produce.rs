@@ -3,10 +3,9 @@
 use std::sync::MutexGuard;
 
 use super::staging::{StagedTail, Staging};
-use super::standin::ProducerCheck;
 use super::{Lsn, StageError, Store, StoreError};
 use crate::catalog::{Catalog, Edit};
-use crate::log::RecordBatch;
+use crate::log::{RecordBatch, SequenceCheck};
 use crate::model::{Offset, Partition};
 
 /// What became of a batch.
@@ -79,9 +78,9 @@ impl Store {
             is_duplicate: false,
         };
         match tail.producers.check(batch.header())? {
-            ProducerCheck::Accept => {}
-            ProducerCheck::Duplicate { base } => {
-                staged.base = base;
+            SequenceCheck::Accept => {}
+            SequenceCheck::Duplicate { base_offset } => {
+                staged.base = base_offset;
                 staged.is_duplicate = true;
                 // The first copy may still wait for its commit; it lies before this.
                 staged.lsn = staging.last();
@@ -92,8 +91,8 @@ impl Store {
             batch.set_log_append_time(append_time_ms);
         }
         batch.assign(tail.next, self.epoch);
-        tail.accept(&batch);
-        staged.lsn = staging.push_batch(partition, batch);
+        tail.accept(&batch, now_ms);
+        staged.lsn = staging.push_batch(partition, now_ms, batch);
         drop(staging);
         self.staged.notify_all();
         Ok(staged)
@@ -123,8 +122,8 @@ impl Store {
 
 impl StagedTail {
     /// Counts `batch`, whose offsets are assigned, as part of the partition.
-    pub(super) fn accept(&mut self, batch: &RecordBatch) {
-        self.producers.apply(batch.header());
+    pub(super) fn accept(&mut self, batch: &RecordBatch, append_ms: i64) {
+        self.producers.apply(batch.header(), append_ms);
         self.next = batch.header().next_offset();
     }
 }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use super::Lsn;
 use super::journal_record::JournalRecord;
-use super::standin::ProducerStates;
 use crate::catalog::{Catalog, CatalogChange, Edit};
-use crate::log::RecordBatch;
+use crate::log::{ProducerStates, RecordBatch};
 use crate::model::{Offset, Partition};
 
 /// Staged records, and the state as it will be when they are durable.
@@ -84,9 +83,19 @@ impl Staging {
     }
 
     /// Adds `batch`, which its tail counts already.
-    pub(super) fn push_batch(&mut self, partition: Partition, batch: RecordBatch) -> Lsn {
+    pub(super) fn push_batch(
+        &mut self,
+        partition: Partition,
+        append_ms: i64,
+        batch: RecordBatch,
+    ) -> Lsn {
         let bytes = batch.bytes().len();
-        self.push(JournalRecord::Batch(partition, batch), bytes)
+        let record = JournalRecord::Batch {
+            partition,
+            append_ms,
+            batch,
+        };
+        self.push(record, bytes)
     }
 
     /// Everything staged so far, to be committed.

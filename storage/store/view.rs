@@ -61,7 +61,7 @@ impl View {
         self.catalog = Arc::clone(&durable.catalog);
         for record in records {
             match record {
-                JournalRecord::Batch(partition, _) => self.advance(*partition, durable),
+                JournalRecord::Batch { partition, .. } => self.advance(*partition, durable),
                 JournalRecord::Edit(edit) => {
                     for change in &edit.changes {
                         self.change(change, durable);
@@ -130,7 +130,7 @@ impl TopicView {
             let log = durable.logs.get(&partition);
             let log = log.expect("every partition of the catalog has its log");
             PartitionView {
-                log: Arc::clone(&log.log),
+                log: log.reader.clone(),
                 high_watermark: log.tail.next,
             }
         });

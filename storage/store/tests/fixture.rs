@@ -10,7 +10,7 @@ use crate::log::{
     BatchBuilder, Batches, Codec, DecompressionBuffer, NewRecord, ProducerStamp, RecordBatch,
 };
 use crate::model::{ColumnBatch, Offset, Partition, PartitionId, SourceColumn, TopicId, TopicName};
-use crate::store::{Recovery, Store, StoreError, StoreOptions};
+use crate::store::{ReadError, Recovery, Store, StoreError, StoreOptions};
 
 pub(super) fn open(disk: impl Disk + 'static, options: StoreOptions) -> (Store, Recovery) {
     try_open(disk, options).unwrap()
@@ -80,11 +80,18 @@ pub(super) fn batch(values: &[impl AsRef<[u8]>], stamp: Option<ProducerStamp>) -
 
 /// All records of a partition up to its high watermark: offset and value.
 pub(super) fn records(store: &Store, partition: Partition) -> Vec<(u64, Vec<u8>)> {
+    try_records(store, partition).unwrap()
+}
+
+pub(super) fn try_records(
+    store: &Store,
+    partition: Partition,
+) -> Result<Vec<(u64, Vec<u8>)>, ReadError> {
     let bounds = store.log_bounds(partition).unwrap();
     let mut records = Vec::new();
     let mut from = bounds.start;
     while from < bounds.high_watermark {
-        let bytes = store.read(partition, from, 1000).unwrap();
+        let bytes = store.read(partition, from, 1000)?;
         assert!(!bytes.is_empty(), "nothing at {from} of {bounds:?}");
         for batch in Batches::new(bytes) {
             let batch = batch.unwrap();
@@ -97,7 +104,7 @@ pub(super) fn records(store: &Store, partition: Partition) -> Vec<(u64, Vec<u8>)
         }
     }
     assert_eq!(from, bounds.high_watermark);
-    records
+    Ok(records)
 }
 
 /// One row for each record.

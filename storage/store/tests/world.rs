@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use super::fixture::*;
 use crate::catalog::{CatalogChange, Edit, Rejected};
 use crate::disk::{Disk, FaultyDisk, FilePath};
-use crate::log::{JournalOptions, ProducerStamp};
+use crate::log::{JournalOptions, LogOptions, ProducerStamp};
 use crate::model::{Offset, Partition, PartitionId, TopicId};
-use crate::store::{Lsn, StageError, Store, StoreError, StoreOptions};
+use crate::store::{Lsn, ReadError, StageError, Store, StoreError, StoreOptions};
 
 /// Numbers that a seed decides.
 #[derive(Debug, Clone)]
@@ -89,6 +89,10 @@ pub(super) fn options() -> StoreOptions {
     StoreOptions {
         staged_bytes_max: 8 * 1024,
         journal: JournalOptions { file_bytes: 3000 },
+        log: LogOptions {
+            file_bytes: 1000,
+            index_interval_bytes: 100,
+        },
         ..StoreOptions::default()
     }
 }
@@ -549,7 +553,11 @@ fn settle_partition(
 /// Makes rows of up to `max` records of `partition`; values that start with `bad` are rejected.
 fn publish(store: &Store, partition: Partition, max: usize) -> Result<(), StoreError> {
     let from = store.materialized(partition);
-    let mut fresh = records(store, partition);
+    let fresh = try_records(store, partition);
+    let mut fresh = fresh.map_err(|error| match error {
+        ReadError::Log { partition, source } => StoreError::Log { partition, source },
+        other => panic!("{other}"),
+    })?;
     fresh.retain(|(offset, _)| *offset >= from.0);
     fresh.truncate(max);
     let next = Offset(from.0 + fresh.len() as u64);
