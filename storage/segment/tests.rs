@@ -90,7 +90,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn rows_come_back(seed in any::<u64>(), count in 1..700_usize, cut in any::<prop::sample::Index>()) {
+    fn rows_come_back(
+        seed in any::<u64>(),
+        count in 1..700_usize,
+        cut in any::<prop::sample::Index>(),
+    ) {
         let rows = sample_rows(seed, count);
         let (first, second) = rows.split_at(cut.index(count));
         check_active(&rows, &[first, second]);
