@@ -19,11 +19,15 @@ const EARLIEST: i64 = -2;
 const EARLIEST_LOCAL: (i64, i16) = (-4, 8);
 const LATEST_TIERED: (i64, i16) = (-5, 9);
 
+/// First version with leader epochs, and what stands for none.
+const EPOCH_FROM: i16 = 4;
+const NO_EPOCH: i32 = -1;
+
 /// No such record.
 const NONE: Found = Found {
     offset: -1,
     timestamp: -1,
-    epoch: -1,
+    epoch: NO_EPOCH,
 };
 
 /// What a time means in a partition.
@@ -75,7 +79,11 @@ impl Broker {
             .store
             .log_bounds(partition)
             .ok_or(KafkaError::UnknownTopicOrPartition)?;
-        let epoch = self.leader_epoch();
+        let epoch = if version >= EPOCH_FROM {
+            self.leader_epoch()
+        } else {
+            NO_EPOCH
+        };
         let at = |offset| Found {
             offset: wire_offset(offset),
             timestamp: -1,

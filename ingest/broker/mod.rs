@@ -24,6 +24,9 @@ mod refusal;
 mod topic_ids;
 mod validate;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use storage::store::{Lsn, Store};
