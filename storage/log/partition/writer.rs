@@ -36,8 +36,9 @@ impl Default for LogOptions {
     }
 }
 
-/// How far a partition's files are durable. A checkpoint keeps it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How far a partition's files are durable. A checkpoint keeps it; the default is that of a new
+/// partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LogEnd {
     /// The offset after the last durable record.
     pub offset: Offset,
