@@ -8,6 +8,8 @@ use kafka_protocol::messages::list_offsets_response::{
 };
 use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use storage::catalog::Catalog;
+use storage::log::TimedOffset;
+use storage::store::ReadError;
 
 use super::partitions::{partition_of, topic_named, wire_offset};
 use super::{Broker, Reply};
@@ -16,6 +18,7 @@ use crate::wire::{KafkaError, Response};
 /// Times that mean something else, and the first version that has each.
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: (i64, i16) = (-3, 7);
 const EARLIEST_LOCAL: (i64, i16) = (-4, 8);
 const LATEST_TIERED: (i64, i16) = (-5, 9);
 
@@ -79,39 +82,45 @@ impl Broker {
             .store
             .log_bounds(partition)
             .ok_or(KafkaError::UnknownTopicOrPartition)?;
-        let epoch = if version >= EPOCH_FROM {
-            self.leader_epoch()
-        } else {
-            NO_EPOCH
-        };
+        let epoch = self.leader_epoch();
         let at = |offset| Found {
             offset: wire_offset(offset),
             timestamp: -1,
             epoch,
         };
-        match asked.timestamp {
-            LATEST => Ok(at(bounds.high_watermark)),
-            EARLIEST => Ok(at(bounds.start)),
-            time if time == EARLIEST_LOCAL.0 && version >= EARLIEST_LOCAL.1 => Ok(at(bounds.start)),
-            // Nothing is tiered.
-            time if time == LATEST_TIERED.0 && version >= LATEST_TIERED.1 => Ok(NONE),
-            time if time < 0 => Err(KafkaError::UnsupportedVersion),
-            time => {
-                let found = self
-                    .store
-                    .offset_at_time(partition, time)
-                    .map_err(|_| FAILED)?;
-                Ok(found.map_or(NONE, |record| Found {
-                    offset: wire_offset(record.offset),
-                    timestamp: record.timestamp_ms,
-                    epoch: record.leader_epoch.0,
-                }))
+        let found = match asked.timestamp {
+            LATEST => at(bounds.high_watermark),
+            EARLIEST => at(bounds.start),
+            time if time == MAX_TIMESTAMP.0 && version >= MAX_TIMESTAMP.1 => {
+                timed(self.store.max_timestamp(partition))?
             }
-        }
+            time if time == EARLIEST_LOCAL.0 && version >= EARLIEST_LOCAL.1 => at(bounds.start),
+            // Nothing is tiered.
+            time if time == LATEST_TIERED.0 && version >= LATEST_TIERED.1 => NONE,
+            time if time < 0 => return Err(KafkaError::UnsupportedVersion),
+            time => timed(self.store.offset_at_time(partition, time))?,
+        };
+        let epoch = if version >= EPOCH_FROM {
+            found.epoch
+        } else {
+            NO_EPOCH
+        };
+        Ok(Found { epoch, ..found })
     }
 }
 
-const FAILED: KafkaError = KafkaError::KafkaStorageError;
+fn timed(found: Result<Option<TimedOffset>, ReadError>) -> Result<Found, KafkaError> {
+    let found = found.map_err(|error| match error {
+        ReadError::UnknownPartition(_) => KafkaError::UnknownTopicOrPartition,
+        ReadError::OutOfRange { .. } => KafkaError::OffsetOutOfRange,
+        ReadError::Log { .. } => KafkaError::KafkaStorageError,
+    })?;
+    Ok(found.map_or(NONE, |record| Found {
+        offset: wire_offset(record.offset),
+        timestamp: record.timestamp_ms,
+        epoch: record.leader_epoch.0,
+    }))
+}
 
 fn answer(index: i32, found: Result<Found, KafkaError>) -> ListOffsetsPartitionResponse {
     let (found, error) = match found {

@@ -1,4 +1,5 @@
 //! Every version of every request against the generated encoders, and bytes that nobody meant.
+#![allow(clippy::unwrap_used, reason = "a test that panics fails")]
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::{

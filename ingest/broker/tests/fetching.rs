@@ -216,7 +216,7 @@ fn offset_at(fixture: &mut Fixture, time: i64, version: i16) -> (i16, i64, i64) 
 #[test]
 fn offsets_are_found_by_time() {
     let mut fixture = Fixture::with_topic("t", &[]);
-    for time_ms in [100, 200, 300] {
+    for time_ms in [100, 300, 200] {
         fixture.produce(
             "t",
             build(BatchBuilder::new(), &["v"], time_ms, Codec::None),
@@ -225,9 +225,15 @@ fn offsets_are_found_by_time() {
     for version in 1..=9 {
         assert_eq!(offset_at(&mut fixture, -1, version), (0, 3, -1));
         assert_eq!(offset_at(&mut fixture, -2, version), (0, 0, -1));
-        assert_eq!(offset_at(&mut fixture, 150, version), (0, 1, 200));
+        assert_eq!(offset_at(&mut fixture, 150, version), (0, 1, 300));
         assert_eq!(offset_at(&mut fixture, 301, version), (0, -1, -1));
         assert_eq!(offset_at(&mut fixture, -9, version), (35, -1, -1));
+        let latest = if version >= 7 {
+            (0, 1, 300)
+        } else {
+            (35, -1, -1)
+        };
+        assert_eq!(offset_at(&mut fixture, -3, version), latest);
         let local = if version >= 8 {
             (0, 0, -1)
         } else {

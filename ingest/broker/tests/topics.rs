@@ -191,16 +191,10 @@ fn create(fixture: &mut Fixture, topics: Vec<CreatableTopic>) -> (Vec<i16>, Stri
 #[test]
 fn topics_that_cannot_be_made_are_refused_in_kafkas_words() {
     let mut fixture = Fixture::with_topic("there", &[]);
-    let assigned = |brokers: &[i32], partition| {
-        CreatableReplicaAssignment::default()
-            .with_partition_index(partition)
-            .with_broker_ids(brokers.iter().map(|id| BrokerId(*id)).collect())
-    };
-    let manual = |assignments| {
-        wish("t")
-            .with_num_partitions(-1)
-            .with_assignments(assignments)
-    };
+    let not_a_name = "Topic name is invalid: 'a b' contains one or more characters other than \
+                      ASCII alphanumerics, '.', '_' and '-'";
+    let no_count = "Number of partitions was set to an invalid non-positive value.";
+    let no_factor = "Replication factor must be larger than 0, or -1 to use the default value.";
     for (wish, code, message) in [
         (wish("there"), 36, "Topic 'there' already exists."),
         (
@@ -209,46 +203,14 @@ fn topics_that_cannot_be_made_are_refused_in_kafkas_words() {
             "Topic name is invalid: the empty string is not allowed",
         ),
         (wish("."), 17, "Topic name is invalid: '.' is not allowed"),
-        (
-            wish("a b"),
-            17,
-            "Topic name is invalid: 'a b' contains one or more characters other than ASCII \
-             alphanumerics, '.', '_' and '-'",
-        ),
-        (
-            wish("t").with_num_partitions(0),
-            37,
-            "Number of partitions was set to an invalid non-positive value.",
-        ),
+        (wish("a b"), 17, not_a_name),
+        (wish("t").with_num_partitions(0), 37, no_count),
         (
             wish("t").with_num_partitions(i32::MAX),
             44,
             "Excessively large number of partitions per request.",
         ),
-        (
-            wish("t").with_replication_factor(0),
-            38,
-            "Replication factor must be larger than 0, or -1 to use the default value.",
-        ),
-        (
-            wish("t")
-                .with_assignments(vec![assigned(&[1], 0)])
-                .with_replication_factor(1),
-            42,
-            "A manual partition assignment was specified, but replication factor was not set to \
-             -1.",
-        ),
-        (
-            manual(vec![assigned(&[99], 0)]),
-            39,
-            "The manual partition assignment includes broker 99, but no such broker is \
-             registered.",
-        ),
-        (
-            manual(vec![assigned(&[1], 0), assigned(&[1], 2)]),
-            39,
-            "partitions should be a consecutive 0-based integer sequence",
-        ),
+        (wish("t").with_replication_factor(0), 38, no_factor),
     ] {
         assert_eq!(
             create(&mut fixture, vec![wish]),
@@ -269,10 +231,44 @@ fn topics_that_cannot_be_made_are_refused_in_kafkas_words() {
     let (codes, message) = create(&mut fixture, vec![wish("x_y")]);
     assert_eq!(codes, [17]);
     assert_eq!(message, "Topic 'x_y' collides with existing topic: x.y");
-    assert_eq!(
-        create(&mut fixture, vec![manual(vec![assigned(&[1], 0)])]).0,
-        [0]
-    );
+}
+
+#[test]
+fn a_manual_assignment_may_name_this_broker_alone() {
+    let mut fixture = Fixture::new();
+    let assigned = |brokers: &[i32], partition| {
+        CreatableReplicaAssignment::default()
+            .with_partition_index(partition)
+            .with_broker_ids(brokers.iter().map(|id| BrokerId(*id)).collect())
+    };
+    let manual = |given| wish("t").with_num_partitions(-1).with_assignments(given);
+    let counted = manual(vec![assigned(&[1], 0)]).with_replication_factor(1);
+    let gap = manual(vec![assigned(&[1], 0), assigned(&[1], 2)]);
+    for (wish, code, message) in [
+        (
+            counted,
+            42,
+            "A manual partition assignment was specified, but replication factor was not set to \
+             -1.",
+        ),
+        (
+            manual(vec![assigned(&[99], 0)]),
+            39,
+            "The manual partition assignment includes broker 99, but no such broker is \
+             registered.",
+        ),
+        (
+            gap,
+            39,
+            "partitions should be a consecutive 0-based integer sequence",
+        ),
+        (manual(vec![assigned(&[1], 0), assigned(&[1], 1)]), 0, ""),
+    ] {
+        assert_eq!(
+            create(&mut fixture, vec![wish]),
+            (vec![code], message.to_owned())
+        );
+    }
 }
 
 #[test]
