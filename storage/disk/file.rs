@@ -85,7 +85,7 @@ impl FileDisk {
     }
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum EntryKind {
     File,
     Folder,

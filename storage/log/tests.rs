@@ -1,4 +1,5 @@
 //! What batches, records and producers' sequences promise, checked.
+#![allow(clippy::unwrap_used, reason = "a test that panics fails")]
 
 use bytes::Bytes;
 use proptest::collection::vec;

@@ -4,7 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
-use super::format::{GROUP_BYTES_MAX, JournalPosition, VERSION};
+use super::format::{GROUP_BYTES_MAX, JOURNAL_FORMAT_VERSION, JournalPosition};
 use crate::disk::FilePath;
 
 /// Why the journal cannot be read or written.
@@ -42,7 +42,7 @@ pub enum JournalError {
     },
     /// Written by another version of the program.
     #[error(
-        "journal file '{path}' has format version {version}, this program reads version {VERSION}; \
+        "journal file '{path}' has format version {version}, this program reads version {JOURNAL_FORMAT_VERSION}; \
          open it with the program that wrote it"
     )]
     UnknownVersion {

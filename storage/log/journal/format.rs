@@ -9,7 +9,7 @@ use super::{DIRECTORY, JournalError};
 use crate::disk::FilePath;
 
 /// The newest version of the format, and the only one so far.
-pub(super) const VERSION: u32 = 1;
+pub(super) const JOURNAL_FORMAT_VERSION: u32 = 1;
 
 /// The most that the payloads of one group may take, their lengths included. Recovery holds a
 /// file with one such group in memory.
@@ -62,7 +62,7 @@ pub(super) fn file_first(name: &str) -> Option<JournalPosition> {
 pub(super) fn encode_file_header(first: JournalPosition) -> [u8; FILE_HEADER_BYTES] {
     let mut header = [0; FILE_HEADER_BYTES];
     header[..8].copy_from_slice(&MAGIC);
-    header[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    header[8..12].copy_from_slice(&JOURNAL_FORMAT_VERSION.to_le_bytes());
     header[12..20].copy_from_slice(&first.0.to_le_bytes());
     let checksum = crc32fast::hash(&header[..20]);
     header[20..].copy_from_slice(&checksum.to_le_bytes());
@@ -91,7 +91,7 @@ pub(super) fn check_file_header(
     }
     // The version stands at this place in every version; what follows it may move.
     let version = u32::from_le_bytes(*version);
-    if version != VERSION {
+    if version != JOURNAL_FORMAT_VERSION {
         return Err(JournalError::UnknownVersion {
             path: path.clone(),
             version,

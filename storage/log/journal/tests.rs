@@ -1,4 +1,5 @@
 //! What the journal promises, with and without disasters.
+#![allow(clippy::unwrap_used, reason = "a test that panics fails")]
 
 use std::sync::Arc;
 

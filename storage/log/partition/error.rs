@@ -4,7 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
-use super::format::VERSION;
+use super::format::LOG_FORMAT_VERSION;
 use crate::disk::FilePath;
 use crate::log::BatchError;
 use crate::model::Offset;
@@ -44,7 +44,7 @@ pub enum LogError {
     },
     /// Written by another version of the program.
     #[error(
-        "file '{path}' has format version {version}, this program reads version {VERSION}; \
+        "file '{path}' has format version {version}, this program reads version {LOG_FORMAT_VERSION}; \
          open it with the program that wrote it"
     )]
     UnknownVersion {

@@ -6,7 +6,7 @@ use crate::model::{Offset, Partition, PartitionId, TopicId};
 use super::LogError;
 
 /// The newest version of both formats, and the only one so far.
-pub(super) const VERSION: u32 = 1;
+pub(super) const LOG_FORMAT_VERSION: u32 = 1;
 
 pub(super) const LOG_MAGIC: [u8; 8] = *b"SILTPLOG";
 pub(super) const INDEX_MAGIC: [u8; 8] = *b"SILTINDX";
@@ -51,7 +51,7 @@ pub(super) fn file_base(name: &str, ending: &str) -> Option<Offset> {
 pub(super) fn encode_file_header(partition: Partition, base: Offset) -> Vec<u8> {
     let mut header = Vec::new();
     header.extend_from_slice(&LOG_MAGIC);
-    header.extend_from_slice(&VERSION.to_le_bytes());
+    header.extend_from_slice(&LOG_FORMAT_VERSION.to_le_bytes());
     header.extend_from_slice(&partition.topic.0.to_le_bytes());
     header.extend_from_slice(&partition.id.0.to_le_bytes());
     header.extend_from_slice(&base.0.to_le_bytes());
@@ -77,7 +77,7 @@ pub(super) fn check_version(bytes: &[u8], magic: [u8; 8], path: &FilePath) -> Re
         return Err(damaged("it starts as no such file does"));
     }
     let version = u32::from_le_bytes(*version);
-    if version != VERSION {
+    if version != LOG_FORMAT_VERSION {
         return Err(LogError::UnknownVersion {
             path: path.clone(),
             version,

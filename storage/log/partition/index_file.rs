@@ -3,7 +3,7 @@
 use std::io;
 
 use super::LogError;
-use super::format::{INDEX_ENDING, INDEX_MAGIC, VERSION, check_version, file_path};
+use super::format::{INDEX_ENDING, INDEX_MAGIC, LOG_FORMAT_VERSION, check_version, file_path};
 use super::index::{FileIndex, IndexEntry, Latest};
 use crate::disk::Disk;
 use crate::model::{Offset, Partition};
@@ -53,7 +53,7 @@ pub(super) fn read(
 fn encode(partition: Partition, base: Offset, index: &FileIndex) -> Vec<u8> {
     let mut out = Vec::with_capacity(FIXED_BYTES + index.entries.len() * ENTRY_BYTES + 4);
     out.extend_from_slice(&INDEX_MAGIC);
-    out.extend_from_slice(&VERSION.to_le_bytes());
+    out.extend_from_slice(&LOG_FORMAT_VERSION.to_le_bytes());
     out.extend_from_slice(&partition.topic.0.to_le_bytes());
     out.extend_from_slice(&partition.id.0.to_le_bytes());
     let count = u32::try_from(index.entries.len()).expect("entries are kilobytes apart");

@@ -1,4 +1,5 @@
 //! What a partition's log promises, against a naive model and with disasters.
+#![allow(clippy::unwrap_used, reason = "a test that panics fails")]
 
 use std::sync::Arc;
 
