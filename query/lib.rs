@@ -21,6 +21,8 @@ pub mod rounding;
 mod scan;
 mod search;
 mod selection;
+#[cfg(test)]
+mod testing;
 pub mod text;
 
 pub use error::QueryError;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::metric::{MetricStates, plain};
 use super::order::{Entry, sort};
 use super::state::{BucketState, State, children};
-use super::terms::TermTable;
+use super::terms::{TableTerms, TermTable};
 use crate::QueryError;
 use crate::budget::Budget;
 use crate::request::{
@@ -289,12 +289,9 @@ fn term_entries(by: &Terms, view: &BucketView<'_>, parent: Option<u32>) -> (Vec<
     if by.doc_count_min == 0 {
         let mut found: Vec<i64> = entries.iter().map(|entry| entry.key).collect();
         found.sort_unstable();
-        let listed = view.state.terms.as_ref().map(TermTable::keys);
-        let empty = listed
-            .into_iter()
-            .flatten()
-            .filter(|key| found.binary_search(key).is_err());
-        entries.extend(empty.map(|key| Entry::new(key, None, 0)));
+        let listed = view.state.terms.iter().flat_map(TermTable::listed);
+        let empty = listed.filter(|key| found.binary_search(key).is_err());
+        entries.extend(empty.map(|key| Entry::new(*key, None, 0)));
     }
     entries.retain(|entry| entry.count >= by.doc_count_min);
     let all: u64 = entries.iter().map(|entry| entry.count).sum();
@@ -316,18 +313,18 @@ fn place(key: i64) -> usize {
 }
 
 fn compare_terms(table: Option<&TermTable>, a: i64, b: i64) -> Ordering {
-    match table {
-        None | Some(TermTable::Integers(_)) => a.cmp(&b),
-        Some(TermTable::Decimals { values, .. }) => values[place(a)].compare(values[place(b)]),
-        Some(TermTable::Texts { values, .. }) => values[place(a)].cmp(&values[place(b)]),
+    match table.map(|table| &table.terms) {
+        None | Some(TableTerms::Integers) => a.cmp(&b),
+        Some(TableTerms::Decimals { values, .. }) => values[place(a)].compare(values[place(b)]),
+        Some(TableTerms::Texts { values, .. }) => values[place(a)].cmp(&values[place(b)]),
     }
 }
 
 fn term_key(table: Option<&TermTable>, key: i64) -> BucketKey {
-    match table {
-        None | Some(TermTable::Integers(_)) => BucketKey::Integer(key),
-        Some(TermTable::Decimals { values, .. }) => BucketKey::Decimal(plain(values[place(key)])),
-        Some(TermTable::Texts { values, .. }) => BucketKey::Text(Arc::clone(&values[place(key)])),
+    match table.map(|table| &table.terms) {
+        None | Some(TableTerms::Integers) => BucketKey::Integer(key),
+        Some(TableTerms::Decimals { values, .. }) => BucketKey::Decimal(plain(values[place(key)])),
+        Some(TableTerms::Texts { values, .. }) => BucketKey::Text(Arc::clone(&values[place(key)])),
     }
 }
 

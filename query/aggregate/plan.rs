@@ -118,10 +118,11 @@ fn plan_histogram(by: &DateHistogram, (first_ms, last_ms): (i64, i64)) -> PlanHi
 }
 
 fn plan_terms(by: &Terms) -> Result<PlanTerms<'_>, QueryError> {
-    let kind = by
-        .field
-        .as_ref()
-        .map_or(TermKind::Text, |field| TermKind::of(field.field_type));
+    let kind = match (&by.field, &by.missing) {
+        (Some(field), _) => TermKind::of(field.field_type),
+        (None, Some(missing)) => TermKind::of_value(missing),
+        (None, None) => TermKind::Text,
+    };
     Ok(PlanTerms {
         by,
         kind,
@@ -176,7 +177,7 @@ fn unify_nodes(nodes: &mut [&mut PlanNode<'_>]) -> Option<()> {
     let mut common = None;
     for node in &*nodes {
         if let PlanKind::Terms(terms) = &node.kind
-            && terms.by.field.is_some()
+            && (terms.by.field.is_some() || terms.by.missing.is_some())
         {
             common = Some(match common {
                 None => terms.kind,

@@ -35,6 +35,25 @@ impl TermKind {
         }
     }
 
+    /// Of what kind `term` is.
+    pub(super) fn of_value(term: &TermValue) -> Self {
+        match term {
+            TermValue::Text(_) => Self::Text,
+            TermValue::Integer(_) => Self::Integer,
+            TermValue::Decimal(_) => Self::Decimal,
+        }
+    }
+
+    /// Whether `term` can be one of this kind.
+    fn takes(self, term: &TermValue) -> bool {
+        match (self, number_of(term)) {
+            (Self::Text, number) => number.is_none(),
+            (Self::Integer, Some(number)) => plain(number).exponent == 0,
+            (Self::Decimal, Some(_)) => true,
+            (Self::Integer | Self::Decimal, None) => false,
+        }
+    }
+
     /// What terms of both kinds are together; `None` when they do not go together.
     pub(super) fn common(self, other: Self) -> Option<Self> {
         match (self, other) {
@@ -210,8 +229,9 @@ impl<'p> BoundTerms<'p> {
             None => BoundField::Absent,
             Some(field) => binder.field(field)?,
         };
-        let missing = plan.by.missing.as_ref();
-        let missing = missing.filter(|missing| plan.filter.allows(|test| test.fits(missing)));
+        let missing = plan.by.missing.as_ref().filter(|missing| {
+            plan.kind.takes(missing) && plan.filter.allows(|test| test.fits(missing))
+        });
         let (values, missing) = match bound {
             BoundField::Absent => (TermSource::Absent(missing.cloned()), missing.map(|_| 0)),
             BoundField::Texts(slot) => {
@@ -322,7 +342,8 @@ impl<'p> BoundTerms<'p> {
                     let is_allowed = allowed.as_ref().is_none_or(|set| set.contains(code));
                     let is_used = used.as_ref().is_none_or(|used| used[code as usize]);
                     if is_allowed && is_used {
-                        table.text(term, budget)?;
+                        let key = table.text(term, budget)?;
+                        table.list(key, budget)?;
                     }
                 }
                 Ok(())
@@ -335,7 +356,8 @@ impl<'p> BoundTerms<'p> {
                     for value in 0..numbers.mantissas.len() {
                         let number = numbers.value(value);
                         if self.filter.allows_number(number) {
-                            table.list_number(number, budget)?;
+                            let key = table.number(number, budget)?;
+                            table.list(key, budget)?;
                         }
                     }
                 }
@@ -459,9 +481,18 @@ pub(super) fn assign_values(
 
 /// The terms of an aggregation over all sources, by key.
 #[derive(Debug, Clone)]
-pub(super) enum TermTable {
-    /// A key is the integer itself; these are listed though no row may have them.
-    Integers(BTreeSet<i64>),
+pub(super) struct TermTable {
+    pub(super) terms: TableTerms,
+    /// Keys of terms that some row has, whether it matches or not; filled when they are to be
+    /// shown.
+    listed: BTreeSet<i64>,
+}
+
+/// What the keys of a table mean.
+#[derive(Debug, Clone)]
+pub(super) enum TableTerms {
+    /// A key is the integer itself.
+    Integers,
     /// A key is the place here.
     Decimals {
         values: Vec<Decimal>,
@@ -479,23 +510,27 @@ const TERM_BYTES: usize = 64;
 
 impl TermTable {
     pub(super) fn new(kind: TermKind) -> Self {
-        match kind {
-            TermKind::Integer => Self::Integers(BTreeSet::new()),
-            TermKind::Decimal => Self::Decimals {
+        let terms = match kind {
+            TermKind::Integer => TableTerms::Integers,
+            TermKind::Decimal => TableTerms::Decimals {
                 values: Vec::new(),
                 keys: HashMap::new(),
             },
-            TermKind::Text => Self::Texts {
+            TermKind::Text => TableTerms::Texts {
                 values: Vec::new(),
                 keys: HashMap::new(),
             },
+        };
+        Self {
+            terms,
+            listed: BTreeSet::new(),
         }
     }
 
     /// The key of a text, new or known.
     fn text(&mut self, term: &[u8], budget: &mut Budget) -> Result<i64, QueryError> {
-        match self {
-            Self::Texts { values, keys } => {
+        match &mut self.terms {
+            TableTerms::Texts { values, keys } => {
                 if let Some(key) = keys.get(term) {
                     return Ok(*key);
                 }
@@ -505,7 +540,7 @@ impl TermTable {
                 keys.insert(term, key);
                 Ok(key)
             }
-            Self::Integers(_) | Self::Decimals { .. } => {
+            TableTerms::Integers | TableTerms::Decimals { .. } => {
                 unreachable!("texts and numbers were checked not to mix")
             }
         }
@@ -513,15 +548,13 @@ impl TermTable {
 
     /// The key of a number, new or known.
     fn number(&mut self, value: Decimal, budget: &mut Budget) -> Result<i64, QueryError> {
-        match self {
-            Self::Integers(_) => Ok(plain(value).mantissa),
-            Self::Decimals { values, keys } => {
-                let value = if value.exponent == 0 {
-                    widened(value.mantissa)
-                } else {
-                    value
-                }
-                .normalized();
+        match &mut self.terms {
+            TableTerms::Integers => Ok(plain(value).mantissa),
+            TableTerms::Decimals { values, keys } => {
+                let value = match value.exponent {
+                    0 => widened(value.mantissa).normalized(),
+                    _ => value.normalized(),
+                };
                 if let Some(key) = keys.get(&value) {
                     return Ok(*key);
                 }
@@ -531,28 +564,21 @@ impl TermTable {
                 keys.insert(value, key);
                 Ok(key)
             }
-            Self::Texts { .. } => unreachable!("texts and numbers were checked not to mix"),
+            TableTerms::Texts { .. } => unreachable!("texts and numbers were checked not to mix"),
         }
     }
 
-    /// Notes that `value` is a term though no row that matches may have it.
-    fn list_number(&mut self, value: Decimal, budget: &mut Budget) -> Result<(), QueryError> {
-        let key = self.number(value, budget)?;
-        if let Self::Integers(listed) = self
-            && listed.insert(key)
-        {
+    /// Notes that some row has the term of `key`.
+    fn list(&mut self, key: i64, budget: &mut Budget) -> Result<(), QueryError> {
+        if self.listed.insert(key) {
             budget.charge(TERM_BYTES)?;
         }
         Ok(())
     }
 
-    /// Keys of all terms that are listed.
-    pub(super) fn keys(&self) -> Vec<i64> {
-        match self {
-            Self::Integers(listed) => listed.iter().copied().collect(),
-            Self::Decimals { values, .. } => (0..values.len() as i64).collect(),
-            Self::Texts { values, .. } => (0..values.len() as i64).collect(),
-        }
+    /// Keys of all terms that are to be shown.
+    pub(super) fn listed(&self) -> &BTreeSet<i64> {
+        &self.listed
     }
 }
 

@@ -24,7 +24,7 @@
 mod local;
 mod spans;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use jiff::tz::TimeZone;
 

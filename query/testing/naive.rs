@@ -1,0 +1,578 @@
+//! The second answer: a plain loop over rows. Slow, and obvious.
+
+use std::cell::RefCell;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
+
+use storage::model::{Decimal, ExactSum, FieldType};
+
+use super::rows::{Row, Value};
+use crate::pattern::CompiledPattern;
+use crate::request::{
+    Aggregation, BucketBy, DateHistogram, FieldRef, Filter, Filters, HitsRequest, Metric,
+    MetricKind, MetricValue, NamedAggregation, Order, OrderBy, Pattern, SearchRequest, SortBy,
+    TermSelection, TermValue, Terms, TextPredicate, TokenMatch,
+};
+use crate::response::{AggregationResult, Bucket, BucketKey, Hit, MetricResult, SortValue};
+use crate::rounding::Rounding;
+use crate::rounding::tests::oracle;
+
+/// What tests look at of a hit.
+pub(super) type ShownHit = (String, u32, u64, Vec<u8>, Vec<Option<SortValue>>);
+
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) matched: u64,
+    pub(super) aggregations: Vec<AggregationResult>,
+    pub(super) hits: Vec<ShownHit>,
+}
+
+pub(super) fn shown(hits: &[Hit]) -> Vec<ShownHit> {
+    hits.iter()
+        .map(|hit| {
+            let (id, source) = (hit.id.clone(), hit.source.clone());
+            (id, hit.partition, hit.offset, source, hit.sort.clone())
+        })
+        .collect()
+}
+
+pub(super) fn answer(request: &SearchRequest, rows: &[Row]) -> Answer {
+    let all: Vec<&Row> = rows.iter().collect();
+    let matching: Vec<&Row> = rows
+        .iter()
+        .filter(|row| matches(&request.filter, row))
+        .collect();
+    Answer {
+        matched: matching.len() as u64,
+        aggregations: aggregate(&request.aggregations, &matching, &all),
+        hits: hits(&request.hits, &matching),
+    }
+}
+
+// Filters.
+
+/// The numbers of a row as `field` reads them: integers of a decimal field are doubles.
+fn numbers(row: &Row, field: &FieldRef) -> Vec<Decimal> {
+    let is_decimal = field.field_type == FieldType::Double;
+    let read = |value: Decimal| match is_decimal {
+        true => Decimal::from_f64(value.to_f64()).expect("a finite number"),
+        false => value,
+    };
+    row.numbers(&field.column).into_iter().map(read).collect()
+}
+
+fn matches(filter: &Filter, row: &Row) -> bool {
+    match filter {
+        Filter::All => true,
+        Filter::None => false,
+        Filter::And(inner) => inner.iter().all(|filter| matches(filter, row)),
+        Filter::AtLeast { count, of } => {
+            of.iter().filter(|filter| matches(filter, row)).count() >= *count
+        }
+        Filter::Not(inner) => !matches(inner, row),
+        Filter::Exists(field) => !row.values(&field.column).is_empty(),
+        Filter::NumberRange {
+            field,
+            lower,
+            upper,
+        } => numbers(row, field).iter().any(|value| {
+            let is_above = match lower {
+                Bound::Unbounded => true,
+                Bound::Included(bound) => value.compare(*bound).is_ge(),
+                Bound::Excluded(bound) => value.compare(*bound).is_gt(),
+            };
+            let is_below = match upper {
+                Bound::Unbounded => true,
+                Bound::Included(bound) => value.compare(*bound).is_le(),
+                Bound::Excluded(bound) => value.compare(*bound).is_lt(),
+            };
+            is_above && is_below
+        }),
+        Filter::NumberIn { field, values } => numbers(row, field)
+            .iter()
+            .any(|value| values.iter().any(|one| one.compare(*value).is_eq())),
+        Filter::Text { field, predicate } => row
+            .texts(&field.column)
+            .iter()
+            .any(|text| text_matches(predicate, text)),
+        Filter::Ids(ids) => ids.contains(&row.name()),
+    }
+}
+
+fn text_matches(predicate: &TextPredicate, text: &str) -> bool {
+    let words = crate::text::tokens(text);
+    match predicate {
+        TextPredicate::In(terms) => terms.iter().any(|term| term == text.as_bytes()),
+        TextPredicate::Range { lower, upper } => {
+            (lower.clone(), upper.clone()).contains(&text.as_bytes().to_vec())
+        }
+        TextPredicate::Pattern { pattern, tokens } => match tokens {
+            true => words.iter().any(|word| fits(pattern, word.as_bytes())),
+            false => fits(pattern, text.as_bytes()),
+        },
+        TextPredicate::Tokens { tokens, how } => match how {
+            TokenMatch::Any => tokens.iter().any(|token| words.contains(token)),
+            TokenMatch::All => tokens.iter().all(|token| words.contains(token)),
+            TokenMatch::Phrase { .. } => {
+                let (text, phrase) = (words.join(" "), tokens.join(" "));
+                format!(" {text} ").contains(&format!(" {phrase} "))
+            }
+        },
+    }
+}
+
+thread_local! {
+    /// Whether a text fits a pattern; asked a million times of a hundred pairs.
+    static FITS: RefCell<HashMap<(String, Vec<u8>), bool>> = RefCell::default();
+}
+
+fn fits(pattern: &Pattern, text: &[u8]) -> bool {
+    let asked = (format!("{pattern:?}"), text.to_vec());
+    FITS.with_borrow_mut(|fits| {
+        *fits.entry(asked).or_insert_with(|| {
+            CompiledPattern::new(pattern)
+                .expect("a pattern")
+                .matches(text)
+        })
+    })
+}
+
+// Aggregations.
+
+fn aggregate(named: &[NamedAggregation], rows: &[&Row], all: &[&Row]) -> Vec<AggregationResult> {
+    named
+        .iter()
+        .map(|named| match &named.aggregation {
+            Aggregation::Metric(metric) => AggregationResult::Metric(measure(metric, rows)),
+            Aggregation::Bucket { by, children } => match by {
+                BucketBy::DateHistogram(by) => histogram(by, children, rows, all),
+                BucketBy::Terms(by) => terms(by, children, rows, all),
+                BucketBy::Filter(filter) => {
+                    let inside: Vec<_> = rows
+                        .iter()
+                        .copied()
+                        .filter(|row| matches(filter, row))
+                        .collect();
+                    AggregationResult::Single(bucket(BucketKey::None, &inside, children, all))
+                }
+                BucketBy::Filters(by) => filters(by, children, rows, all),
+            },
+        })
+        .collect()
+}
+
+fn bucket(key: BucketKey, rows: &[&Row], children: &[NamedAggregation], all: &[&Row]) -> Bucket {
+    Bucket {
+        key,
+        count: rows.len() as u64,
+        aggregations: aggregate(children, rows, all),
+    }
+}
+
+fn measure(metric: &Metric, rows: &[&Row]) -> MetricResult {
+    let mut values = Vec::new();
+    for row in rows {
+        let mut own = match &metric.field {
+            None => Vec::new(),
+            // Only the number of texts matters.
+            Some(field) if field.field_type.column_kind() == storage::model::ColumnKind::Text => {
+                row.texts(&field.column)
+                    .iter()
+                    .map(|_| Decimal::default())
+                    .collect()
+            }
+            Some(field) => numbers(row, field),
+        };
+        if own.is_empty() {
+            own.extend(metric.missing);
+        }
+        values.extend(own);
+    }
+    let mut sum = ExactSum::default();
+    for value in &values {
+        sum.add(*value);
+    }
+    let count = values.len() as u64;
+    let min = values
+        .iter()
+        .copied()
+        .min_by(|a, b| a.compare(*b))
+        .map(plain);
+    let max = values
+        .iter()
+        .copied()
+        .max_by(|a, b| a.compare(*b))
+        .map(plain);
+    let avg = (count > 0).then(|| sum.to_f64() / count as f64);
+    match metric.kind {
+        MetricKind::Sum => MetricResult::Sum(sum),
+        MetricKind::Avg => MetricResult::Avg(avg),
+        MetricKind::Min => MetricResult::Min(min),
+        MetricKind::Max => MetricResult::Max(max),
+        MetricKind::ValueCount => MetricResult::ValueCount(count),
+        MetricKind::Stats => MetricResult::Stats {
+            count,
+            min,
+            max,
+            sum,
+            avg,
+        },
+    }
+}
+
+/// Integers that fit with exponent 0, others without trailing zeros.
+fn plain(value: Decimal) -> Decimal {
+    let mut value = value.normalized();
+    while value.exponent > 0 {
+        match value.mantissa.checked_mul(10) {
+            Some(mantissa) => {
+                value.mantissa = mantissa;
+                value.exponent -= 1;
+            }
+            None => return value.normalized(),
+        }
+    }
+    value
+}
+
+/// Instants of a row, in milliseconds.
+fn instants(by: &DateHistogram, row: &Row) -> Vec<i64> {
+    let mut instants = Vec::new();
+    if let Some(field) = &by.field {
+        for value in numbers(row, field) {
+            instants.push(match field.field_type {
+                FieldType::DateNanos => value.mantissa.div_euclid(1_000_000),
+                _ => value.mantissa,
+            });
+        }
+    }
+    if instants.is_empty() {
+        instants.extend(by.missing_ms);
+    }
+    instants
+}
+
+fn histogram(
+    by: &DateHistogram,
+    children: &[NamedAggregation],
+    rows: &[&Row],
+    all: &[&Row],
+) -> AggregationResult {
+    let round = |time_ms: i64| {
+        oracle::round(by.interval, &by.time_zone, time_ms - by.offset_ms) + by.offset_ms
+    };
+    let (lower, upper) = by.hard_bounds_ms.unwrap_or((None, None));
+    let (lower, upper) = (lower.map(round), upper.map(round));
+    let mut found: BTreeMap<i64, Vec<&Row>> = BTreeMap::new();
+    for row in rows {
+        let keys: BTreeSet<i64> = instants(by, row).into_iter().map(round).collect();
+        for key in keys {
+            let is_inside =
+                lower.is_none_or(|lower| key >= lower) && upper.is_none_or(|upper| key < upper);
+            if is_inside {
+                found.entry(key).or_default().push(row);
+            }
+        }
+    }
+    if by.doc_count_min == 0 {
+        let (lower, upper) = by.extended_bounds_ms.unwrap_or((None, None));
+        let (lower, upper) = (lower.map(round), upper.map(round));
+        let first = found.keys().copied().next();
+        let last = found.keys().copied().next_back();
+        let ends = match (first, last) {
+            (Some(first), Some(last)) => Some((
+                lower.unwrap_or(first).min(first),
+                upper.unwrap_or(last).max(last),
+            )),
+            _ => lower.zip(upper),
+        };
+        if let Some((first, last)) = ends {
+            let rounding = Rounding::new(by.interval, &by.time_zone, by.offset_ms, first, last);
+            let mut key = first;
+            while key <= last {
+                found.entry(key).or_default();
+                key = rounding.next(key).expect("time goes on");
+            }
+        }
+    }
+    let buckets = found
+        .into_iter()
+        .filter(|(_, rows)| rows.len() as u64 >= by.doc_count_min)
+        .map(|(key, rows)| bucket(BucketKey::Time(key), &rows, children, all))
+        .collect();
+    AggregationResult::Buckets {
+        buckets: ordered(buckets, &by.order),
+        other_count: 0,
+    }
+}
+
+fn filters(
+    by: &Filters,
+    children: &[NamedAggregation],
+    rows: &[&Row],
+    all: &[&Row],
+) -> AggregationResult {
+    let name = |name: &str| BucketKey::Name(name.into());
+    let mut buckets = Vec::new();
+    for (key, filter) in &by.filters {
+        let inside: Vec<_> = rows
+            .iter()
+            .copied()
+            .filter(|row| matches(filter, row))
+            .collect();
+        let key = key.as_deref().map_or(BucketKey::None, name);
+        buckets.push(bucket(key, &inside, children, all));
+    }
+    if let Some(other) = &by.other {
+        let is_other = |row: &&Row| !by.filters.iter().any(|(_, filter)| matches(filter, row));
+        let inside: Vec<_> = rows.iter().copied().filter(is_other).collect();
+        buckets.push(bucket(name(other), &inside, children, all));
+    }
+    AggregationResult::Buckets {
+        buckets,
+        other_count: 0,
+    }
+}
+
+/// The distinct terms of a row, those that may make a bucket.
+fn row_terms(by: &Terms, row: &Row, missing: Option<&TermValue>) -> Vec<BucketKey> {
+    let mut keys = Vec::new();
+    let mut has_value = false;
+    if let Some(field) = &by.field {
+        for value in row.values(&field.column) {
+            has_value = true;
+            keys.push(match value {
+                Value::Text(text) => BucketKey::Text(Arc::from(text.as_bytes())),
+                Value::Number(number) => number_key(field, *number),
+            });
+        }
+    }
+    if let (false, Some(missing)) = (has_value, missing) {
+        keys.push(match missing {
+            TermValue::Text(text) => BucketKey::Text(text.clone()),
+            TermValue::Integer(integer) => BucketKey::Integer(*integer),
+            TermValue::Decimal(decimal) => BucketKey::Decimal(plain(*decimal)),
+        });
+    }
+    keys.sort_by(compare_keys);
+    keys.dedup();
+    keys.retain(|key| is_allowed(by, key));
+    keys
+}
+
+fn number_key(field: &FieldRef, number: Decimal) -> BucketKey {
+    match field.field_type {
+        FieldType::Double => {
+            let number = Decimal::from_f64(number.to_f64()).expect("a finite number");
+            BucketKey::Decimal(plain(number))
+        }
+        _ => BucketKey::Integer(number.mantissa),
+    }
+}
+
+fn is_allowed(by: &Terms, key: &BucketKey) -> bool {
+    let fits = |selection: &TermSelection| match selection {
+        TermSelection::Pattern(pattern) => {
+            matches!(key, BucketKey::Text(text) if fits(pattern, text))
+        }
+        TermSelection::Values(values) => values.iter().any(|value| match (value, key) {
+            (TermValue::Text(a), BucketKey::Text(b)) => a == b,
+            (TermValue::Integer(a), BucketKey::Integer(b)) => a == b,
+            (TermValue::Decimal(a), BucketKey::Decimal(b)) => a.compare(*b).is_eq(),
+            _ => false,
+        }),
+    };
+    by.include.as_ref().is_none_or(fits) && !by.exclude.as_ref().is_some_and(fits)
+}
+
+fn terms(
+    by: &Terms,
+    children: &[NamedAggregation],
+    rows: &[&Row],
+    all: &[&Row],
+) -> AggregationResult {
+    let mut found: Vec<(BucketKey, Vec<&Row>)> = Vec::new();
+    if by.doc_count_min == 0 {
+        for row in all {
+            for key in row_terms(by, row, None) {
+                rows_of(&mut found, key);
+            }
+        }
+    }
+    for row in rows {
+        for key in row_terms(by, row, by.missing.as_ref()) {
+            rows_of(&mut found, key).push(row);
+        }
+    }
+    found.retain(|(_, rows)| rows.len() as u64 >= by.doc_count_min);
+    let buckets = found
+        .into_iter()
+        .map(|(key, rows)| bucket(key, &rows, children, all))
+        .collect();
+    let mut buckets = ordered(buckets, &by.order);
+    let cut = buckets.split_off(by.size.min(buckets.len()));
+    AggregationResult::Buckets {
+        buckets,
+        other_count: cut.iter().map(|bucket| bucket.count).sum(),
+    }
+}
+
+fn rows_of<'f, 'a>(
+    found: &'f mut Vec<(BucketKey, Vec<&'a Row>)>,
+    key: BucketKey,
+) -> &'f mut Vec<&'a Row> {
+    let place = found.iter().position(|(other, _)| *other == key);
+    let place = place.unwrap_or_else(|| {
+        found.push((key, Vec::new()));
+        found.len() - 1
+    });
+    &mut found[place].1
+}
+
+fn compare_keys(a: &BucketKey, b: &BucketKey) -> Ordering {
+    match (a, b) {
+        (BucketKey::Time(a), BucketKey::Time(b)) => a.cmp(b),
+        (BucketKey::Integer(a), BucketKey::Integer(b)) => a.cmp(b),
+        (BucketKey::Decimal(a), BucketKey::Decimal(b)) => a.compare(*b),
+        (BucketKey::Text(a), BucketKey::Text(b)) => a.cmp(b),
+        _ => panic!("keys of one aggregation are of one kind"),
+    }
+}
+
+fn ordered(mut buckets: Vec<Bucket>, orders: &[Order]) -> Vec<Bucket> {
+    buckets.sort_by(|a, b| {
+        for order in orders {
+            let turn = |ordering: Ordering| match order.descending {
+                true => ordering.reverse(),
+                false => ordering,
+            };
+            let ordering = match &order.by {
+                OrderBy::Count => turn(a.count.cmp(&b.count)),
+                OrderBy::Key => turn(compare_keys(&a.key, &b.key)),
+                OrderBy::Metric { path, value } => {
+                    let (a, b) = (metric_at(a, path, *value), metric_at(b, path, *value));
+                    match (a, b) {
+                        (Some(a), Some(b)) => turn(a.partial_cmp(&b).expect("numbers")),
+                        (Some(_), None) => Ordering::Less,
+                        (None, Some(_)) => Ordering::Greater,
+                        (None, None) => Ordering::Equal,
+                    }
+                }
+            };
+            if ordering.is_ne() {
+                return ordering;
+            }
+        }
+        compare_keys(&a.key, &b.key)
+    });
+    buckets
+}
+
+fn metric_at(bucket: &Bucket, path: &[usize], value: MetricValue) -> Option<f64> {
+    let f64_of = |decimal: &Option<Decimal>| decimal.map(Decimal::to_f64);
+    match &bucket.aggregations[path[0]] {
+        AggregationResult::Single(inner) => metric_at(inner, &path[1..], value),
+        AggregationResult::Buckets { .. } => panic!("orders go through single buckets"),
+        AggregationResult::Metric(metric) => match metric {
+            MetricResult::Sum(sum) => Some(sum.to_f64()),
+            MetricResult::Avg(avg) => *avg,
+            MetricResult::Min(extreme) | MetricResult::Max(extreme) => f64_of(extreme),
+            MetricResult::ValueCount(count) => Some(*count as f64),
+            MetricResult::Stats {
+                count,
+                min,
+                max,
+                sum,
+                avg,
+            } => match value {
+                MetricValue::Single | MetricValue::Count => Some(*count as f64),
+                MetricValue::Min => f64_of(min),
+                MetricValue::Max => f64_of(max),
+                MetricValue::Avg => *avg,
+                MetricValue::Sum => Some(sum.to_f64()),
+            },
+        },
+    }
+}
+
+// Hits.
+
+fn sort_value(row: &Row, by: &SortBy, descending: bool) -> Option<SortValue> {
+    let field = match by {
+        SortBy::Row => return Some(SortValue::Row),
+        SortBy::Field(None) => return None,
+        SortBy::Field(Some(field)) => field,
+    };
+    let mut texts = row.texts(&field.column);
+    if !texts.is_empty() {
+        texts.sort_unstable();
+        let text = if descending {
+            texts[texts.len() - 1]
+        } else {
+            texts[0]
+        };
+        return Some(SortValue::Text(Arc::from(text.as_bytes())));
+    }
+    let mut values = numbers(row, field);
+    values.sort_by(|a, b| a.compare(*b));
+    let value = if descending {
+        values.last()
+    } else {
+        values.first()
+    };
+    value.map(|value| match field.field_type {
+        FieldType::Double => SortValue::Decimal(value.normalized()),
+        _ => SortValue::Integer(value.mantissa),
+    })
+}
+
+fn hits(request: &HitsRequest, rows: &[&Row]) -> Vec<ShownHit> {
+    let mut sorted: Vec<(Vec<Option<SortValue>>, &Row)> = rows
+        .iter()
+        .map(|row| {
+            let values = request
+                .sort
+                .iter()
+                .map(|key| sort_value(row, &key.by, key.descending));
+            (values.collect(), *row)
+        })
+        .collect();
+    sorted.sort_by(|(a_values, a), (b_values, b)| {
+        let place = |row: &Row| (row.partition, row.offset);
+        for (index, key) in request.sort.iter().enumerate() {
+            let turn = |ordering: Ordering| match key.descending {
+                true => ordering.reverse(),
+                false => ordering,
+            };
+            let ordering = match (&a_values[index], &b_values[index]) {
+                (None, None) => Ordering::Equal,
+                (None, Some(_)) if key.missing_first => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(_), None) if key.missing_first => Ordering::Greater,
+                (Some(_), None) => Ordering::Less,
+                (Some(a_value), Some(b_value)) => turn(match (a_value, b_value) {
+                    (SortValue::Integer(a), SortValue::Integer(b)) => a.cmp(b),
+                    (SortValue::Decimal(a), SortValue::Decimal(b)) => a.compare(*b),
+                    (SortValue::Text(a), SortValue::Text(b)) => a.cmp(b),
+                    (SortValue::Row, SortValue::Row) => place(a).cmp(&place(b)),
+                    _ => panic!("values of one field are of one kind"),
+                }),
+            };
+            if ordering.is_ne() {
+                return ordering;
+            }
+        }
+        place(a).cmp(&place(b))
+    });
+    sorted
+        .into_iter()
+        .skip(request.from)
+        .take(request.size)
+        .map(|(values, row)| {
+            let source = row.name().into_bytes();
+            (row.name(), row.partition, row.offset, source, values)
+        })
+        .collect()
+}
