@@ -41,7 +41,7 @@ impl NamedField<'_> {
 
     /// The type as the mapping's writer called it.
     pub(super) fn type_name(&self) -> &str {
-        super::mapping::type_name(self.field)
+        super::field_types::type_name(self.field)
     }
 }
 

@@ -1,12 +1,20 @@
-//! Creating an index: settings, mappings and what matching templates add.
+//! Creating an index: settings, mappings and what the matching template adds.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use storage::catalog::{Dynamic, Materialize, TimeField};
+use storage::catalog::{Dynamic, Materialize, PARTITIONS_MAX, TimeField};
 use storage::model::Mapping;
 
-use super::{ElasticError, Templates};
+use super::ElasticError;
+use super::mapping::{WrittenMapping, parse_mapping};
+use super::read;
+use super::search::parse_object;
+use super::settings::parse_settings;
+use super::template::{Templates, matching};
+
+/// The time field that needs no saying.
+const TIME_FIELD_DEFAULT: &str = "@timestamp";
 
 /// What an index is to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +33,14 @@ pub struct IndexDefinition {
     pub materialize: Materialize,
 }
 
-/// Reads the body of `PUT /{index}` (empty is fine) on top of the templates that fit the name.
+/// Settings and mapping as a body or a template wrote them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct WrittenIndex {
+    pub(super) settings: BTreeMap<String, Value>,
+    pub(super) mapping: WrittenMapping,
+}
+
+/// Reads the body of `PUT /{index}` (empty is fine) on top of the template that fits the name.
 /// The name itself is not checked: a topic of the log may be called what an index may not.
 ///
 /// # Errors
@@ -35,13 +50,142 @@ pub fn parse_create_index(
     body: &[u8],
     templates: &Templates,
 ) -> Result<IndexDefinition, ElasticError> {
-    let _ = (index, body, templates);
+    let text = std::str::from_utf8(body)
+        .map_err(|_| ElasticError::new(400, "json_parse_exception", "Invalid UTF-8"))?;
+    let mut written = match matching(index, templates) {
+        Some(template) => {
+            parse_index(template.get("template").unwrap_or(&Value::Null), "template")?
+        }
+        None => WrittenIndex::default(),
+    };
+    let own = parse_index(&Value::Object(parse_object(text)?), "create index")?;
+    written.settings.extend(own.settings);
+    written.mapping.dynamic = own.mapping.dynamic.or(written.mapping.dynamic);
+    for (path, field) in own.mapping.mapping.fields {
+        let below = format!("{path}.");
+        written.mapping.mapping.fields.retain(|known, _| {
+            !known.starts_with(&below) && !path.starts_with(&format!("{known}."))
+        });
+        written.mapping.mapping.fields.insert(path, field);
+    }
+    define(written)
+}
+
+/// Reads `settings`, `mappings` and `aliases`.
+///
+/// # Errors
+/// As [`parse_create_index`].
+pub(super) fn parse_index(value: &Value, what: &str) -> Result<WrittenIndex, ElasticError> {
+    let mut written = WrittenIndex::default();
+    let entries = match value {
+        Value::Null => return Ok(written),
+        value => value.as_object().ok_or_else(|| read::wrong(value, what))?,
+    };
+    for (key, value) in entries {
+        match key.as_str() {
+            "settings" => written.settings = parse_settings(value)?,
+            "mappings" if value.is_null() => {}
+            "mappings" => {
+                written.mapping = parse_mapping(value).map_err(|error| {
+                    if error.error_type() != "mapper_parsing_exception" {
+                        return error;
+                    }
+                    let reason = format!("Failed to parse mapping [_doc]: {}", error.reason());
+                    ElasticError::mapping(reason).rooted_in(error)
+                })?;
+            }
+            "aliases" if value.as_object().is_none_or(serde_json::Map::is_empty) => {}
+            "aliases" => return Err(ElasticError::unsupported("[aliases]")),
+            "lifecycle" if what == "template" => {}
+            unknown => {
+                return Err(ElasticError::new(
+                    400,
+                    "parse_exception",
+                    format!("unknown key [{unknown}] for {what}"),
+                ));
+            }
+        }
+    }
+    Ok(written)
+}
+
+fn define(written: WrittenIndex) -> Result<IndexDefinition, ElasticError> {
+    let WrittenIndex { settings, mapping } = written;
+    let partitions = match settings.get("index.number_of_shards") {
+        Some(value) => partitions(value)?,
+        None => 1,
+    };
+    let materialize = match settings
+        .get("index.materialize")
+        .map(read::shown)
+        .as_deref()
+    {
+        None | Some("auto") => Materialize::Auto,
+        Some("json") => Materialize::Json,
+        Some("none") => Materialize::None,
+        Some(other) => {
+            return Err(ElasticError::illegal_argument(format!(
+                "Failed to parse value [{other}] for setting [index.materialize]: it must be one \
+                 of [auto, json, none]"
+            )));
+        }
+    };
+    let said = settings.get("index.time_field").map(read::shown);
+    let time_field = time_field(said, &mapping.mapping)?;
     Ok(IndexDefinition {
-        settings: BTreeMap::new(),
-        mapping: Mapping::default(),
-        dynamic: Dynamic::True,
-        time_field: None,
-        partitions: 1,
-        materialize: Materialize::Auto,
+        settings,
+        mapping: mapping.mapping,
+        dynamic: mapping.dynamic.unwrap_or_default(),
+        time_field,
+        partitions,
+        materialize,
     })
 }
+
+fn partitions(value: &Value) -> Result<u32, ElasticError> {
+    let number = read::integer(value, "index.number_of_shards")?;
+    let wrong = |bound: String| {
+        ElasticError::illegal_argument(format!(
+            "Failed to parse value [{number}] for setting [index.number_of_shards] must be {bound}"
+        ))
+    };
+    let count = u32::try_from(number).unwrap_or(0);
+    if count == 0 {
+        return Err(wrong(">= 1".into()));
+    }
+    if count > PARTITIONS_MAX {
+        return Err(wrong(format!("<= {PARTITIONS_MAX}")));
+    }
+    Ok(count)
+}
+
+/// The time field that was said; else `@timestamp`, or the only date, when it is mapped.
+fn time_field(said: Option<String>, mapping: &Mapping) -> Result<Option<TimeField>, ElasticError> {
+    if let Some(path) = said {
+        return match mapping.fields.get(&path) {
+            Some(field) if !field.field_type.is_date() => {
+                Err(ElasticError::illegal_argument(format!(
+                    "[index.time_field] names [{path}], which is mapped as [{}] and not as a date",
+                    super::field_types::type_name(field)
+                )))
+            }
+            Some(_) | None => Ok(Some(TimeField::Field(path))),
+        };
+    }
+    let mut dates = mapping
+        .fields
+        .iter()
+        .filter(|(_, field)| field.field_type.is_date());
+    let default = mapping.fields.get(TIME_FIELD_DEFAULT);
+    if default.is_some_and(|field| field.field_type.is_date()) {
+        return Ok(Some(TimeField::Field(TIME_FIELD_DEFAULT.into())));
+    }
+    Ok(match (dates.next(), dates.next()) {
+        (Some((path, _)), None) => Some(TimeField::Field(path.clone())),
+        (None, _) | (Some(_), Some(_)) => None,
+    })
+}
+
+#[cfg(test)]
+#[path = "index_tests.rs"]
+mod tests;

@@ -85,7 +85,7 @@ fn push_once(named: &mut Vec<String>, name: &str) {
 }
 
 /// Whether a wildcard may show this name: hidden names must be asked for.
-fn is_shown(pattern: &str, name: &str) -> bool {
+pub(super) fn is_shown(pattern: &str, name: &str) -> bool {
     let hidden = name.starts_with('.') || name.starts_with("__");
     !hidden || pattern.starts_with('.') || pattern.starts_with("__")
 }

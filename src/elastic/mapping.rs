@@ -1,38 +1,236 @@
 //! Mappings: `properties` to fields and back, and what may be added to a mapping that is in use.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
 use storage::catalog::{Dynamic, Topic};
 use storage::model::{Field, FieldType, Mapping};
 
 use super::ElasticError;
+use super::date_math::parse_format;
+use super::field_types::{self, TYPE_ATTRIBUTE, type_name};
+use super::read;
+use super::search::parse_object;
 
-/// The type of a field as the mapping's writer called it.
-pub(super) fn type_name(field: &Field) -> &str {
-    match field.attributes.get(TYPE_ATTRIBUTE).and_then(Value::as_str) {
-        Some(name) => name,
-        None => field_type_name(field.field_type),
+/// Most fields of one mapping.
+const FIELDS_MAX: usize = 10_000;
+
+/// A mapping as a request wrote it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct WrittenMapping {
+    pub(super) mapping: Mapping,
+    /// `None` when it was not said.
+    pub(super) dynamic: Option<Dynamic>,
+}
+
+/// Reads what stands under `mappings`.
+///
+/// # Errors
+/// On a type or a parameter that does not exist, or that would change answers and does not work.
+pub(super) fn parse_mapping(value: &Value) -> Result<WrittenMapping, ElasticError> {
+    let mut entries = read_object(value, "_doc")?;
+    // Old clients wrap the mapping in a type.
+    if let (1, Some(Value::Object(inner))) = (entries.len(), entries.get("_doc")) {
+        entries = inner;
+    }
+    let mut written = WrittenMapping::default();
+    for (key, value) in entries {
+        match key.as_str() {
+            "properties" => properties(value, "", &mut written.mapping.fields)?,
+            "dynamic" => written.dynamic = Some(dynamic(value)?),
+            // What this server does anyway, or what nobody asks it for.
+            "_meta" | "_routing" | "_field_names" | "_size" | "_data_stream_timestamp" => {}
+            "_source" | "date_detection" => check_default(key, value)?,
+            "numeric_detection" | "dynamic_templates" | "dynamic_date_formats" | "runtime" => {
+                let says_nothing = match value {
+                    Value::Bool(flag) => !flag,
+                    Value::Array(values) => values.is_empty(),
+                    Value::Object(entries) => entries.is_empty(),
+                    Value::Null | Value::Number(_) | Value::String(_) => false,
+                };
+                if !says_nothing {
+                    return Err(ElasticError::unsupported(format!("[{key}] of a mapping")));
+                }
+            }
+            unknown => {
+                return Err(ElasticError::mapping(format!(
+                    "Root mapping definition has unsupported parameters:  [{unknown} : {}]",
+                    read::shown(value)
+                )));
+            }
+        }
+    }
+    Ok(written)
+}
+
+fn read_object<'v>(value: &'v Value, name: &str) -> Result<&'v Map<String, Value>, ElasticError> {
+    value.as_object().ok_or_else(|| {
+        ElasticError::mapping(format!(
+            "Expected map for property [properties] on field [{name}] but got a {}",
+            read::token_name(value)
+        ))
+    })
+}
+
+fn check_default(key: &str, value: &Value) -> Result<(), ElasticError> {
+    let is_default = match value {
+        Value::Bool(flag) => *flag,
+        Value::Object(entries) => {
+            entries.is_empty()
+                || (entries.len() == 1 && entries.get("enabled") == Some(&Value::Bool(true)))
+        }
+        Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) => false,
+    };
+    if is_default {
+        return Ok(());
+    }
+    Err(ElasticError::unsupported(format!("[{key}]: {value}")))
+}
+
+fn dynamic(value: &Value) -> Result<Dynamic, ElasticError> {
+    match read::shown(value).as_str() {
+        "true" => Ok(Dynamic::True),
+        "false" => Ok(Dynamic::False),
+        "strict" => Ok(Dynamic::Strict),
+        "runtime" => Err(ElasticError::unsupported("[dynamic]: runtime")),
+        other => Err(ElasticError::mapping(format!(
+            "Could not convert [dynamic] to boolean: Failed to parse value [{other}] as only \
+             [true] or [false] are allowed."
+        ))),
     }
 }
 
-/// Where a field keeps the name of a type that is stored as another one.
-const TYPE_ATTRIBUTE: &str = "type";
-
-fn field_type_name(field_type: FieldType) -> &'static str {
-    match field_type {
-        FieldType::Long => "long",
-        FieldType::Integer => "integer",
-        FieldType::Short => "short",
-        FieldType::Byte => "byte",
-        FieldType::Double => "double",
-        FieldType::Float => "float",
-        FieldType::HalfFloat => "half_float",
-        FieldType::Boolean => "boolean",
-        FieldType::Date => "date",
-        FieldType::DateNanos => "date_nanos",
-        FieldType::Keyword => "keyword",
-        FieldType::Text => "text",
-        FieldType::Ip => "ip",
+/// Reads the fields of an object; `prefix` is its path with a dot behind it.
+fn properties(
+    value: &Value,
+    prefix: &str,
+    fields: &mut BTreeMap<String, Field>,
+) -> Result<(), ElasticError> {
+    for (name, definition) in read_object(value, prefix.trim_end_matches('.'))? {
+        if name.is_empty() || name.chars().all(|c| c == '.') {
+            return Err(ElasticError::mapping(
+                "field name cannot contain only the character [.]",
+            ));
+        }
+        let path = format!("{prefix}{name}");
+        let definition = definition.as_object().ok_or_else(|| {
+            ElasticError::mapping(format!(
+                "Expected map for property [fields] on field [{path}] but got a {}",
+                read::token_name(definition)
+            ))
+        })?;
+        match definition.get("type").map(read::shown).as_deref() {
+            None | Some("object") => object(definition, &path, fields)?,
+            Some(type_name) => {
+                let field = field(&path, type_name, definition)?;
+                check_parents(&path, fields)?;
+                fields.insert(path, field);
+            }
+        }
+        if fields.len() > FIELDS_MAX {
+            return Err(ElasticError::illegal_argument(format!(
+                "Limit of total fields [{FIELDS_MAX}] has been exceeded"
+            )));
+        }
     }
+    Ok(())
+}
+
+fn object(
+    definition: &Map<String, Value>,
+    path: &str,
+    fields: &mut BTreeMap<String, Field>,
+) -> Result<(), ElasticError> {
+    for (key, value) in definition {
+        match key.as_str() {
+            "type" => {}
+            "properties" => properties(value, &format!("{path}."), fields)?,
+            "dynamic" | "enabled" | "subobjects" => check_default(key, value)?,
+            unknown => {
+                return Err(ElasticError::mapping(format!(
+                    "unknown parameter [{unknown}] on mapper [{path}] of type [object]"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A field cannot be an object of other fields at the same time.
+fn check_parents(path: &str, fields: &BTreeMap<String, Field>) -> Result<(), ElasticError> {
+    let mut parent = path;
+    while let Some((above, _)) = parent.rsplit_once('.') {
+        if fields.contains_key(above) {
+            return Err(not_an_object(above));
+        }
+        parent = above;
+    }
+    let below = format!("{path}.");
+    let first_below = fields.range(below.clone()..).next();
+    if first_below.is_some_and(|(other, _)| other.starts_with(&below)) {
+        return Err(not_an_object(path));
+    }
+    Ok(())
+}
+
+fn not_an_object(path: &str) -> ElasticError {
+    ElasticError::illegal_argument(format!(
+        "can't merge a non object mapping [{path}] with an object mapping"
+    ))
+}
+
+fn field(
+    path: &str,
+    type_name: &str,
+    definition: &Map<String, Value>,
+) -> Result<Field, ElasticError> {
+    let field_type = field_types::parse(path, type_name)?;
+    let mut field = Field::new(field_type);
+    if type_name != field_types::name(field_type) {
+        field
+            .attributes
+            .insert(TYPE_ATTRIBUTE.into(), type_name.into());
+    }
+    for (key, value) in definition {
+        match key.as_str() {
+            "type" => {}
+            "format" if field_type.is_date() => {
+                let format = read::text(value, key)?;
+                parse_format(Some(&format)).map_err(|error| {
+                    ElasticError::mapping(format!("Failed to parse mapping: {}", error.reason()))
+                        .caused_by(error)
+                })?;
+                field.format = Some(format);
+            }
+            "ignore_above" if field_type == FieldType::Keyword => {
+                let limit = read::count(value, key)?;
+                field.ignore_above = Some(u32::try_from(limit).unwrap_or(u32::MAX));
+            }
+            "fields" => field.subfields = subfields(path, value)?,
+            key => {
+                if !field_types::check_attribute(path, type_name, field_type, key, value)? {
+                    return Err(ElasticError::mapping(format!(
+                        "unknown parameter [{key}] on mapper [{path}] of type [{type_name}]"
+                    )));
+                }
+                field.attributes.insert(key.into(), value.clone());
+            }
+        }
+    }
+    Ok(field)
+}
+
+fn subfields(path: &str, value: &Value) -> Result<BTreeMap<String, Field>, ElasticError> {
+    let mut subfields = BTreeMap::new();
+    for (name, definition) in read_object(value, path)? {
+        let path = format!("{path}.{name}");
+        let definition = read_object(definition, &path)?;
+        let type_name = definition.get("type").map(read::shown).ok_or_else(|| {
+            ElasticError::mapping(format!("no type specified for property [{name}]"))
+        })?;
+        subfields.insert(name.clone(), field(&path, &type_name, definition)?);
+    }
+    Ok(subfields)
 }
 
 /// Adds the body of `PUT /{index}/_mapping` to what the topic has.
@@ -40,13 +238,111 @@ fn field_type_name(field_type: FieldType) -> &'static str {
 /// # Errors
 /// When a known field would change its type, and when the body cannot be read.
 pub fn put_mapping(topic: &Topic, body: &[u8]) -> Result<(Mapping, Dynamic), ElasticError> {
-    let _ = body;
-    Ok((topic.mapping.as_ref().clone(), topic.dynamic))
+    let text = std::str::from_utf8(body)
+        .map_err(|_| ElasticError::new(400, "json_parse_exception", "Invalid UTF-8"))?;
+    let written = parse_mapping(&Value::Object(parse_object(text)?))?;
+    let mut mapping = topic.mapping.as_ref().clone();
+    for (path, field) in written.mapping.fields {
+        if let Some(known) = mapping.fields.get_mut(&path) {
+            merge(&path, known, field)?;
+            continue;
+        }
+        check_parents(&path, &mapping.fields)?;
+        mapping.fields.insert(path, field);
+    }
+    Ok((mapping, written.dynamic.unwrap_or(topic.dynamic)))
+}
+
+/// Adds what may be added to a field: other names of its values and harmless attributes.
+fn merge(path: &str, known: &mut Field, given: Field) -> Result<(), ElasticError> {
+    if type_name(known) != type_name(&given) {
+        return Err(ElasticError::illegal_argument(format!(
+            "mapper [{path}] cannot be changed from type [{}] to [{}]",
+            type_name(known),
+            type_name(&given)
+        )));
+    }
+    let default = storage::model::DATE_FORMAT_DEFAULT;
+    let (old, new) = (known.format.as_deref(), given.format.as_deref());
+    if old.unwrap_or(default) != new.unwrap_or(default) {
+        return Err(ElasticError::illegal_argument(format!(
+            "Mapper for [{path}] conflicts with existing mapper:\n\tCannot update parameter \
+             [format] from [{}] to [{}]",
+            old.unwrap_or(default),
+            new.unwrap_or(default)
+        )));
+    }
+    known.ignore_above = given.ignore_above;
+    known.attributes = given.attributes;
+    for (name, subfield) in given.subfields {
+        match known.subfields.get_mut(&name) {
+            Some(known) => merge(&format!("{path}.{name}"), known, subfield)?,
+            None => _ = known.subfields.insert(name, subfield),
+        }
+    }
+    Ok(())
 }
 
 /// The mapping as JSON: `{"dynamic": .., "properties": {..}}`.
 #[must_use]
 pub fn mapping_to_value(mapping: &Mapping, dynamic: Dynamic) -> Value {
-    let _ = (mapping, dynamic);
-    Value::Object(serde_json::Map::new())
+    let mut root = Map::new();
+    match dynamic {
+        Dynamic::True => {}
+        Dynamic::False => _ = root.insert("dynamic".into(), "false".into()),
+        Dynamic::Strict => _ = root.insert("dynamic".into(), "strict".into()),
+    }
+    let mut properties = Map::new();
+    for (path, field) in &mapping.fields {
+        insert(&mut properties, path, field_to_value(field));
+    }
+    if !properties.is_empty() {
+        root.insert("properties".into(), Value::Object(properties));
+    }
+    Value::Object(root)
 }
+
+/// Puts a field into the objects that its path names.
+fn insert(properties: &mut Map<String, Value>, path: &str, field: Value) {
+    let Some((parent, rest)) = path.split_once('.') else {
+        properties.insert(path.into(), field);
+        return;
+    };
+    let object = properties.entry(parent).or_insert_with(|| {
+        Value::Object(Map::from_iter([("properties".into(), Map::new().into())]))
+    });
+    match object.get_mut("properties").and_then(Value::as_object_mut) {
+        Some(inner) => insert(inner, rest, field),
+        // The parent is a field of its own: such a path keeps its dot.
+        None => _ = properties.insert(path.into(), field),
+    }
+}
+
+fn field_to_value(field: &Field) -> Value {
+    let mut value = Map::new();
+    value.insert("type".into(), type_name(field).into());
+    if let Some(format) = &field.format {
+        value.insert("format".into(), format.clone().into());
+    }
+    if let Some(limit) = field.ignore_above {
+        value.insert("ignore_above".into(), limit.into());
+    }
+    for (key, attribute) in &field.attributes {
+        if key != TYPE_ATTRIBUTE {
+            value.insert(key.clone(), attribute.clone());
+        }
+    }
+    if !field.subfields.is_empty() {
+        let subfields: Map<String, Value> = field
+            .subfields
+            .iter()
+            .map(|(name, field)| (name.clone(), field_to_value(field)))
+            .collect();
+        value.insert("fields".into(), Value::Object(subfields));
+    }
+    Value::Object(value)
+}
+
+#[cfg(test)]
+#[path = "mapping_tests.rs"]
+mod tests;

@@ -8,6 +8,7 @@ mod bulk;
 mod context;
 mod date_math;
 mod error;
+mod field_types;
 mod filter;
 mod filter_path;
 mod hits;
@@ -20,9 +21,13 @@ mod params;
 mod read;
 mod render;
 mod search;
+mod settings;
 mod shape;
 mod template;
 mod values;
+
+#[cfg(test)]
+mod golden_tests;
 
 pub use bulk::{
     BulkAction, BulkOperation, BulkOutcome, WrittenDocument, parse_bulk, render_bulk,
@@ -34,7 +39,7 @@ pub use index::{IndexDefinition, parse_create_index};
 pub use index_expression::{IndexOptions, check_index_name, resolve_indices};
 pub use info::{
     ServerInfo, render_field_caps, render_health, render_indices, render_info, render_mappings,
-    render_settings,
+    render_settings, uuid_text,
 };
 pub use mapping::{mapping_to_value, put_mapping};
 pub use msearch::{SearchItem, parse_msearch, render_msearch};

@@ -1,0 +1,163 @@
+//! Types of fields and the parameters they take, by the names that mappings use.
+
+use serde_json::Value;
+use storage::model::{Field, FieldType};
+
+use super::ElasticError;
+use super::read;
+
+/// Where a field keeps the name of its type when it is stored as another one.
+pub(super) const TYPE_ATTRIBUTE: &str = "type";
+
+/// The type of a field as the mapping's writer called it.
+pub(super) fn type_name(field: &Field) -> &str {
+    match field.attributes.get(TYPE_ATTRIBUTE).and_then(Value::as_str) {
+        Some(name) => name,
+        None => name(field.field_type),
+    }
+}
+
+/// The name of a type.
+pub(super) fn name(field_type: FieldType) -> &'static str {
+    match field_type {
+        FieldType::Long => "long",
+        FieldType::Integer => "integer",
+        FieldType::Short => "short",
+        FieldType::Byte => "byte",
+        FieldType::Double => "double",
+        FieldType::Float => "float",
+        FieldType::HalfFloat => "half_float",
+        FieldType::Boolean => "boolean",
+        FieldType::Date => "date",
+        FieldType::DateNanos => "date_nanos",
+        FieldType::Keyword => "keyword",
+        FieldType::Text => "text",
+        FieldType::Ip => "ip",
+    }
+}
+
+/// Types that Elasticsearch has and this server does not have yet.
+const UNSUPPORTED: &[&str] = &[
+    "aggregate_metric_double",
+    "alias",
+    "binary",
+    "completion",
+    "date_range",
+    "dense_vector",
+    "double_range",
+    "flat_object",
+    "flattened",
+    "float_range",
+    "geo_point",
+    "geo_shape",
+    "histogram",
+    "integer_range",
+    "ip_range",
+    "join",
+    "long_range",
+    "nested",
+    "percolator",
+    "rank_feature",
+    "rank_features",
+    "shape",
+    "sparse_vector",
+    "token_count",
+];
+
+/// The type that values of a type named `name` are kept as.
+///
+/// # Errors
+/// When nobody knows the name, or this server does not have the type yet.
+pub(super) fn parse(path: &str, name: &str) -> Result<FieldType, ElasticError> {
+    match name {
+        "long" => Ok(FieldType::Long),
+        "integer" => Ok(FieldType::Integer),
+        "short" => Ok(FieldType::Short),
+        "byte" => Ok(FieldType::Byte),
+        // Wider than 64 bits with a sign: its values are decimals of 17 digits.
+        "double" | "scaled_float" | "unsigned_long" => Ok(FieldType::Double),
+        "float" => Ok(FieldType::Float),
+        "half_float" => Ok(FieldType::HalfFloat),
+        "boolean" => Ok(FieldType::Boolean),
+        "date" => Ok(FieldType::Date),
+        "date_nanos" => Ok(FieldType::DateNanos),
+        "keyword" | "constant_keyword" | "wildcard" | "version" => Ok(FieldType::Keyword),
+        "text" | "match_only_text" | "search_as_you_type" => Ok(FieldType::Text),
+        "ip" => Ok(FieldType::Ip),
+        known if UNSUPPORTED.contains(&known) => Err(ElasticError::unsupported(format!(
+            "type [{known}] of field [{path}]"
+        ))),
+        unknown => Err(ElasticError::mapping(format!(
+            "No handler for type [{unknown}] declared on field [{path}]"
+        ))),
+    }
+}
+
+/// Parameters that are kept and shown and change no answer here: every column is stored, can be
+/// searched and can be aggregated.
+const HARMLESS: &[&str] = &[
+    "boost",
+    "coerce",
+    "doc_values",
+    "eager_global_ordinals",
+    "fielddata",
+    "fielddata_frequency_filter",
+    "ignore_malformed",
+    "index",
+    "index_options",
+    "index_phrases",
+    "index_prefixes",
+    "locale",
+    "meta",
+    "norms",
+    "on_script_error",
+    "position_increment_gap",
+    "similarity",
+    "split_queries_on_whitespace",
+    "store",
+    "term_vector",
+    "time_series_dimension",
+    "time_series_metric",
+];
+
+/// Parameters of full texts; only the standard analyzer is here.
+const ANALYZERS: &[&str] = &["analyzer", "search_analyzer", "search_quote_analyzer"];
+
+/// Parameters that change values and do not work yet.
+const CHANGING: &[&str] = &["copy_to", "normalizer", "null_value", "script"];
+
+/// Whether a field of this type may have the parameter.
+///
+/// # Errors
+/// When it would change answers and does not work yet.
+pub(super) fn check_attribute(
+    path: &str,
+    type_name: &str,
+    field_type: FieldType,
+    key: &str,
+    value: &Value,
+) -> Result<bool, ElasticError> {
+    if CHANGING.contains(&key) {
+        return match value {
+            Value::Null => Ok(true),
+            _ => Err(ElasticError::unsupported(format!(
+                "[{key}] of field [{path}]"
+            ))),
+        };
+    }
+    if ANALYZERS.contains(&key) && field_type == FieldType::Text {
+        return match read::shown(value).as_str() {
+            "standard" | "default" => Ok(true),
+            other => Err(ElasticError::unsupported(format!(
+                "analyzer [{other}] of field [{path}]"
+            ))),
+        };
+    }
+    let own = match key {
+        "scaling_factor" => type_name == "scaled_float",
+        "value" => type_name == "constant_keyword",
+        "ignore_above" => type_name == "wildcard",
+        _ => false,
+    };
+    Ok(own || HARMLESS.contains(&key))
+}
