@@ -6,4 +6,6 @@
 
 pub mod broker;
 pub mod decode;
+pub mod documents;
+pub mod materialize;
 pub mod wire;

@@ -43,6 +43,8 @@ pub struct Document<'a> {
 pub struct NewFields {
     /// The mapping that was known; with another one the documents must be decoded again.
     pub base: Arc<Mapping>,
+    /// The time field that was known.
+    pub base_time_field: Option<TimeField>,
     /// The mapping from now on.
     pub mapping: Arc<Mapping>,
     /// The time field, which the first row fixes.
@@ -222,11 +224,17 @@ impl DocumentDecoder {
         }
         let mapping = Arc::new(mapping);
         let base = std::mem::replace(&mut self.base, Arc::clone(&mapping));
-        self.base_time_field = self.time_field.clone();
+        // A topic without a row yet has no time field yet.
+        let time_field = match row_count {
+            0 => self.base_time_field.clone(),
+            _ => self.time_field.clone(),
+        };
+        let base_time_field = std::mem::replace(&mut self.base_time_field, time_field.clone());
         Some(NewFields {
             base,
+            base_time_field,
             mapping,
-            time_field: self.time_field.clone(),
+            time_field,
         })
     }
 

@@ -9,7 +9,9 @@ mod decoder;
 mod detect;
 mod error;
 mod field;
+mod fields;
 mod number;
+mod record;
 mod row;
 mod tree;
 mod value;
@@ -22,3 +24,5 @@ pub use decoder::{
     DEPTH_MAX, DecodedRows, Document, DocumentDecoder, FIELDS_MAX, NewFields, TIME_FIELD_SETTING,
 };
 pub use error::DocumentError;
+pub use fields::FieldsCommit;
+pub use record::{Meaning, OPERATION_HEADER, Operation};

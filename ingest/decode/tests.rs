@@ -316,52 +316,59 @@ fn a_configured_time_is_a_date() {
     );
 }
 
+/// One field of each type, with the attributes that matter to values.
+fn every_type() -> Value {
+    json!({
+        "l": {"field_type": "long"},
+        "c": {"field_type": "long", "attributes": {"coerce": true}},
+        "u": {"field_type": "long", "attributes": {"coerce": false}},
+        "i": {"field_type": "integer"},
+        "s": {"field_type": "short"},
+        "b": {"field_type": "byte"},
+        "d": {"field_type": "double"},
+        "f": {"field_type": "float"},
+        "h": {"field_type": "half_float"},
+        "bool": {"field_type": "boolean"},
+        "ip": {"field_type": "ip"},
+        "k": {"field_type": "keyword", "ignore_above": 3},
+        "n": {"field_type": "keyword", "attributes": {"null_value": "none"}},
+        "m": {"field_type": "integer", "attributes": {"ignore_malformed": true}},
+        "nanos": {"field_type": "date_nanos"}
+    })
+}
+
+const EVERY_TYPE_DOCUMENTS: &str = r#"
+{"l":"7","c":"8.9","u":9,"i":1.9,"s":" -3 ","b":127,"d":"1e3","f":0.1,"h":"2.5"}
+{"bool":"true","ip":"192.168.000.1"}
+{"bool":"","ip":"::ffff:10.0.0.1","k":"abc","n":null,"m":"x"}
+{"bool":false,"ip":"2001:DB8:0:0::1","k":"abcd","n":"some","m":{"a":1}}
+{"k":[1,true,2.50],"l":""}
+{"nanos":"2018-10-29T12:12:12.123456789Z"}
+{"nanos":1540815132123}
+{"l":"abc"}
+{"l":true}
+{"l":{"x":1}}
+{"u":"9"}
+{"u":1.5}
+{"i":2147483648}
+{"s":40000}
+{"b":-129}
+{"d":"NaN"}
+{"d":"infinity"}
+{"f":1e39}
+{"h":70000}
+{"bool":1}
+{"bool":"yes"}
+{"nanos":-1}
+{"nanos":"2300-01-01"}
+{"ip":"somewhere"}
+"#;
+
 #[test]
 fn values_fit_their_fields() {
     check(
-        &topic(&json!({
-            "l": {"field_type": "long"},
-            "c": {"field_type": "long", "attributes": {"coerce": true}},
-            "u": {"field_type": "long", "attributes": {"coerce": false}},
-            "i": {"field_type": "integer"},
-            "s": {"field_type": "short"},
-            "b": {"field_type": "byte"},
-            "d": {"field_type": "double"},
-            "f": {"field_type": "float"},
-            "h": {"field_type": "half_float"},
-            "bool": {"field_type": "boolean"},
-            "ip": {"field_type": "ip"},
-            "k": {"field_type": "keyword", "ignore_above": 3},
-            "n": {"field_type": "keyword", "attributes": {"null_value": "none"}},
-            "m": {"field_type": "integer", "attributes": {"ignore_malformed": true}},
-            "nanos": {"field_type": "date_nanos"}
-        })),
-        r#"
-        {"l":"7","c":"8.9","u":9,"i":1.9,"s":" -3 ","b":127,"d":"1e3","f":0.1,"h":"2.5"}
-        {"bool":"true","ip":"192.168.000.1"}
-        {"bool":"","ip":"::ffff:10.0.0.1","k":"abc","n":null,"m":"x"}
-        {"bool":false,"ip":"2001:DB8:0:0::1","k":"abcd","n":"some","m":{"a":1}}
-        {"k":[1,true,2.50],"l":""}
-        {"nanos":"2018-10-29T12:12:12.123456789Z"}
-        {"nanos":1540815132123}
-        {"l":"abc"}
-        {"l":true}
-        {"l":{"x":1}}
-        {"u":"9"}
-        {"u":1.5}
-        {"i":2147483648}
-        {"s":40000}
-        {"b":-129}
-        {"d":"NaN"}
-        {"d":"infinity"}
-        {"f":1e39}
-        {"h":70000}
-        {"bool":1}
-        {"bool":"yes"}
-        {"nanos":-1}
-        {"nanos":"2300-01-01"}
-        {"ip":"somewhere"}
-        "#,
+        &topic(&every_type()),
+        EVERY_TYPE_DOCUMENTS,
         expect![[r#"
             times [1000, 1002, 1003, 1004, 1540815132123, 1540815132123]
             b Integer [127 |  |  |  |  | ]

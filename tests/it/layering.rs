@@ -21,7 +21,7 @@ const ALLOWED: &[(&str, &str, &[&str])] = &[
     ("ingest", "broker", &["wire"]),
     ("ingest", "decode", &[]),
     ("ingest", "materialize", &["decode"]),
-    ("ingest", "documents", &[]),
+    ("ingest", "documents", &["decode"]),
     ("src", "elastic", &[]),
     ("src", "error", &["elastic"]),
     ("src", "options", &["error"]),

@@ -1,0 +1,14 @@
+//! Log → rows: each partition is followed to its high watermark, batch by batch.
+//!
+//! [`Materializer::run_once`] does a bounded piece of work and can stop after any of them: how far
+//! it came is what the store has published. New fields are durable before rows that have them are
+//! seen. A record is one row, one rejected record, or nothing (a tombstone), never two.
+
+mod error;
+mod materializer;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::MaterializeError;
+pub use materializer::{Materializer, Progress, ROW_BYTES_MAX, WorkBudget};

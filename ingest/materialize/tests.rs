@@ -1,0 +1,314 @@
+//! From records to rows over a store in memory.
+#![allow(clippy::unwrap_used, reason = "a test that panics fails")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use storage::catalog::{
+    Catalog, CatalogChange, Dynamic, Edit, Materialize, MemoryCheckpoint, TimeField, Topic,
+};
+use storage::disk::{Disk, MemoryDisk};
+use storage::log::{BatchBuilder, Codec, NewRecord, RecordBatch};
+use storage::model::{FieldType, Mapping, Partition, PartitionId, TopicId, TopicName};
+use storage::store::{Store, StoreError, StoreOptions};
+
+use super::{Materializer, Progress, WorkBudget};
+
+const BUDGET: WorkBudget = WorkBudget { bytes_max: 1 << 20 };
+
+fn open(disk: &Arc<dyn Disk>) -> Store {
+    let checkpoint = Box::new(MemoryCheckpoint::new(Arc::clone(disk)));
+    Store::open(Arc::clone(disk), checkpoint, StoreOptions::default(), 0)
+        .unwrap()
+        .0
+}
+
+fn memory() -> Arc<dyn Disk> {
+    Arc::new(MemoryDisk::default())
+}
+
+fn topic(catalog: &Catalog, partitions: u32) -> Topic {
+    Topic {
+        id: catalog.next_topic_id(),
+        name: TopicName::parse("events").unwrap(),
+        uuid: [1; 16],
+        partitions,
+        created_ms: 0,
+        config: BTreeMap::new(),
+        settings: BTreeMap::new(),
+        dynamic: Dynamic::True,
+        mapping: Arc::default(),
+        time_field: None,
+        materialize: Materialize::Auto,
+    }
+}
+
+fn create(store: &Store, partitions: u32, change: impl FnOnce(&mut Topic)) -> TopicId {
+    let mut id = None;
+    let staged = store.stage_edit::<StoreError>(|catalog| {
+        let mut topic = topic(catalog, partitions);
+        change(&mut topic);
+        id = Some(topic.id);
+        Ok(Edit::of(CatalogChange::CreateTopic(Box::new(topic))))
+    });
+    store.wait_durable(staged.unwrap()).unwrap();
+    id.unwrap()
+}
+
+fn batch(values: &[Option<&str>], codec: Codec) -> RecordBatch {
+    let mut builder = BatchBuilder::new();
+    for value in values {
+        let value = value.map(str::as_bytes);
+        builder
+            .push(NewRecord {
+                timestamp_ms: 5_000,
+                value,
+                ..NewRecord::default()
+            })
+            .unwrap();
+    }
+    builder.finish(codec)
+}
+
+fn append(store: &Store, topic: TopicId, partition: u32, values: &[Option<&str>]) {
+    let partition = Partition::new(topic, PartitionId(partition));
+    let staged = store
+        .stage_batch(partition, batch(values, Codec::Zstd), 9_000)
+        .unwrap();
+    store.wait_durable(staged.lsn).unwrap();
+}
+
+fn run_all(store: &Store, topic: TopicId) -> Progress {
+    let mut materializer = Materializer::new();
+    let mut total = Progress::default();
+    loop {
+        let step = materializer.run_once(store, topic, BUDGET, 0).unwrap();
+        total.rows += step.rows;
+        total.rejected += step.rejected;
+        if !step.more {
+            return total;
+        }
+    }
+}
+
+/// Each row's partition, offset and document.
+fn rows(store: &Store, topic: TopicId) -> Vec<(u32, u64, String)> {
+    let snapshot = store.snapshot(topic).unwrap();
+    let mut rows = Vec::new();
+    let (mut partitions, mut offsets) = (Vec::new(), Vec::new());
+    for source in &snapshot.sources {
+        for vector in 0..source.vector_count() {
+            source
+                .origins(vector, &mut partitions, &mut offsets)
+                .unwrap();
+            for (row, (partition, offset)) in source
+                .vector_rows(vector)
+                .zip(partitions.iter().zip(&offsets))
+            {
+                let document = String::from_utf8(source.source(row).unwrap()).unwrap();
+                rows.push((*partition, *offset, document));
+            }
+        }
+    }
+    rows.sort();
+    rows
+}
+
+#[test]
+fn records_become_rows_rejects_or_nothing() {
+    let store = open(&memory());
+    let topic = create(&store, 1, |_| {});
+    append(
+        &store,
+        topic,
+        0,
+        &[
+            Some(r#"{"v":1}"#),
+            None,
+            Some("no json"),
+            Some(r#"{"v":"x"}"#),
+        ],
+    );
+    append(&store, topic, 0, &[Some(r#"{"v":2.5}"#)]);
+    let progress = run_all(&store, topic);
+    assert_eq!(
+        progress,
+        Progress {
+            rows: 2,
+            rejected: 2,
+            more: false
+        }
+    );
+    let expected = vec![(0, 0, r#"{"v":1}"#.into()), (0, 4, r#"{"v":2.5}"#.into())];
+    assert_eq!(rows(&store, topic), expected);
+
+    let rejected = store.snapshot(topic).unwrap().rejected;
+    let reasons: Vec<(u64, &str)> = rejected
+        .newest()
+        .map(|record| (record.offset.0, record.reason.as_ref()))
+        .collect();
+    let expected = [
+        (2, "failed to parse: expected ident"),
+        (3, "failed to parse field [v] of type [long]"),
+    ];
+    assert_eq!(reasons, expected);
+
+    let catalog = store.catalog();
+    let topic = &catalog.topic(topic).unwrap().topic;
+    assert_eq!(topic.mapping.fields["v"].field_type, FieldType::Double);
+    assert_eq!(topic.time_field, Some(TimeField::RecordTime));
+}
+
+#[test]
+fn a_budget_is_shared_among_partitions() {
+    let store = open(&memory());
+    let topic = create(&store, 3, |_| {});
+    for partition in [0, 0, 0, 1, 2, 2] {
+        append(&store, topic, partition, &[Some("{}")]);
+    }
+    let mut materializer = Materializer::new();
+    let mut steps = Vec::new();
+    loop {
+        let budget = WorkBudget { bytes_max: 1 };
+        let step = materializer.run_once(&store, topic, budget, 0).unwrap();
+        let next = (0..3).map(|id| store.materialized(Partition::new(topic, PartitionId(id))).0);
+        steps.push(next.collect::<Vec<u64>>());
+        if !step.more {
+            break;
+        }
+    }
+    let expected = [
+        [1, 0, 0],
+        [1, 1, 0],
+        [1, 1, 1],
+        [2, 1, 1],
+        [2, 1, 2],
+        [3, 1, 2],
+    ]
+    .map(|next| next.to_vec());
+    assert_eq!(steps, expected);
+}
+
+#[test]
+fn a_topic_without_rows_only_advances() {
+    let store = open(&memory());
+    let topic = create(&store, 2, |topic| topic.materialize = Materialize::None);
+    append(&store, topic, 1, &[Some("bytes"), Some("{}")]);
+    assert_eq!(run_all(&store, topic), Progress::default());
+    assert_eq!(
+        store.materialized(Partition::new(topic, PartitionId(1))).0,
+        2
+    );
+    assert_eq!(rows(&store, topic), []);
+}
+
+#[test]
+fn a_topic_that_is_gone_has_nothing_to_do() {
+    let store = open(&memory());
+    let progress = Materializer::new()
+        .run_once(&store, TopicId(7), BUDGET, 0)
+        .unwrap();
+    assert_eq!(progress, Progress::default());
+}
+
+#[test]
+fn fields_that_others_change_are_taken_over() {
+    let store = open(&memory());
+    let topic = create(&store, 1, |_| {});
+    let mut materializer = Materializer::new();
+    append(&store, topic, 0, &[Some(r#"{"a":1}"#)]);
+    materializer.run_once(&store, topic, BUDGET, 0).unwrap();
+    let staged = store.stage_edit::<StoreError>(|catalog| {
+        let known = &catalog.topic(topic).unwrap().topic;
+        let mut mapping = Mapping::clone(&known.mapping);
+        mapping
+            .fields
+            .insert("b".into(), storage::model::Field::new(FieldType::Keyword));
+        Ok(Edit::of(CatalogChange::ChangeFields {
+            topic,
+            mapping: Arc::new(mapping),
+            time_field: known.time_field.clone(),
+        }))
+    });
+    store.wait_durable(staged.unwrap()).unwrap();
+    append(&store, topic, 0, &[Some(r#"{"b":7,"c":true}"#)]);
+    let step = materializer.run_once(&store, topic, BUDGET, 0).unwrap();
+    assert_eq!(
+        step,
+        Progress {
+            rows: 1,
+            rejected: 0,
+            more: false
+        }
+    );
+    let catalog = store.catalog();
+    let fields = &catalog.topic(topic).unwrap().topic.mapping.fields;
+    let types: Vec<FieldType> = fields.values().map(|field| field.field_type).collect();
+    assert_eq!(
+        types,
+        [FieldType::Long, FieldType::Keyword, FieldType::Boolean]
+    );
+}
+
+/// What happens to the store next.
+#[derive(Debug, Clone)]
+enum Event {
+    Append { partition: u32, values: Vec<u8> },
+    Step { bytes_max: usize },
+    Restart,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => (0..3u32, proptest::collection::vec(any::<u8>(), 1..5))
+            .prop_map(|(partition, values)| Event::Append { partition, values }),
+        4 => (1usize..2_000).prop_map(|bytes_max| Event::Step { bytes_max }),
+        2 => Just(Event::Restart),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn each_record_is_a_row_once(events in proptest::collection::vec(event(), 0..24)) {
+        let disk = memory();
+        let mut store = open(&disk);
+        let topic = create(&store, 3, |_| {});
+        let mut materializer = Materializer::new();
+        let mut expected = Vec::new();
+        let mut ends = [0u64; 3];
+        for event in events {
+            match event {
+                Event::Append { partition, values } => {
+                    let texts: Vec<Option<String>> = values.iter().map(|value| match value % 8 {
+                        0 => None,
+                        1 => Some("broken".into()),
+                        kind => Some(format!("{{\"f{kind}\":{value}}}")),
+                    }).collect();
+                    let values: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
+                    append(&store, topic, partition, &values);
+                    let end = &mut ends[partition as usize];
+                    for text in texts {
+                        if let Some(text) = text.filter(|text| text.starts_with('{')) {
+                            expected.push((partition, *end, text));
+                        }
+                        *end += 1;
+                    }
+                }
+                Event::Step { bytes_max } => {
+                    materializer.run_once(&store, topic, WorkBudget { bytes_max }, 0).unwrap();
+                }
+                Event::Restart => {
+                    drop(store);
+                    store = open(&disk);
+                    materializer = Materializer::new();
+                }
+            }
+        }
+        run_all(&store, topic);
+        expected.sort();
+        prop_assert_eq!(rows(&store, topic), expected);
+    }
+}
