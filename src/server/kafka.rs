@@ -7,6 +7,8 @@
 
 mod connection;
 mod frame_reader;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

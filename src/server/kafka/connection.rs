@@ -99,10 +99,16 @@ impl Connection {
             .map(|(name, release)| format!("{name} {release}"));
         match result {
             Ok(()) => tracing::debug!(%peer, software, "kafka client left"),
-            Err(End::Socket(error)) if error.kind() != io::ErrorKind::InvalidData => {
+            Err(End::Socket(error)) => {
                 tracing::debug!(%peer, software, %error, "kafka connection ended");
             }
-            Err(end) => tracing::warn!(%peer, software, error = %end, "kafka connection closed"),
+            // Anybody can cause these, as often as he likes.
+            Err(end @ (End::Wire(_) | End::Unanswerable)) => {
+                tracing::info!(%peer, software, error = %end, "kafka connection closed");
+            }
+            Err(end @ (End::Stopped | End::Panicked)) => {
+                tracing::warn!(%peer, software, error = %end, "kafka connection closed");
+            }
         }
     }
 
