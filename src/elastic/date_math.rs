@@ -93,7 +93,7 @@ impl DateReader {
                     if rounded_up {
                         start
                             .and_then(|start| unit.moved(&start, 1))
-                            .and_then(one_ms_less)
+                            .and_then(|next| one_ms_less(&next))
                     } else {
                         start
                     }
@@ -109,7 +109,7 @@ impl DateReader {
     }
 }
 
-fn one_ms_less(at: Zoned) -> Option<Zoned> {
+fn one_ms_less(at: &Zoned) -> Option<Zoned> {
     at.checked_sub(1.millisecond()).ok()
 }
 

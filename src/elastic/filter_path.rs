@@ -113,10 +113,10 @@ fn descend<'a>(path: &'a [String], key: &str, open: &mut Vec<&'a [String]>) -> b
         return false;
     }
     // A dotted key: `a.b` under the path `a.b`.
-    if let Some((head, tail)) = key.split_once('.') {
-        if matches(first, head) {
-            return rest.is_empty() || descend(rest, tail, open);
-        }
+    if let Some((head, tail)) = key.split_once('.')
+        && matches(first, head)
+    {
+        return rest.is_empty() || descend(rest, tail, open);
     }
     false
 }

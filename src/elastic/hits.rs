@@ -259,11 +259,8 @@ impl Sorting {
             }
             name => {
                 let field = sort_field(context, name, &options)?;
-                if let Some(field) = &field {
-                    if options.format.is_some() {
-                        let format = options.format.as_deref();
-                        shape.text = value_text(context, field, format, &TimeZone::UTC)?;
-                    }
+                if let (Some(field), Some(format)) = (&field, options.format.as_deref()) {
+                    shape.text = value_text(context, field, Some(format), &TimeZone::UTC)?;
                 }
                 shape.kind = sort_kind(field.as_ref());
                 SortBy::Field(field.map(|field| field.place))

@@ -106,7 +106,7 @@ impl SearchParams {
         for (name, value) in pairs {
             match name {
                 "ignore_unavailable" => {
-                    params.indices.ignore_unavailable = Some(flag(name, value)?)
+                    params.indices.ignore_unavailable = Some(flag(name, value)?);
                 }
                 "allow_no_indices" => params.indices.allow_no_indices = Some(flag(name, value)?),
                 "q" => params.q = text(value),

@@ -104,7 +104,7 @@ fn parse_each(
                 joined = Some(ParsedSearch {
                     requests: vec![request],
                     shape,
-                })
+                });
             }
             Some(joined) => {
                 joined.requests.push(request);

@@ -50,9 +50,10 @@ pub(super) struct HitShape {
 }
 
 /// What is shown of the document.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) enum SourceShape {
     /// All of it, byte for byte.
+    #[default]
     Whole,
     /// Nothing.
     None,
@@ -61,12 +62,6 @@ pub(super) enum SourceShape {
         includes: Vec<Vec<String>>,
         excludes: Vec<Vec<String>>,
     },
-}
-
-impl Default for SourceShape {
-    fn default() -> Self {
-        Self::Whole
-    }
 }
 
 /// A field of a hit.

@@ -187,14 +187,14 @@ fn bounds(
             *bound = Some(date_ms(reader, value)?);
         }
     }
-    if let (Some(min), Some(max)) = (min, max) {
-        if min > max {
-            return Err(ElasticError::illegal_argument(format!(
-                "[{name}.min][{min}] cannot be greater than [{name}.max][{max}] for histogram \
-                 aggregation [{}]",
-                definition.name
-            )));
-        }
+    if let (Some(min), Some(max)) = (min, max)
+        && min > max
+    {
+        return Err(ElasticError::illegal_argument(format!(
+            "[{name}.min][{min}] cannot be greater than [{name}.max][{max}] for histogram \
+             aggregation [{}]",
+            definition.name
+        )));
     }
     Ok((min, max))
 }

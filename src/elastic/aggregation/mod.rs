@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::ElasticError;
 use super::context::{Context, NamedField};
 use super::date_math::parse_format;
+use super::read::token_name;
 use super::render::DecimalPattern;
 use super::shape::{AggregationKind, AggregationShape, ValueText};
 
@@ -75,56 +76,29 @@ fn parse_one(
         ))
         .at_key(name));
     }
-    let entries = value.as_object().ok_or_else(|| {
+    let parts = Parts::read(name, value)?;
+    check_type(parts.type_name)?;
+    let body = parts.body.as_object().ok_or_else(|| {
         ElasticError::parsing(format!(
-            "Aggregation definition for [{name} starts with a [{}], expected a [START_OBJECT].",
-            super::read::token_name(value)
+            "Expected [START_OBJECT] under [{}], but got a [{}] in [{name}]",
+            parts.type_name,
+            token_name(parts.body)
         ))
-        .at_value(name)
+        .at_value(parts.type_name)
     })?;
-    let mut meta = None;
-    let mut children = None;
-    let mut typed: Option<(&str, &Value)> = None;
-    for (key, value) in entries {
-        match key.as_str() {
-            "meta" => meta = Some(value.clone()),
-            "aggs" | "aggregations" => children = Some(value),
-            key => match typed {
-                None => typed = Some((key, value)),
-                Some((first, _)) => {
-                    return Err(ElasticError::parsing(format!(
-                        "Found two aggregation type definitions in [{name}]: [{first}] and [{key}]"
-                    ))
-                    .at_value(key));
-                }
-            },
-        }
-    }
-    let (type_name, body) = typed.ok_or_else(|| {
-        ElasticError::parsing(format!("Missing definition for aggregation [{name}]")).at_value(name)
-    })?;
-    check_type(type_name)?;
-    let body = body.as_object().ok_or_else(|| {
-        ElasticError::parsing(format!(
-            "Expected [START_OBJECT] under [{type_name}], but got a [{}] in [{name}]",
-            super::read::token_name(body)
-        ))
-        .at_value(type_name)
-    })?;
-    let children = match children {
+    let children = match parts.children {
         Some(value) => parse_aggregations(context, value, typed_keys)?,
         None => ParsedAggregations::default(),
     };
     let child_shapes = children.shapes.clone();
-    let parsed = parse_typed(
-        context,
-        Definition {
-            name,
-            type_name,
-            body,
-            children,
-        },
-    )?;
+    let type_name = parts.type_name;
+    let definition = Definition {
+        name,
+        type_name,
+        body,
+        children,
+    };
+    let parsed = parse_typed(context, definition)?;
     let key = if typed_keys {
         format!("{}#{name}", parsed.typed)
     } else {
@@ -132,17 +106,62 @@ fn parse_one(
     };
     let shape = AggregationShape {
         key,
-        meta,
+        meta: parts.meta.cloned(),
         kind: parsed.kind,
         children: child_shapes,
     };
-    Ok((
-        NamedAggregation {
-            name: name.into(),
-            aggregation: parsed.aggregation,
-        },
-        shape,
-    ))
+    let request = NamedAggregation {
+        name: name.into(),
+        aggregation: parsed.aggregation,
+    };
+    Ok((request, shape))
+}
+
+/// The entries of one aggregation: its only type and what stands beside it.
+struct Parts<'v> {
+    type_name: &'v str,
+    body: &'v Value,
+    children: Option<&'v Value>,
+    meta: Option<&'v Value>,
+}
+
+impl<'v> Parts<'v> {
+    fn read(name: &str, value: &'v Value) -> Result<Self, ElasticError> {
+        let entries = value.as_object().ok_or_else(|| {
+            ElasticError::parsing(format!(
+                "Aggregation definition for [{name} starts with a [{}], expected a [START_OBJECT].",
+                token_name(value)
+            ))
+            .at_value(name)
+        })?;
+        let (mut meta, mut children) = (None, None);
+        let mut typed: Option<(&str, &Value)> = None;
+        for (key, value) in entries {
+            match key.as_str() {
+                "meta" => meta = Some(value),
+                "aggs" | "aggregations" => children = Some(value),
+                key => {
+                    if let Some((first, _)) = typed.replace((key, value)) {
+                        return Err(ElasticError::parsing(format!(
+                            "Found two aggregation type definitions in [{name}]: [{first}] and \
+                             [{key}]"
+                        ))
+                        .at_value(key));
+                    }
+                }
+            }
+        }
+        let (type_name, body) = typed.ok_or_else(|| {
+            ElasticError::parsing(format!("Missing definition for aggregation [{name}]"))
+                .at_value(name)
+        })?;
+        Ok(Self {
+            type_name,
+            body,
+            children,
+            meta,
+        })
+    }
 }
 
 /// Types that Elasticsearch has and this server does not have yet.
