@@ -123,10 +123,9 @@ fn print_result(decoded: &DecodedRows, rejected: &[DocumentError]) -> String {
         }
     }
     for error in rejected {
-        write!(out, "rejected {error}").unwrap();
-        match error.value_cause() {
-            Some((preview, cause)) => writeln!(out, ": '{preview}': {cause}").unwrap(),
-            None => writeln!(out).unwrap(),
+        writeln!(out, "rejected \"{error}\"").unwrap();
+        if let Some((preview, cause)) = error.value_cause() {
+            writeln!(out, "    \"{preview}\": {cause}").unwrap();
         }
     }
     out
@@ -216,10 +215,14 @@ fn a_long_widens_to_a_double() {
             time field Some(RecordTime)
             new v {"field_type":"double","widened":true}
             new w {"field_type":"long"}
-            rejected failed to parse field [v] of type [double]: '1e30': Value [1e30] is out of range for a long
-            rejected failed to parse field [w] of type [long]: '1e30': Value [1e30] is out of range for a long
-            rejected failed to parse field [w] of type [long]: '18446744073709551615': Value [18446744073709551615] is out of range for a long
-            rejected failed to parse field [w] of type [long]: '1e20': Value [1e20] is out of range for a long
+            rejected "failed to parse field [v] of type [double]"
+                "1e30": Value [1e30] is out of range for a long
+            rejected "failed to parse field [w] of type [long]"
+                "1e30": Value [1e30] is out of range for a long
+            rejected "failed to parse field [w] of type [long]"
+                "18446744073709551615": Value [18446744073709551615] is out of range for a long
+            rejected "failed to parse field [w] of type [long]"
+                "1e20": Value [1e20] is out of range for a long
         "#]],
     );
 }
@@ -311,7 +314,8 @@ fn a_configured_time_is_a_date() {
             at.ms Integer [1503532800000 | 1503532800000]
             time field Some(Field("at.ms"))
             new at.ms {"field_type":"date"}
-            rejected failed to parse field [at.ms] of type [date]: 'soon': failed to parse date field [soon] with format [strict_date_optional_time||epoch_millis]
+            rejected "failed to parse field [at.ms] of type [date]"
+                "soon": failed to parse date field [soon] with format [strict_date_optional_time||epoch_millis]
         "#]],
     );
 }
@@ -386,24 +390,42 @@ fn values_fit_their_fields() {
             s Integer [-3 |  |  |  |  | ]
             u Integer [9 |  |  |  |  | ]
             time field Some(Field("nanos"))
-            rejected failed to parse field [ip] of type [ip]: '192.168.000.1': '192.168.000.1' is not an IP string literal.
-            rejected failed to parse field [l] of type [long]: 'abc': For input string: "abc"
-            rejected failed to parse field [l] of type [long]: 'true': Current token (true) not numeric
-            rejected failed to parse field [l] of type [long]: '{...}': found an object
-            rejected failed to parse field [u] of type [long]: '9': Integer value passed as String
-            rejected failed to parse field [u] of type [long]: '1.5': 1.5 cannot be converted to Long without data loss
-            rejected failed to parse field [i] of type [integer]: '2147483648': Value [2147483648] is out of range for an integer
-            rejected failed to parse field [s] of type [short]: '40000': Value [40000] is out of range for a short
-            rejected failed to parse field [b] of type [byte]: '-129': Value [-129] is out of range for a byte
-            rejected failed to parse field [d] of type [double]: 'NaN': For input string: "NaN"
-            rejected failed to parse field [d] of type [double]: 'infinity': For input string: "infinity"
-            rejected failed to parse field [f] of type [float]: '1e39': [float] supports only finite values, but got [1e39]
-            rejected failed to parse field [h] of type [half_float]: '70000': [half_float] supports only finite values, but got [70000]
-            rejected failed to parse field [bool] of type [boolean]: '1': Failed to parse value [1] as only [true] or [false] are allowed.
-            rejected failed to parse field [bool] of type [boolean]: 'yes': Failed to parse value [yes] as only [true] or [false] are allowed.
-            rejected failed to parse field [nanos] of type [date_nanos]: '-1': date[-1] is before the epoch in 1970 and cannot be stored in nanosecond resolution
-            rejected failed to parse field [nanos] of type [date_nanos]: '2300-01-01': date[2300-01-01] is after 2262-04-11T23:47:16.854775807 and cannot be stored in nanosecond resolution
-            rejected failed to parse field [ip] of type [ip]: 'somewhere': 'somewhere' is not an IP string literal.
+            rejected "failed to parse field [ip] of type [ip]"
+                "192.168.000.1": '192.168.000.1' is not an IP string literal.
+            rejected "failed to parse field [l] of type [long]"
+                "abc": For input string: "abc"
+            rejected "failed to parse field [l] of type [long]"
+                "true": Current token (true) not numeric
+            rejected "failed to parse field [l] of type [long]"
+                "{...}": found an object
+            rejected "failed to parse field [u] of type [long]"
+                "9": Integer value passed as String
+            rejected "failed to parse field [u] of type [long]"
+                "1.5": 1.5 cannot be converted to Long without data loss
+            rejected "failed to parse field [i] of type [integer]"
+                "2147483648": Value [2147483648] is out of range for an integer
+            rejected "failed to parse field [s] of type [short]"
+                "40000": Value [40000] is out of range for a short
+            rejected "failed to parse field [b] of type [byte]"
+                "-129": Value [-129] is out of range for a byte
+            rejected "failed to parse field [d] of type [double]"
+                "NaN": For input string: "NaN"
+            rejected "failed to parse field [d] of type [double]"
+                "infinity": For input string: "infinity"
+            rejected "failed to parse field [f] of type [float]"
+                "1e39": [float] supports only finite values, but got [1e39]
+            rejected "failed to parse field [h] of type [half_float]"
+                "70000": [half_float] supports only finite values, but got [70000]
+            rejected "failed to parse field [bool] of type [boolean]"
+                "1": Failed to parse value [1] as only [true] or [false] are allowed.
+            rejected "failed to parse field [bool] of type [boolean]"
+                "yes": Failed to parse value [yes] as only [true] or [false] are allowed.
+            rejected "failed to parse field [nanos] of type [date_nanos]"
+                "-1": date[-1] is before the epoch in 1970 and cannot be stored in nanosecond resolution
+            rejected "failed to parse field [nanos] of type [date_nanos]"
+                "2300-01-01": date[2300-01-01] is after 2262-04-11T23:47:16.854775807 and cannot be stored in nanosecond resolution
+            rejected "failed to parse field [ip] of type [ip]"
+                "somewhere": 'somewhere' is not an IP string literal.
         "#]],
     );
 }
@@ -448,30 +470,35 @@ fn what_cannot_be_a_row_is_rejected() {
             time field Some(RecordTime)
             new day {"field_type":"date"}
             new n {"field_type":"long"}
-            rejected object mapping for [a] tried to parse field [a] as object, but found a concrete value
-            rejected failed to parse field [a.b] of type [long]: '{...}': found an object
-            rejected Duplicate field 'b'
-            rejected Duplicate field 'new'
-            rejected Duplicate field 'x'
-            rejected failed to parse field [a.b] of type [long]: 'not a number': For input string: "not a number"
-            rejected field name cannot be an empty string: []
-            rejected field name cannot contain only the character [.]: [.]
-            rejected field name starting or ending with a [.] makes object resolution ambiguous: [a.]
-            rejected field name starting or ending with a [.] makes object resolution ambiguous: [x..y]
-            rejected Field [_id] is a metadata field and cannot be added inside a document. Use the index API request parameters.
-            rejected failed to parse field [day] of type [date]: 'someday': failed to parse date field [someday] with format [strict_date_optional_time||epoch_millis]
-            rejected failed to parse field [n] of type [long]: '{...}': found an object
-            rejected failed to parse field [mixed] of type [long]: '{...}': found an object
-            rejected Could not dynamically add mapping for field [n.x]. Existing mapping for [n] must be of type object but found [long].
-            rejected failed to parse: EOF while parsing a value
-            rejected failed to parse: a document must be a JSON object
-            rejected failed to parse: a document must be a JSON object
-            rejected failed to parse: a document must be a JSON object
-            rejected failed to parse: a document must be a JSON object
-            rejected failed to parse: number out of range
-            rejected failed to parse: expected value
-            rejected failed to parse: trailing characters
-            rejected failed to parse: EOF while parsing a value
+            rejected "object mapping for [a] tried to parse field [a] as object, but found a concrete value"
+            rejected "failed to parse field [a.b] of type [long]"
+                "{...}": found an object
+            rejected "Duplicate field 'b'"
+            rejected "Duplicate field 'new'"
+            rejected "Duplicate field 'x'"
+            rejected "failed to parse field [a.b] of type [long]"
+                "not a number": For input string: "not a number"
+            rejected "field name cannot be an empty string: []"
+            rejected "field name cannot contain only the character [.]: [.]"
+            rejected "field name starting or ending with a [.] makes object resolution ambiguous: [a.]"
+            rejected "field name starting or ending with a [.] makes object resolution ambiguous: [x..y]"
+            rejected "Field [_id] is a metadata field and cannot be added inside a document. Use the index API request parameters."
+            rejected "failed to parse field [day] of type [date]"
+                "someday": failed to parse date field [someday] with format [strict_date_optional_time||epoch_millis]
+            rejected "failed to parse field [n] of type [long]"
+                "{...}": found an object
+            rejected "failed to parse field [mixed] of type [long]"
+                "{...}": found an object
+            rejected "Could not dynamically add mapping for field [n.x]. Existing mapping for [n] must be of type object but found [long]."
+            rejected "failed to parse: EOF while parsing a value"
+            rejected "failed to parse: a document must be a JSON object"
+            rejected "failed to parse: a document must be a JSON object"
+            rejected "failed to parse: a document must be a JSON object"
+            rejected "failed to parse: a document must be a JSON object"
+            rejected "failed to parse: number out of range"
+            rejected "failed to parse: expected value"
+            rejected "failed to parse: trailing characters"
+            rejected "failed to parse: EOF while parsing a value"
         "#]],
     );
 }
@@ -489,22 +516,22 @@ fn unknown_fields_follow_the_mapping() {
         &topic,
         documents,
         expect![[r#"
-        times [1000, 1001]
-        known Integer [1 | 2]
-        time field Some(RecordTime)
-        rejected Duplicate field 'new'
-    "#]],
+            times [1000, 1001]
+            known Integer [1 | 2]
+            time field Some(RecordTime)
+            rejected "Duplicate field 'new'"
+        "#]],
     );
     topic.dynamic = Dynamic::Strict;
     check(
         &topic,
         documents,
         expect![[r#"
-        times []
-        rejected mapping set to strict, dynamic introduction of [new] within [_doc] is not allowed
-        rejected mapping set to strict, dynamic introduction of [new] within [_doc] is not allowed
-        rejected mapping set to strict, dynamic introduction of [new] within [_doc] is not allowed
-    "#]],
+            times []
+            rejected "mapping set to strict, dynamic introduction of [new] within [_doc] is not allowed"
+            rejected "mapping set to strict, dynamic introduction of [new] within [_doc] is not allowed"
+            rejected "mapping set to strict, dynamic introduction of [new] within [_doc] is not allowed"
+        "#]],
     );
 }
 
@@ -532,8 +559,8 @@ fn fields_are_limited() {
             time field Some(RecordTime)
             new a {"field_type":"long"}
             new text {"field_type":"text","subfields":{"keyword":{"field_type":"keyword","ignore_above":256}}}
-            rejected Limit of total fields [3] has been exceeded
-            rejected Limit of mapping depth [2] has been exceeded due to object field [a.b.c]
+            rejected "Limit of total fields [3] has been exceeded"
+            rejected "Limit of mapping depth [2] has been exceeded due to object field [a.b.c]"
         "#]],
     );
 }
