@@ -202,16 +202,15 @@ fn a_long_widens_to_a_double() {
         {"v":"3.25","w":"7"}
         {"v":3.7706872799999998}
         {"v":1e-8}
-        {"v":100000}
         {"v":1e30}
         {"w":1e30}
         {"w":18446744073709551615}
         {"w":99999999999999999999}
         "#,
         expect![[r#"
-            times [1000, 1001, 1002, 1003, 1004, 1005, 1006]
-            v Decimal [1.0 | 9007199254740992.0 | 2.0,12.5 | 3.25 | 3.7706872799999998 | 1e-8 | 100000.0]
-            w Integer [5 | 5 |  | 7 |  |  | ]
+            times [1000, 1001, 1002, 1003, 1004, 1005]
+            v Decimal [1.0 | 9007199254740992.0 | 2.0,12.5 | 3.25 | 3.7706872799999998 | 1e-8]
+            w Integer [5 | 5 |  | 7 |  | ]
             time field Some(RecordTime)
             new v {"field_type":"double","widened":true}
             new w {"field_type":"long"}
@@ -685,7 +684,9 @@ fn a_record_means_the_same_after_its_field_was_widened() {
 
 proptest! {
     #[test]
-    fn a_document_is_one_row_or_one_reject(documents in proptest::collection::vec(any_json(), 0..8)) {
+    fn a_document_is_one_row_or_one_reject(
+        documents in proptest::collection::vec(any_json(), 0..8),
+    ) {
         let topic = topic(&json!({}));
         let texts: Vec<String> = documents.iter().map(ToString::to_string).collect();
         let (decoded, rejected) = decode(&topic, &texts.join("\n"));

@@ -180,7 +180,9 @@ fn an_id_is_stored_once_wherever_it_is() {
     materialize(&store, topic);
     assert_eq!(write(&store, &writer, "a"), "conflict a");
     assert_eq!(write(&store, &writer, "b"), "conflict b");
-    // After another restart.
+    // A row of a segment, and again after a restart.
+    store.seal(topic).unwrap();
+    assert_eq!(write(&store, &writer, "a"), "conflict a");
     drop(store);
     store = open(&disk);
     writer = DocumentWriter::new();

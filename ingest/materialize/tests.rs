@@ -256,6 +256,7 @@ fn fields_that_others_change_are_taken_over() {
 enum Event {
     Append { partition: u32, values: Vec<u8> },
     Step { bytes_max: usize },
+    Seal,
     Restart,
 }
 
@@ -264,6 +265,7 @@ fn event() -> impl Strategy<Value = Event> {
         4 => (0..3u32, proptest::collection::vec(any::<u8>(), 1..5))
             .prop_map(|(partition, values)| Event::Append { partition, values }),
         4 => (1usize..2_000).prop_map(|bytes_max| Event::Step { bytes_max }),
+        1 => Just(Event::Seal),
         2 => Just(Event::Restart),
     ]
 }
@@ -299,6 +301,9 @@ proptest! {
                 }
                 Event::Step { bytes_max } => {
                     materializer.run_once(&store, topic, WorkBudget { bytes_max }, 0).unwrap();
+                }
+                Event::Seal => {
+                    store.seal(topic).unwrap();
                 }
                 Event::Restart => {
                     drop(store);
