@@ -246,13 +246,16 @@ impl SourceScan<'_> {
         if selection.is_empty() {
             return Ok(0);
         }
-        let entries = selection.rows().map(|entry| frame.row_count(entry));
-        self.matched += entries.sum::<u64>();
+        let count = selection.count();
+        self.matched += match F::ENTRIES_ARE_ROWS {
+            true => count as u64,
+            false => selection.rows().map(|entry| frame.row_count(entry)).sum(),
+        };
         let members = Members::selected(&selection, frame.entry_count(), 0);
         for (node, state) in self.nodes.iter_mut().zip(&mut self.states) {
             feed(node, state, &members, 1, frame, budget)?;
         }
-        Ok(selection.count())
+        Ok(count)
     }
 }
 

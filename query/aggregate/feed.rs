@@ -102,9 +102,16 @@ fn assign_filters<F: Frame>(
     Ok(())
 }
 
-fn count_rows(buckets: &mut BucketState, members: &Members, frame: &impl Frame) {
+fn count_rows<F: Frame>(buckets: &mut BucketState, members: &Members, frame: &F) {
     buckets.counts.resize(buckets.groups.len(), 0);
-    for (entry, group) in members.pairs() {
-        buckets.counts[group as usize] += frame.row_count(entry);
+    match members.only_group() {
+        Some(group) if F::ENTRIES_ARE_ROWS => {
+            buckets.counts[group as usize] += members.len() as u64;
+        }
+        Some(_) | None => {
+            for (entry, group) in members.pairs() {
+                buckets.counts[group as usize] += frame.row_count(entry);
+            }
+        }
     }
 }

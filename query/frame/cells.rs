@@ -43,6 +43,8 @@ impl<'a> CellFrame<'a> {
 }
 
 impl Frame for CellFrame<'_> {
+    const ENTRIES_ARE_ROWS: bool = false;
+
     fn entry_count(&self) -> usize {
         self.cells.len()
     }

@@ -19,6 +19,9 @@ use crate::aggregate::{BoundMetric, Members, MetricStates};
 
 /// Entries of one source: rows of a vector or rollup cells.
 pub(crate) trait Frame {
+    /// Whether each entry stands for one row.
+    const ENTRIES_ARE_ROWS: bool;
+
     /// Entries in the frame, at most 1,024.
     fn entry_count(&self) -> usize;
 

@@ -61,6 +61,8 @@ impl<'a> RowFrame<'a> {
 }
 
 impl Frame for RowFrame<'_> {
+    const ENTRIES_ARE_ROWS: bool = true;
+
     fn entry_count(&self) -> usize {
         self.row_count
     }

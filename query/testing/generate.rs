@@ -425,7 +425,7 @@ fn metric(random: &mut Random, for_cells: bool) -> Aggregation {
     Aggregation::Metric(Metric {
         kind,
         field: (!random.once_in(12)).then_some(field),
-        missing: random.some(4, |random| decimal(random)),
+        missing: random.some(4, decimal),
     })
 }
 

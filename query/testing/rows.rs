@@ -110,6 +110,18 @@ pub(super) fn split_into_sources(rows: &[Row], random: &mut Random) -> Vec<RowSo
     parts.iter().map(|part| source(part, random)).collect()
 }
 
+/// `rows` in memory.
+pub(super) fn active(rows: &[Row]) -> RowSource {
+    let batch = batch(rows, &mut Random::new(0));
+    RowSource::Active(Arc::new(ActiveChunk::new(batch)))
+}
+
+/// `rows` in a segment with cells.
+pub(super) fn segment(rows: &[Row]) -> RowSource {
+    let batch = batch(rows, &mut Random::new(0));
+    write(&batch, &roles(), 1_000)
+}
+
 fn source(rows: &[Row], random: &mut Random) -> RowSource {
     let mut rows = rows.to_vec();
     if random.once_in(3) {
@@ -120,21 +132,29 @@ fn source(rows: &[Row], random: &mut Random) -> RowSource {
     if rows.is_empty() || random.once_in(3) {
         return RowSource::Active(Arc::new(ActiveChunk::new(batch)));
     }
-    let mut decimals = std::collections::BTreeSet::from(["amount".into()]);
+    let mut roles = roles();
     if random.once_in(2) {
-        decimals.insert("grown".into());
+        roles.decimals.insert("grown".into());
     }
-    let roles = ColumnRoles {
+    // Cells even where they are hardly fewer than rows.
+    let percent_max = if random.once_in(8) { 25 } else { 1_000 };
+    write(&batch, &roles, percent_max)
+}
+
+fn roles() -> ColumnRoles {
+    ColumnRoles {
         dimensions: ["coin".into(), "tags".into(), "note".into()].into(),
-        decimals,
+        decimals: ["amount".into()].into(),
         time_column: Some(TIME_FIELD.into()),
-    };
+    }
+}
+
+fn write(batch: &ColumnBatch, roles: &ColumnRoles, cell_rows_percent_max: usize) -> RowSource {
     let options = SegmentOptions {
-        // Cells even where they are hardly fewer than rows.
-        cell_rows_percent_max: if random.once_in(8) { 25 } else { 1_000 },
+        cell_rows_percent_max,
         ..SegmentOptions::default()
     };
-    let encoded = write_segment(&[&batch], &roles, &options).expect("consistent rows");
+    let encoded = write_segment(&[batch], roles, &options).expect("consistent rows");
     let reader = SegmentReader::open(Arc::new(BytesFile(encoded.bytes))).expect("a fresh segment");
     RowSource::Segment(Arc::new(reader))
 }

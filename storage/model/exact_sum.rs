@@ -56,7 +56,14 @@ impl ExactSum {
     pub fn to_f64(&self) -> f64 {
         match self.parts.as_slice() {
             [] => 0.0,
-            [(exponent, mantissas)] => scaled_to_f64(&mantissas.to_string(), *exponent),
+            [(exponent, mantissas)] => match i64::try_from(*mantissas) {
+                Ok(mantissa) => Decimal {
+                    mantissa,
+                    exponent: *exponent,
+                }
+                .to_f64(),
+                Err(_) => scaled_to_f64(&mantissas.to_string(), *exponent),
+            },
             [(lowest, _), ..] => scaled_to_f64(&self.scaled_to(*lowest).to_string(), *lowest),
         }
     }
