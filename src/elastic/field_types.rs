@@ -37,7 +37,7 @@ pub(super) fn name(field_type: FieldType) -> &'static str {
 }
 
 /// Types that Elasticsearch has and this server does not have yet.
-const UNSUPPORTED: &[&str] = &[
+pub(super) const UNSUPPORTED: &[&str] = &[
     "aggregate_metric_double",
     "alias",
     "binary",

@@ -18,6 +18,7 @@ mod info;
 mod mapping;
 mod msearch;
 mod params;
+mod query_error;
 mod read;
 mod render;
 mod search;
@@ -26,6 +27,8 @@ mod shape;
 mod template;
 mod values;
 
+#[cfg(test)]
+mod compatibility_tests;
 #[cfg(test)]
 mod golden_tests;
 

@@ -165,7 +165,7 @@ impl<'v> Parts<'v> {
 }
 
 /// Types that Elasticsearch has and this server does not have yet.
-const KNOWN_TYPES: &[&str] = &[
+pub(super) const KNOWN_TYPES: &[&str] = &[
     "adjacency_matrix",
     "auto_date_histogram",
     "avg_bucket",
@@ -226,7 +226,7 @@ const KNOWN_TYPES: &[&str] = &[
 ];
 
 /// Types that work.
-const WORKING_TYPES: &[&str] = &[
+pub(super) const WORKING_TYPES: &[&str] = &[
     "avg",
     "date_histogram",
     "filter",
