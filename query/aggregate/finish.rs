@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::metric::{MetricStates, plain};
 use super::order::{Entry, sort};
 use super::state::{BucketState, State, children};
-use super::terms::{TableTerms, TermTable};
+use super::term_table::{TableTerms, TermTable};
 use crate::QueryError;
 use crate::budget::Budget;
 use crate::request::{

@@ -1,8 +1,9 @@
-//! The aggregation tree: planned once a search, bound once a source, fed frame by frame, merged and
-//! finished.
+//! The aggregation tree: planned once a search, bound once a source, fed frame by frame, merged
+//! and finished.
 //!
 //! ```text
-//! request ─plan→ PlanNode ─bind→ BoundNode ─feed→ State (of one source) ─merge→ State ─finish→ result
+//! request ─plan→ PlanNode ─bind→ BoundNode ─feed→ State (one source) ─merge→ State (all)
+//!                                                                         ─finish→ result
 //! ```
 //!
 //! Buckets of one aggregation are **groups** with dense numbers; a group knows its parent's group
@@ -23,6 +24,8 @@ mod metric;
 mod order;
 mod plan;
 mod state;
+mod term_choice;
+mod term_table;
 mod terms;
 
 pub(crate) use bind::{BoundKind, BoundNode};

@@ -1,7 +1,7 @@
 //! What is made ready once a search: calendar boundaries, patterns, kinds of terms.
 
 use super::clock::Clock;
-use super::terms::{TermFilter, TermKind};
+use super::term_choice::{TermFilter, TermKind};
 use crate::QueryError;
 use crate::request::{
     Aggregation, BucketBy, DateHistogram, Filter, Filters, Metric, NamedAggregation, Terms,

@@ -4,8 +4,8 @@ use super::bind::{BoundKind, BoundNode};
 use super::groups::Groups;
 use super::metric::MetricStates;
 use super::plan::{PlanKind, PlanNode};
-use super::terms::TermTable;
-use crate::request::Aggregation;
+use super::term_table::TermTable;
+use crate::request::{Aggregation, NamedAggregation};
 
 /// What was found for one aggregation, for all groups of the bucket that it stands in.
 #[derive(Debug, Clone)]
@@ -105,7 +105,7 @@ fn metric_bytes(node: &PlanNode<'_>) -> usize {
 }
 
 /// Children of an aggregation.
-pub(super) fn children(aggregation: &Aggregation) -> &[crate::request::NamedAggregation] {
+pub(super) fn children(aggregation: &Aggregation) -> &[NamedAggregation] {
     match aggregation {
         Aggregation::Metric(_) => &[],
         Aggregation::Bucket { children, .. } => children,

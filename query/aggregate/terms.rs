@@ -1,9 +1,9 @@
 //! Buckets by distinct value: codes inside a source, terms between sources.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use storage::model::{ColumnKind, Decimal, Dictionary, FieldType};
+use storage::model::{ColumnKind, Decimal, Dictionary};
 use storage::segment::RowSource;
 
 use super::groups::Groups;
@@ -11,168 +11,14 @@ use super::histogram::assign_one_key;
 use super::members::Members;
 use super::metric::plain;
 use super::plan::PlanTerms;
+use super::term_choice::{TermFilter, number_of, text_of};
+use super::term_table::TermTable;
 use crate::QueryError;
 use crate::budget::Budget;
-use crate::filter::{Binder, BoundField, NumberSet};
-use crate::frame::{Columns, Frame, NumberSlot, RowFrame, TextSlot, ValueIndex, widened};
-use crate::pattern::{CodeSet, CompiledPattern, find_code};
-use crate::request::{FieldRef, TermSelection, TermValue, Terms};
-
-/// What the terms of an aggregation are, over all topics of a search.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TermKind {
-    Text,
-    Integer,
-    Decimal,
-}
-
-impl TermKind {
-    pub(super) fn of(field_type: FieldType) -> Self {
-        match field_type.column_kind() {
-            ColumnKind::Text => Self::Text,
-            ColumnKind::Integer => Self::Integer,
-            ColumnKind::Decimal => Self::Decimal,
-        }
-    }
-
-    /// Of what kind `term` is.
-    pub(super) fn of_value(term: &TermValue) -> Self {
-        match term {
-            TermValue::Text(_) => Self::Text,
-            TermValue::Integer(_) => Self::Integer,
-            TermValue::Decimal(_) => Self::Decimal,
-        }
-    }
-
-    /// Whether `term` can be one of this kind.
-    fn takes(self, term: &TermValue) -> bool {
-        match (self, number_of(term)) {
-            (Self::Text, number) => number.is_none(),
-            (Self::Integer, Some(number)) => plain(number).exponent == 0,
-            (Self::Decimal, Some(_)) => true,
-            (Self::Integer | Self::Decimal, None) => false,
-        }
-    }
-
-    /// What terms of both kinds are together; `None` when they do not go together.
-    pub(super) fn common(self, other: Self) -> Option<Self> {
-        match (self, other) {
-            (Self::Text, Self::Text) => Some(Self::Text),
-            (Self::Text, _) | (_, Self::Text) => None,
-            (Self::Integer, Self::Integer) => Some(Self::Integer),
-            (Self::Decimal, _) | (_, Self::Decimal) => Some(Self::Decimal),
-        }
-    }
-}
-
-/// Which terms may make a bucket.
-#[derive(Debug, Default)]
-pub(super) struct TermFilter {
-    include: Option<TermTest>,
-    exclude: Option<TermTest>,
-}
-
-#[derive(Debug)]
-enum TermTest {
-    Pattern(CompiledPattern),
-    Texts(BTreeSet<Vec<u8>>),
-    Numbers(NumberSet),
-}
-
-impl TermFilter {
-    pub(super) fn new(by: &Terms, kind: TermKind) -> Result<Self, QueryError> {
-        let test = |selection: &Option<TermSelection>| {
-            selection
-                .as_ref()
-                .map(|selection| TermTest::new(selection, kind, by.field.as_ref()))
-                .transpose()
-        };
-        Ok(Self {
-            include: test(&by.include)?,
-            exclude: test(&by.exclude)?,
-        })
-    }
-
-    fn is_open(&self) -> bool {
-        self.include.is_none() && self.exclude.is_none()
-    }
-
-    fn allows(&self, fits: impl Fn(&TermTest) -> bool) -> bool {
-        self.include.as_ref().is_none_or(&fits) && !self.exclude.as_ref().is_some_and(&fits)
-    }
-
-    fn allows_text(&self, term: &[u8]) -> bool {
-        self.allows(|test| test.fits_text(term))
-    }
-
-    fn allows_number(&self, term: Decimal) -> bool {
-        self.allows(|test| test.fits_number(term))
-    }
-}
-
-impl TermTest {
-    fn new(
-        selection: &TermSelection,
-        kind: TermKind,
-        field: Option<&FieldRef>,
-    ) -> Result<Self, QueryError> {
-        Ok(match (selection, kind) {
-            (TermSelection::Pattern(pattern), TermKind::Text) => {
-                Self::Pattern(CompiledPattern::new(pattern)?)
-            }
-            (TermSelection::Pattern(_), TermKind::Integer | TermKind::Decimal) => {
-                return Err(QueryError::PatternOverNumbers {
-                    column: field.map_or_else(|| "".into(), |field| field.column.clone()),
-                });
-            }
-            (TermSelection::Values(values), TermKind::Text) => {
-                Self::Texts(values.iter().filter_map(text_of).map(Vec::from).collect())
-            }
-            (TermSelection::Values(values), TermKind::Integer | TermKind::Decimal) => {
-                let numbers: Vec<_> = values.iter().filter_map(number_of).collect();
-                Self::Numbers(NumberSet::new(&numbers))
-            }
-        })
-    }
-
-    fn fits(&self, term: &TermValue) -> bool {
-        match (text_of(term), number_of(term)) {
-            (Some(text), _) => self.fits_text(text),
-            (None, Some(number)) => self.fits_number(number),
-            (None, None) => false,
-        }
-    }
-
-    fn fits_text(&self, term: &[u8]) -> bool {
-        match self {
-            Self::Pattern(pattern) => pattern.matches(term),
-            Self::Texts(terms) => terms.contains(term),
-            Self::Numbers(_) => false,
-        }
-    }
-
-    fn fits_number(&self, term: Decimal) -> bool {
-        match self {
-            Self::Pattern(_) | Self::Texts(_) => false,
-            Self::Numbers(terms) => terms.contains(term),
-        }
-    }
-}
-
-fn text_of(value: &TermValue) -> Option<&[u8]> {
-    match value {
-        TermValue::Text(text) => Some(text),
-        TermValue::Integer(_) | TermValue::Decimal(_) => None,
-    }
-}
-
-fn number_of(value: &TermValue) -> Option<Decimal> {
-    match value {
-        TermValue::Text(_) => None,
-        TermValue::Integer(integer) => Some(Decimal::from_i64(*integer)),
-        TermValue::Decimal(decimal) => Some(*decimal),
-    }
-}
+use crate::filter::{Binder, BoundField};
+use crate::frame::{Columns, Frame, NumberSlot, RowFrame, TextSlot, ValueIndex};
+use crate::pattern::{CodeSet, find_code};
+use crate::request::{FieldRef, TermValue};
 
 /// Terms over the entries of one source. A key is a code of the dictionary, an integer itself, or
 /// the place of a decimal among those seen.
@@ -229,9 +75,11 @@ impl<'p> BoundTerms<'p> {
             None => BoundField::Absent,
             Some(field) => binder.field(field)?,
         };
-        let missing = plan.by.missing.as_ref().filter(|missing| {
-            plan.kind.takes(missing) && plan.filter.allows(|test| test.fits(missing))
-        });
+        let missing = plan
+            .by
+            .missing
+            .as_ref()
+            .filter(|missing| plan.kind.takes(missing) && plan.filter.allows_value(missing));
         let (values, missing) = match bound {
             BoundField::Absent => (TermSource::Absent(missing.cloned()), missing.map(|_| 0)),
             BoundField::Texts(slot) => {
@@ -477,109 +325,6 @@ pub(super) fn assign_values(
         }
     }
     Ok(())
-}
-
-/// The terms of an aggregation over all sources, by key.
-#[derive(Debug, Clone)]
-pub(super) struct TermTable {
-    pub(super) terms: TableTerms,
-    /// Keys of terms that some row has, whether it matches or not; filled when they are to be
-    /// shown.
-    listed: BTreeSet<i64>,
-}
-
-/// What the keys of a table mean.
-#[derive(Debug, Clone)]
-pub(super) enum TableTerms {
-    /// A key is the integer itself.
-    Integers,
-    /// A key is the place here.
-    Decimals {
-        values: Vec<Decimal>,
-        keys: HashMap<Decimal, i64>,
-    },
-    /// A key is the place here. Hashed with random keys: outsiders choose the terms.
-    Texts {
-        values: Vec<Arc<[u8]>>,
-        keys: HashMap<Arc<[u8]>, i64>,
-    },
-}
-
-/// Memory of a term besides its bytes: its place in a list and in a hash map.
-const TERM_BYTES: usize = 64;
-
-impl TermTable {
-    pub(super) fn new(kind: TermKind) -> Self {
-        let terms = match kind {
-            TermKind::Integer => TableTerms::Integers,
-            TermKind::Decimal => TableTerms::Decimals {
-                values: Vec::new(),
-                keys: HashMap::new(),
-            },
-            TermKind::Text => TableTerms::Texts {
-                values: Vec::new(),
-                keys: HashMap::new(),
-            },
-        };
-        Self {
-            terms,
-            listed: BTreeSet::new(),
-        }
-    }
-
-    /// The key of a text, new or known.
-    fn text(&mut self, term: &[u8], budget: &mut Budget) -> Result<i64, QueryError> {
-        match &mut self.terms {
-            TableTerms::Texts { values, keys } => {
-                if let Some(key) = keys.get(term) {
-                    return Ok(*key);
-                }
-                budget.charge(TERM_BYTES + term.len())?;
-                let (key, term) = (values.len() as i64, Arc::from(term));
-                values.push(Arc::clone(&term));
-                keys.insert(term, key);
-                Ok(key)
-            }
-            TableTerms::Integers | TableTerms::Decimals { .. } => {
-                unreachable!("texts and numbers were checked not to mix")
-            }
-        }
-    }
-
-    /// The key of a number, new or known.
-    fn number(&mut self, value: Decimal, budget: &mut Budget) -> Result<i64, QueryError> {
-        match &mut self.terms {
-            TableTerms::Integers => Ok(plain(value).mantissa),
-            TableTerms::Decimals { values, keys } => {
-                let value = match value.exponent {
-                    0 => widened(value.mantissa).normalized(),
-                    _ => value.normalized(),
-                };
-                if let Some(key) = keys.get(&value) {
-                    return Ok(*key);
-                }
-                budget.charge(TERM_BYTES)?;
-                let key = values.len() as i64;
-                values.push(value);
-                keys.insert(value, key);
-                Ok(key)
-            }
-            TableTerms::Texts { .. } => unreachable!("texts and numbers were checked not to mix"),
-        }
-    }
-
-    /// Notes that some row has the term of `key`.
-    fn list(&mut self, key: i64, budget: &mut Budget) -> Result<(), QueryError> {
-        if self.listed.insert(key) {
-            budget.charge(TERM_BYTES)?;
-        }
-        Ok(())
-    }
-
-    /// Keys of all terms that are to be shown.
-    pub(super) fn listed(&self) -> &BTreeSet<i64> {
-        &self.listed
-    }
 }
 
 /// Which codes rows have. `None`: all, as in segments; a chunk may share a larger dictionary.

@@ -149,7 +149,8 @@ mod tests {
             value in decimals(),
         ) {
             let range = NumberRange { lower, upper };
-            let fits = range.mantissas(value.exponent).is_some_and(|range| range.contains(&value.mantissa));
+            let mantissas = range.mantissas(value.exponent);
+            let fits = mantissas.is_some_and(|range| range.contains(&value.mantissa));
             prop_assert_eq!(fits, range.contains(value));
         }
     }

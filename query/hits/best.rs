@@ -2,8 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::as_value;
-use super::keys::{KeyValue, Keys, directed};
+use super::keys::{KeyValue, Keys, directed, kept};
 use crate::QueryError;
 use crate::budget::Budget;
 use crate::response::SortValue;
@@ -54,7 +53,7 @@ impl<'a> Best<'a> {
         let Some(worst) = &self.worst else {
             return false;
         };
-        let worst = worst.sort.first().and_then(Option::as_ref).map(as_value);
+        let worst = worst.sort.first().and_then(Option::as_ref).map(kept);
         self.keys.len() > 0 && self.keys.compare(0, first, worst).is_gt()
     }
 
@@ -109,9 +108,8 @@ fn compare(keys: &Keys<'_>, a: &Candidate, b: &Candidate) -> Ordering {
         let ordering = match keys.row_direction(index) {
             Some(descending) => directed(a.place.cmp(&b.place), descending),
             None => {
-                let value = |candidate: &'_ Candidate| candidate.sort[index].clone();
-                let (a, b) = (value(a), value(b));
-                keys.compare(index, a.as_ref().map(as_value), b.as_ref().map(as_value))
+                let (a, b) = (&a.sort[index], &b.sort[index]);
+                keys.compare(index, a.as_ref().map(kept), b.as_ref().map(kept))
             }
         };
         if ordering.is_ne() {

@@ -120,12 +120,22 @@ fn first<T>(
 }
 
 /// The value as it is kept and answered.
-pub(super) fn sort_value(value: KeyValue<'_>) -> SortValue {
+pub(super) fn keep(value: KeyValue<'_>) -> SortValue {
     match value {
         KeyValue::Integer(integer) => SortValue::Integer(integer),
         KeyValue::Decimal(decimal) => SortValue::Decimal(decimal.normalized()),
-        KeyValue::Text(text) => SortValue::Text(super::keep(text)),
+        KeyValue::Text(text) => SortValue::Text(Arc::from(text)),
         KeyValue::Row => SortValue::Row,
+    }
+}
+
+/// A kept value, seen as a value again.
+pub(super) fn kept(value: &SortValue) -> KeyValue<'_> {
+    match value {
+        SortValue::Integer(integer) => KeyValue::Integer(*integer),
+        SortValue::Decimal(decimal) => KeyValue::Decimal(*decimal),
+        SortValue::Text(text) => KeyValue::Text(text),
+        SortValue::Row => KeyValue::Row,
     }
 }
 

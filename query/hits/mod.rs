@@ -3,8 +3,6 @@
 mod best;
 mod keys;
 
-use std::sync::Arc;
-
 use storage::segment::RowSource;
 
 use crate::QueryError;
@@ -15,7 +13,7 @@ use crate::request::{HitsRequest, SortBy, SortKey};
 use crate::response::Hit;
 use crate::scan::Part;
 use best::{Best, Candidate, Place};
-use keys::{BoundKey, KeyValue, Keys, sort_value};
+use keys::{BoundKey, Keys, keep};
 
 /// The rows that `parts`, searched as one, return.
 pub(crate) fn collect(parts: &[Part<'_>], budget: &mut Budget) -> Result<Vec<Hit>, QueryError> {
@@ -47,7 +45,7 @@ pub(crate) fn collect(parts: &[Part<'_>], budget: &mut Budget) -> Result<Vec<Hit
         let source = &mut sources[task.source];
         take_vector(parts, source, task.vector, &mut best, budget)?;
     }
-    fetch(parts, &sources, hits, best)
+    fetch(parts, hits, best)
 }
 
 /// A source with what hits read of it.
@@ -153,7 +151,7 @@ fn take_vector(
         }
         let mut sort = Vec::with_capacity(bound.keys.len());
         for key in &bound.keys {
-            sort.push(key.value(&mut frame, entry)?.map(sort_value));
+            sort.push(key.value(&mut frame, entry)?.map(keep));
         }
         let candidate = Candidate {
             sort,
@@ -171,13 +169,7 @@ fn take_vector(
 }
 
 /// Reads the documents of the rows that are returned.
-fn fetch(
-    parts: &[Part<'_>],
-    sources: &[BoundSource],
-    hits: &HitsRequest,
-    best: Best<'_>,
-) -> Result<Vec<Hit>, QueryError> {
-    debug_assert!(sources.iter().all(|source| source.part < parts.len()));
+fn fetch(parts: &[Part<'_>], hits: &HitsRequest, best: Best<'_>) -> Result<Vec<Hit>, QueryError> {
     let mut found = Vec::new();
     for candidate in best.finish().into_iter().skip(hits.from) {
         let place = candidate.place;
@@ -200,20 +192,4 @@ fn fetch(
         });
     }
     Ok(found)
-}
-
-/// A key as a candidate keeps it, seen as a value again.
-fn as_value(value: &crate::response::SortValue) -> KeyValue<'_> {
-    use crate::response::SortValue;
-    match value {
-        SortValue::Integer(integer) => KeyValue::Integer(*integer),
-        SortValue::Decimal(decimal) => KeyValue::Decimal(*decimal),
-        SortValue::Text(text) => KeyValue::Text(text),
-        SortValue::Row => KeyValue::Row,
-    }
-}
-
-/// A text as a candidate keeps it.
-fn keep(text: &[u8]) -> Arc<[u8]> {
-    Arc::from(text)
 }

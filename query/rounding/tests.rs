@@ -477,12 +477,14 @@ proptest! {
         let rounding = Rounding::new(interval, &time_zone, 0, time_ms, time_ms);
         let run = rounding.run(time_ms);
         let expected = oracle::round(interval, &time_zone, time_ms);
-        prop_assert_eq!(run.key_ms, expected, "{} {}", show(time_ms, &time_zone), show(expected, &time_zone));
+        let context = (show(time_ms, &time_zone), show(expected, &time_zone));
+        prop_assert_eq!(run.key_ms, expected, "{:?}", context);
         prop_assert!(run.contains(time_ms));
         prop_assert_eq!(oracle::round(interval, &time_zone, run.start_ms), expected);
         prop_assert_eq!(oracle::round(interval, &time_zone, run.end_ms - 1), expected);
         // The range that a rounding was made for does not show.
-        let wide = Rounding::new(interval, &time_zone, 0, time_ms - 400 * DAY_MS, time_ms + 400 * DAY_MS);
+        let (first_ms, last_ms) = (time_ms - 400 * DAY_MS, time_ms + 400 * DAY_MS);
+        let wide = Rounding::new(interval, &time_zone, 0, first_ms, last_ms);
         prop_assert_eq!(wide.run(time_ms), run);
         // Gap filling: the next key is a key, and no bucket lies between.
         let next_ms = rounding.next(run.key_ms).expect("time goes on");
