@@ -31,6 +31,8 @@ mod values;
 mod compatibility_tests;
 #[cfg(test)]
 mod golden_tests;
+#[cfg(test)]
+mod hostile_tests;
 
 pub use bulk::{
     BulkAction, BulkOperation, BulkOutcome, WrittenDocument, parse_bulk, render_bulk,
