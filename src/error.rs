@@ -5,6 +5,14 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use ingest::materialize::MaterializeError;
+use query::QueryError;
+use storage::catalog::CatalogError;
+use storage::model::NameError;
+use storage::store::StoreError;
+
+use crate::elastic::ElasticError;
+
 /// What a caller can do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -70,6 +78,27 @@ impl Error {
         self
     }
 
+    /// The same in Elasticsearch's words.
+    pub(crate) fn into_elastic(self) -> ElasticError {
+        let source = self
+            .source
+            .and_then(|source| source.downcast::<ElasticError>().ok());
+        if let Some(error) = source {
+            return *error;
+        }
+        let (status, error_type) = match self.kind {
+            ErrorKind::Invalid => (400, "illegal_argument_exception"),
+            ErrorKind::NotFound => (404, "resource_not_found_exception"),
+            ErrorKind::Exists => (400, "resource_already_exists_exception"),
+            ErrorKind::Conflict => (409, "version_conflict_engine_exception"),
+            ErrorKind::LimitExceeded => (413, "illegal_argument_exception"),
+            ErrorKind::Unavailable => (429, "es_rejected_execution_exception"),
+            ErrorKind::Closed => (503, "node_closed_exception"),
+            ErrorKind::Corrupt | ErrorKind::Internal => (500, "exception"),
+        };
+        ElasticError::new(status, error_type, self.message)
+    }
+
     /// What can be done about it.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -87,5 +116,74 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         // The message repeats the direct cause's words, so the chain goes on below it.
         self.source.as_ref().and_then(|source| source.source())
+    }
+}
+
+impl From<ElasticError> for Error {
+    fn from(error: ElasticError) -> Self {
+        let kind = match (error.status(), error.error_type()) {
+            (_, "resource_already_exists_exception") => ErrorKind::Exists,
+            (_, "too_many_buckets_exception") | (413, _) => ErrorKind::LimitExceeded,
+            (404, _) => ErrorKind::NotFound,
+            (409, _) => ErrorKind::Conflict,
+            (429 | 503, _) => ErrorKind::Unavailable,
+            (400..500, _) => ErrorKind::Invalid,
+            _ => ErrorKind::Internal,
+        };
+        Self::caused(kind, error)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        let kind = match &error {
+            StoreError::Stopped(_) | StoreError::Closed => ErrorKind::Closed,
+            StoreError::UnknownTopic(_) => ErrorKind::NotFound,
+            StoreError::Edit(_) => ErrorKind::Invalid,
+            StoreError::Io { .. } => ErrorKind::Unavailable,
+            StoreError::NotNext { .. } => ErrorKind::Internal,
+            StoreError::Catalog(_)
+            | StoreError::Journal(_)
+            | StoreError::JournalRecord { .. }
+            | StoreError::JournalGap { .. }
+            | StoreError::Log { .. }
+            | StoreError::Segment { .. }
+            | StoreError::SegmentFile { .. } => ErrorKind::Corrupt,
+        };
+        Self::caused(kind, error)
+    }
+}
+
+impl From<CatalogError> for Error {
+    fn from(error: CatalogError) -> Self {
+        Self::caused(ErrorKind::Corrupt, error)
+    }
+}
+
+impl From<MaterializeError> for Error {
+    fn from(error: MaterializeError) -> Self {
+        Self::caused(ErrorKind::Internal, error)
+    }
+}
+
+impl From<NameError> for Error {
+    fn from(error: NameError) -> Self {
+        ElasticError::new(400, "invalid_index_name_exception", error.to_string()).into()
+    }
+}
+
+impl From<QueryError> for Error {
+    fn from(error: QueryError) -> Self {
+        let reason = error.to_string();
+        match error {
+            QueryError::TooManyBuckets { buckets_max } => {
+                ElasticError::too_many_buckets(buckets_max).into()
+            }
+            QueryError::StateTooLarge { .. } => {
+                ElasticError::new(429, "circuit_breaking_exception", reason).into()
+            }
+            QueryError::Rows(error) => Self::caused(ErrorKind::Corrupt, error),
+            _ => ElasticError::illegal_argument(reason).into(),
+        }
     }
 }

@@ -1,2 +1,7 @@
 //! The siltstone command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    siltstone::cli::run()
+}

@@ -27,7 +27,11 @@ const ALLOWED: &[(&str, &str, &[&str])] = &[
     ("src", "options", &["error"]),
     ("src", "db", &["background", "elastic", "error", "options"]),
     ("src", "background", &["db", "error", "options"]),
-    ("src", "server", &["db", "elastic", "error", "options"]),
+    (
+        "src",
+        "server",
+        &["background", "db", "elastic", "error", "options"],
+    ),
     (
         "src",
         "cli",

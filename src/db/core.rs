@@ -1,0 +1,201 @@
+//! The store and the steps of its unattended work. Threads that repeat the steps are
+//! `background`'s; a caller may take the same steps itself.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ingest::documents::DocumentWriter;
+use ingest::materialize::{Materializer, WorkBudget};
+use storage::model::{Offset, Partition, TopicId};
+use storage::store::Store;
+
+use crate::background::Health;
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::Options;
+
+/// Materializing seals by itself once active rows pass this many times their limit: rows arrive
+/// faster than the sealer works, and memory is bounded.
+const SEAL_BEHIND: usize = 2;
+
+/// What all handles and threads share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) store: Arc<Store>,
+    pub(crate) options: Options,
+    pub(crate) health: Arc<Health>,
+    pub(super) documents: DocumentWriter,
+    materializers: Mutex<BTreeMap<TopicId, Arc<Mutex<Materializer>>>>,
+    last_checkpoint_ms: Mutex<i64>,
+    turns: AtomicU32,
+}
+
+/// Whether a step left work behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// All is done for now.
+    Idle,
+    /// There is more to do.
+    More,
+}
+
+impl Core {
+    pub(super) fn new(store: Arc<Store>, options: Options) -> Self {
+        let now_ms = options.clock.now_ms();
+        Self {
+            store,
+            options,
+            health: Arc::default(),
+            documents: DocumentWriter::new(),
+            materializers: Mutex::default(),
+            last_checkpoint_ms: Mutex::new(now_ms),
+            turns: AtomicU32::new(0),
+        }
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.options.clock.now_ms()
+    }
+
+    /// A number that is another at each call, for work that goes round.
+    pub(super) fn next_turn(&self) -> u32 {
+        self.turns.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Takes one step of materialization for each topic that is behind its log.
+    pub(crate) fn materialize_step(&self) -> Result<Progress> {
+        let catalog = self.store.catalog();
+        lock(&self.materializers).retain(|topic, _| catalog.topic(*topic).is_some());
+        let mut progress = Progress::Idle;
+        for state in catalog.topics() {
+            let topic = &state.topic;
+            let is_behind = topic.partitions().any(|partition| {
+                self.store.materialized(partition) < self.high_watermark(partition)
+            });
+            if is_behind && self.step(topic.id)? == Progress::More {
+                progress = Progress::More;
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Makes everything acknowledged so far of `topic` visible.
+    pub(crate) fn refresh(&self, topic: TopicId) -> Result<()> {
+        // Records acknowledged without waiting for the disk become durable here.
+        self.store.commit()?;
+        let Some(state) = self.store.catalog().topic(topic).cloned() else {
+            return Ok(());
+        };
+        let targets: Vec<(Partition, Offset)> = state
+            .topic
+            .partitions()
+            .map(|partition| (partition, self.high_watermark(partition)))
+            .collect();
+        loop {
+            self.health.check()?;
+            let reached = targets
+                .iter()
+                .all(|(partition, target)| self.store.materialized(*partition) >= *target);
+            if reached || self.is_gone(topic) {
+                return Ok(());
+            }
+            self.step(topic)?;
+        }
+    }
+
+    /// Seals all active rows of `topic`.
+    pub(crate) fn seal(&self, topic: TopicId) -> Result<()> {
+        match self.store.seal(topic) {
+            Ok(_) => Ok(()),
+            Err(_) if self.is_gone(topic) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Seals the topics whose active rows have reached a limit.
+    pub(crate) fn seal_step(&self) -> Result<()> {
+        let now_ms = self.now_ms();
+        for state in self.store.catalog().topics() {
+            let size = self.store.active_size(state.topic.id);
+            let is_old = size
+                .oldest_ms
+                .is_some_and(|oldest_ms| now_ms - oldest_ms >= self.options.seal_age_ms);
+            if is_old
+                || size.rows >= self.options.seal_rows
+                || size.bytes >= self.options.seal_bytes
+            {
+                self.seal(state.topic.id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a checkpoint when one is due.
+    pub(crate) fn checkpoint_step(&self) -> Result<()> {
+        let now_ms = self.now_ms();
+        let since_ms = now_ms - *lock(&self.last_checkpoint_ms);
+        if since_ms >= self.options.checkpoint_interval_ms || self.store.is_checkpoint_due() {
+            self.store.checkpoint()?;
+            *lock(&self.last_checkpoint_ms) = now_ms;
+        }
+        Ok(())
+    }
+
+    /// Makes what is staged durable, then a checkpoint, and refuses everything from then on.
+    pub(super) fn close(&self) -> Result<()> {
+        self.health.check()?;
+        Ok(self.store.close()?)
+    }
+
+    /// One step of materialization of one topic.
+    fn step(&self, topic: TopicId) -> Result<Progress> {
+        let materializer = Arc::clone(lock(&self.materializers).entry(topic).or_default());
+        let budget = WorkBudget {
+            bytes_max: self.options.materialize_bytes,
+        };
+        let outcome = lock(&materializer).run_once(&self.store, topic, budget, self.now_ms());
+        let progress = match outcome {
+            Ok(progress) => progress,
+            Err(_) if self.is_gone(topic) => return Ok(Progress::Idle),
+            Err(error) => return Err(error.into()),
+        };
+        if progress.rejected > 0 {
+            tracing::warn!(
+                topic = topic.0,
+                records = progress.rejected,
+                "records could not become rows; they are counted and kept with their reasons"
+            );
+        }
+        let size = self.store.active_size(topic);
+        if size.rows >= SEAL_BEHIND.saturating_mul(self.options.seal_rows)
+            || size.bytes >= SEAL_BEHIND.saturating_mul(self.options.seal_bytes)
+        {
+            self.seal(topic)?;
+        }
+        Ok(if progress.more {
+            Progress::More
+        } else {
+            Progress::Idle
+        })
+    }
+
+    fn high_watermark(&self, partition: Partition) -> Offset {
+        let bounds = self.store.log_bounds(partition);
+        bounds.map_or_else(Offset::default, |bounds| bounds.high_watermark)
+    }
+
+    /// A topic may be deleted while work on it is under way; that is no failure.
+    fn is_gone(&self, topic: TopicId) -> bool {
+        self.store.catalog().topic(topic).is_none()
+    }
+}
+
+/// An error for a topic that was deleted meanwhile.
+pub(super) fn gone(name: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("topic '{name}' was deleted"))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A step that panicked published nothing; the next one starts from what is published.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

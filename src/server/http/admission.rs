@@ -1,0 +1,163 @@
+//! What a request must be before its body is read.
+
+use hyper::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
+use serde_json::json;
+
+use super::body::{BODY_BYTES_MAX, BodyError};
+use super::endpoint::Endpoint;
+use super::reply::Reply;
+use super::request::Request;
+use super::{Method, params};
+use crate::elastic::ElasticError;
+
+/// Most bytes of a body that is read into a tree of values as a whole, which takes many times as
+/// much memory.
+const TREE_BYTES_MAX: usize = 8 << 20;
+
+/// A request that may go on.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub(super) endpoint: Endpoint,
+    pub(super) method: Method,
+    pub(super) body_bytes_max: usize,
+    pub(super) is_gzip: bool,
+    path: String,
+    params: Vec<(String, String)>,
+    accept: Option<String>,
+}
+
+impl Admitted {
+    /// Checks what the head of a request says.
+    pub(super) fn check(head: &Parts) -> Result<Self, Reply> {
+        let uri = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let Some(endpoint) = Endpoint::parse(head.uri.path()) else {
+            return Err(Reply::no_handler(uri, head.method.as_str()));
+        };
+        let allow = endpoint.methods();
+        let method = match Method::parse(&head.method) {
+            Some(method) if allow.contains(&method) => method,
+            Some(_) | None => return Err(Reply::wrong_method(uri, head.method.as_str(), allow)),
+        };
+        let query = head.uri.query().unwrap_or("");
+        if query.len() > params::QUERY_BYTES_MAX {
+            let reason = format!(
+                "the query string is longer than {} bytes",
+                params::QUERY_BYTES_MAX
+            );
+            let error = ElasticError::new(414, "illegal_argument_exception", reason);
+            return Err(Reply::error(&error));
+        }
+        check_content_type(&head.headers)?;
+        let accept = head
+            .headers
+            .get(ACCEPT)
+            .and_then(|value| value.to_str().ok());
+        Ok(Self {
+            body_bytes_max: match endpoint {
+                Endpoint::Bulk { .. } | Endpoint::MultiSearch { .. } => BODY_BYTES_MAX,
+                Endpoint::Document { .. }
+                | Endpoint::DocumentId { .. }
+                | Endpoint::Create { .. } => BODY_BYTES_MAX,
+                _ => TREE_BYTES_MAX,
+            },
+            endpoint,
+            method,
+            is_gzip: is_gzip(&head.headers)?,
+            path: head.uri.path().into(),
+            params: params::parse(query),
+            accept: accept.map(str::to_owned),
+        })
+    }
+
+    /// The request, its body still empty.
+    pub(super) fn into_request(self) -> (Endpoint, Request) {
+        let Self {
+            endpoint,
+            method,
+            path,
+            params,
+            accept,
+            ..
+        } = self;
+        (
+            endpoint,
+            Request {
+                method,
+                path,
+                params,
+                body: bytes::Bytes::new(),
+                accept,
+            },
+        )
+    }
+}
+
+/// Too much is under way.
+pub(super) fn rejected(what: &str) -> Reply {
+    Reply::error(&ElasticError::new(
+        429,
+        "es_rejected_execution_exception",
+        format!("rejected execution: too many {what} in flight, try again later"),
+    ))
+}
+
+/// Why there is no body, as an answer.
+pub(super) fn refused(error: BodyError) -> Reply {
+    let illegal = "illegal_argument_exception";
+    let error = match error {
+        BodyError::TooLarge { limit_bytes } => ElasticError::new(
+            413,
+            "content_too_long_exception",
+            format!("entity content is too long for the limit [{limit_bytes}] bytes"),
+        ),
+        BodyError::Busy => return rejected("bytes of request bodies"),
+        BodyError::Stalled => ElasticError::new(408, illegal, "the request body stopped coming"),
+        BodyError::Broken => ElasticError::new(400, illegal, "the request body is cut off"),
+        BodyError::NotGzip => ElasticError::new(400, illegal, "the request body is no gzip"),
+    };
+    Reply::error(&error)
+}
+
+/// Refuses bodies that are no JSON, as far as the header says.
+fn check_content_type(headers: &HeaderMap) -> Result<(), Reply> {
+    let Some(given) = headers.get(CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let given = String::from_utf8_lossy(given.as_bytes());
+    let kind = given
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    let known = [
+        "application/json",
+        "application/x-ndjson",
+        "application/vnd.elasticsearch+json",
+        "application/vnd.elasticsearch+x-ndjson",
+        // What curl says when nobody tells it otherwise.
+        "application/x-www-form-urlencoded",
+        "text/plain",
+        "",
+    ];
+    if known.contains(&kind.as_str()) {
+        return Ok(());
+    }
+    let text = format!("Content-Type header [{given}] is not supported");
+    Err(Reply::value(406, &json!({ "error": text, "status": 406 })))
+}
+
+fn is_gzip(headers: &HeaderMap) -> Result<bool, Reply> {
+    match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+        None | Some(b"" | b"identity") => Ok(false),
+        Some(b"gzip" | b"x-gzip") => Ok(true),
+        Some(other) => {
+            let reason = format!(
+                "content encoding [{}] is not supported, gzip is",
+                String::from_utf8_lossy(other)
+            );
+            Err(Reply::error(&ElasticError::illegal_argument(reason)))
+        }
+    }
+}

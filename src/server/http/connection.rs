@@ -1,0 +1,206 @@
+//! Connections: accepting, framing, limits and the way of a request to a thread and back.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::JoinSet;
+
+use super::admission::{self, Admitted};
+use super::body::{Budget, Received};
+use super::edge::{Edge, print};
+use super::reply::{Form, Reply};
+use crate::background::Pool;
+use crate::elastic::ElasticError;
+
+/// Most connections at once; further clients wait in the listener's backlog.
+const CONNECTIONS_MAX: usize = 1024;
+/// Most requests between their first byte and their answer.
+const REQUESTS_MAX: usize = 512;
+/// Threads that write or wait for writes. They mostly wait, together, for one group commit.
+const WRITE_THREADS: usize = 16;
+/// Requests that wait for a thread, of each kind.
+const WAITING_MAX: usize = 256;
+/// How long a client may take over the head of a request; also how long a connection may idle.
+const HEAD_WAIT_MAX: Duration = Duration::from_secs(60);
+/// Bytes buffered of one connection's request heads.
+const HEAD_BYTES_MAX: usize = 128 << 10;
+/// How long requests under way may take to end once the server stops.
+const DRAIN_WAIT_MAX: Duration = Duration::from_secs(4);
+/// Pause after the system refused a new connection, for want of file descriptors for example.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What all connections share.
+#[derive(Debug)]
+pub(in crate::server) struct Http {
+    edge: Edge,
+    searches: Pool,
+    writes: Pool,
+    requests: Semaphore,
+    bodies: Budget,
+}
+
+impl Http {
+    /// Answers with `search_threads` threads for searches.
+    pub(in crate::server) fn new(edge: Edge, search_threads: usize) -> std::io::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            edge,
+            searches: Pool::start("search", search_threads, WAITING_MAX)?,
+            writes: Pool::start("write", WRITE_THREADS, WAITING_MAX)?,
+            requests: Semaphore::new(REQUESTS_MAX),
+            bodies: Budget::default(),
+        }))
+    }
+}
+
+/// Serves connections of `listener` until `stop` says so, then lets requests under way end.
+pub(in crate::server) async fn serve(
+    http: Arc<Http>,
+    listener: TcpListener,
+    mut stop: watch::Receiver<bool>,
+) {
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut tasks = JoinSet::new();
+    loop {
+        while tasks.try_join_next().is_some() {}
+        let accepted = tokio::select! {
+            () = stopped(&mut stop) => break,
+            accepted = async {
+                let slot = Arc::clone(&connections).acquire_owned().await;
+                (slot.expect("never closed"), listener.accept().await)
+            } => accepted,
+        };
+        match accepted {
+            (slot, Ok((stream, _))) => {
+                let (http, stop) = (Arc::clone(&http), stop.clone());
+                tasks.spawn(async move {
+                    connection(http, stream, stop).await;
+                    drop(slot);
+                });
+            }
+            (_, Err(error)) => {
+                tracing::warn!(%error, "cannot accept an HTTP connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    let drained = tokio::time::timeout(DRAIN_WAIT_MAX, async {
+        while tasks.join_next().await.is_some() {}
+    });
+    if drained.await.is_err() {
+        tracing::warn!(
+            connections = tasks.len(),
+            "closing connections with requests under way"
+        );
+        tasks.shutdown().await;
+    }
+}
+
+/// Returns when the server stops; a vanished sender means so, too.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+async fn connection(http: Arc<Http>, stream: TcpStream, mut stop: watch::Receiver<bool>) {
+    // Answers are small and complete: waiting to fill a packet only adds latency.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot turn off Nagle's algorithm");
+    }
+    let service = service_fn(move |request| {
+        let http = Arc::clone(&http);
+        async move { Ok::<_, Infallible>(http.answer(request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WAIT_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        // Clients may say that they have no more to send before they read the answer.
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopped(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "HTTP connection ended");
+    }
+}
+
+impl Http {
+    async fn answer(self: &Arc<Self>, request: hyper::Request<Incoming>) -> Response<Full<Bytes>> {
+        let form = Form::of(request.headers());
+        match self.receive(request, &form).await {
+            Ok(response) => response,
+            Err(reply) => form.frame(print(reply, &[])),
+        }
+    }
+
+    /// Checks and reads the request, then has it answered by a thread of its pool.
+    async fn receive(
+        self: &Arc<Self>,
+        request: hyper::Request<Incoming>,
+        form: &Form,
+    ) -> Result<Response<Full<Bytes>>, Reply> {
+        let (head, body) = request.into_parts();
+        let admitted = Admitted::check(&head)?;
+        let slot = self.requests.try_acquire();
+        let slot = slot.map_err(|_| admission::rejected("requests"))?;
+        let received = self.bodies.receive(body, admitted.body_bytes_max).await;
+        let received = received.map_err(admission::refused)?;
+        let response = self.run(admitted, received, form.clone()).await;
+        drop(slot);
+        response
+    }
+
+    /// Has the request answered by a thread where blocking is allowed.
+    async fn run(
+        self: &Arc<Self>,
+        admitted: Admitted,
+        received: Received,
+        form: Form,
+    ) -> Result<Response<Full<Bytes>>, Reply> {
+        let pool = match admitted.endpoint.is_write(admitted.method) {
+            true => &self.writes,
+            false => &self.searches,
+        };
+        let (answered, answer) = oneshot::channel();
+        let http = Arc::clone(self);
+        let job = move || {
+            let limit_bytes = admitted.body_bytes_max;
+            let received = match admitted.is_gzip {
+                true => http.bodies.gunzip(received, limit_bytes),
+                false => Ok(received),
+            };
+            let (endpoint, mut request) = admitted.into_request();
+            let reply = match &received {
+                Ok(received) => {
+                    request.body = received.bytes.clone();
+                    http.edge.handle(&endpoint, &request)
+                }
+                Err(error) => admission::refused(*error),
+            };
+            // Whoever asked may have gone away by now.
+            let _ = answered.send(form.frame(print(reply, &request.params)));
+        };
+        pool.submit(job)
+            .map_err(|_| admission::rejected("waiting requests"))?;
+        answer.await.map_err(|_| {
+            let reason = "the request failed inside the server; its log says where";
+            Reply::error(&ElasticError::new(500, "exception", reason))
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! From an endpoint to its handler. No socket is needed to ask.
+
+use super::endpoint::Endpoint;
+use super::reply::{Content, Kind, Printed, Reply};
+use super::request::Request;
+use super::{Method, cluster, documents, indices, params, search, templates};
+use crate::db::Db;
+use crate::elastic::{FilterPath, ServerInfo, pretty};
+use crate::error::Result;
+
+/// What handlers know.
+#[derive(Debug)]
+pub(in crate::server) struct Edge {
+    pub(super) db: Db,
+    pub(super) info: ServerInfo,
+}
+
+impl Edge {
+    /// Answers for `db`, which clients take for Elasticsearch of version `elastic_version`.
+    pub(in crate::server) fn new(db: Db, elastic_version: &str) -> Self {
+        let info = ServerInfo {
+            name: "siltstone".into(),
+            uuid: db.catalog().store_uuid(),
+            version: elastic_version.into(),
+        };
+        Self { db, info }
+    }
+
+    /// Answers a request that came without a socket: status and body.
+    pub(in crate::server) fn ask(&self, method: &str, uri: &str, body: &[u8]) -> (u16, Vec<u8>) {
+        let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+        let params = params::parse(query);
+        let method_given = hyper::Method::from_bytes(method.as_bytes()).ok();
+        let reply = match Endpoint::parse(path) {
+            None => Reply::no_handler(uri, method),
+            Some(endpoint) => match method_given.as_ref().and_then(Method::parse) {
+                Some(known) if endpoint.methods().contains(&known) => {
+                    let request = Request {
+                        method: known,
+                        path: path.into(),
+                        params: params.clone(),
+                        body: bytes::Bytes::copy_from_slice(body),
+                        accept: None,
+                    };
+                    self.handle(&endpoint, &request)
+                }
+                Some(_) | None => Reply::wrong_method(uri, method, endpoint.methods()),
+            },
+        };
+        let printed = print(reply, &params);
+        (printed.status, printed.bytes)
+    }
+
+    pub(super) fn handle(&self, endpoint: &Endpoint, request: &Request) -> Reply {
+        let reply = self.dispatch(endpoint, request);
+        reply.unwrap_or_else(|error| Reply::error(&error.into_elastic()))
+    }
+
+    fn dispatch(&self, endpoint: &Endpoint, request: &Request) -> Result<Reply> {
+        let all = "_all";
+        match endpoint {
+            Endpoint::Root => Ok(cluster::root(self)),
+            Endpoint::ClusterHealth { index } => cluster::health(self, request, index.as_deref()),
+            Endpoint::ClusterSettings => Ok(cluster::settings()),
+            Endpoint::Nodes => Ok(cluster::nodes(self)),
+            Endpoint::License => Ok(cluster::license()),
+            Endpoint::Absent => Ok(cluster::absent(request)),
+            Endpoint::CatIndices => cluster::cat_indices(self, request),
+            Endpoint::Index { index } => indices::index(self, request, index),
+            Endpoint::Mapping { index } => {
+                indices::mapping(self, request, index.as_deref().unwrap_or(all))
+            }
+            Endpoint::Settings { index } => {
+                indices::settings(self, request, index.as_deref().unwrap_or(all))
+            }
+            Endpoint::FieldCaps { index } => {
+                indices::field_caps(self, request, index.as_deref().unwrap_or(all))
+            }
+            Endpoint::Refresh { index } => {
+                indices::refresh(self, request, index.as_deref().unwrap_or(all))
+            }
+            Endpoint::Flush { index } => {
+                indices::flush(self, request, index.as_deref().unwrap_or(all))
+            }
+            Endpoint::Count { index } => {
+                search::count(self, request, index.as_deref().unwrap_or(all))
+            }
+            Endpoint::Search { index } => {
+                search::search(self, request, index.as_deref().unwrap_or(all))
+            }
+            Endpoint::MultiSearch { index } => {
+                search::multi_search(self, request, index.as_deref())
+            }
+            Endpoint::Bulk { index } => documents::bulk(self, request, index.as_deref()),
+            Endpoint::Document { index } => documents::add(self, request, index),
+            Endpoint::DocumentId { index, id } => documents::index(self, request, index, id),
+            Endpoint::Create { index, id } => documents::create(self, request, index, id),
+            Endpoint::Templates => templates::list(self),
+            Endpoint::Template { name } => templates::template(self, request, name),
+        }
+    }
+}
+
+/// Prints `reply` as the request's parameters ask.
+pub(super) fn print(reply: Reply, params: &[(String, String)]) -> Printed {
+    let (status, allow) = (reply.status, reply.allow);
+    let (kind, bytes) = match reply.content {
+        Content::Empty => (Kind::Empty, Vec::new()),
+        Content::Text(text) => (Kind::Text, text.into_bytes()),
+        Content::Json(bytes) => (Kind::Json, shaped(bytes, params)),
+    };
+    Printed {
+        status,
+        kind,
+        bytes,
+        allow,
+    }
+}
+
+/// What `filter_path` leaves of the answer, laid out as `pretty` asks.
+fn shaped(mut bytes: Vec<u8>, params: &[(String, String)]) -> Vec<u8> {
+    for (name, value) in params {
+        match name.as_str() {
+            "filter_path" => {
+                if let Some(filter) = FilterPath::parse(value) {
+                    bytes = filter.apply(&bytes);
+                }
+            }
+            "pretty" if value != "false" => bytes = pretty(&bytes),
+            _ => {}
+        }
+    }
+    bytes
+}

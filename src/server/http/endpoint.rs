@@ -1,0 +1,245 @@
+//! The paths that exist and the methods each takes, as one table.
+
+use super::Method;
+
+/// What a path names. `index` is an index expression: names, commas, wildcards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    /// `/`: who is this?
+    Root,
+    /// `/_cluster/health[/{index}]`
+    ClusterHealth { index: Option<String> },
+    /// `/_cluster/settings`
+    ClusterSettings,
+    /// `/_nodes[/...]`
+    Nodes,
+    /// `/_license`, `/_xpack`: asked by shippers before they send.
+    License,
+    /// `/_ingest/pipeline/{name}` and other features that shippers look for and do without.
+    Absent,
+    /// `/_cat/indices`
+    CatIndices,
+    /// `/{index}`
+    Index { index: String },
+    /// `/[{index}/]_mapping`
+    Mapping { index: Option<String> },
+    /// `/[{index}/]_settings`
+    Settings { index: Option<String> },
+    /// `/[{index}/]_field_caps`
+    FieldCaps { index: Option<String> },
+    /// `/[{index}/]_count`
+    Count { index: Option<String> },
+    /// `/[{index}/]_search`
+    Search { index: Option<String> },
+    /// `/[{index}/]_msearch`
+    MultiSearch { index: Option<String> },
+    /// `/[{index}/]_bulk`
+    Bulk { index: Option<String> },
+    /// `/{index}/_doc`
+    Document { index: String },
+    /// `/{index}/_doc/{id}`
+    DocumentId { index: String, id: String },
+    /// `/{index}/_create/{id}`
+    Create { index: String, id: String },
+    /// `/[{index}/]_refresh`
+    Refresh { index: Option<String> },
+    /// `/[{index}/]_flush` and `_forcemerge`
+    Flush { index: Option<String> },
+    /// `/_index_template`
+    Templates,
+    /// `/_index_template/{name}`
+    Template { name: String },
+}
+
+impl Endpoint {
+    /// What `path` names; `None` when nothing answers there.
+    pub(super) fn parse(path: &str) -> Option<Self> {
+        let parts: Vec<String> = path
+            .split('/')
+            .filter(|part| !part.is_empty())
+            .map(percent_decode)
+            .collect();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        match parts.as_slice() {
+            [] => Some(Self::Root),
+            [first, rest @ ..] if first.starts_with('_') && *first != "_all" => {
+                Self::of_server(first, rest).or_else(|| Self::of_index(None, first, rest))
+            }
+            [index] => Some(Self::Index {
+                index: (*index).into(),
+            }),
+            [index, action, rest @ ..] => Self::of_index(Some((*index).into()), action, rest),
+        }
+    }
+
+    fn of_server(first: &str, rest: &[&str]) -> Option<Self> {
+        match (first, rest) {
+            ("_cluster", ["health"]) => Some(Self::ClusterHealth { index: None }),
+            ("_cluster", ["health", index]) => Some(Self::ClusterHealth {
+                index: Some((*index).into()),
+            }),
+            ("_cluster", ["settings"]) => Some(Self::ClusterSettings),
+            ("_nodes", [] | [_] | [_, _]) => Some(Self::Nodes),
+            ("_license" | "_xpack", []) => Some(Self::License),
+            ("_ingest", ["pipeline", _]) | ("_ilm", ["policy", _]) => Some(Self::Absent),
+            ("_cat", ["indices"]) => Some(Self::CatIndices),
+            ("_index_template", []) => Some(Self::Templates),
+            ("_index_template", [name]) => Some(Self::Template {
+                name: (*name).into(),
+            }),
+            _ => None,
+        }
+    }
+
+    fn of_index(index: Option<String>, action: &str, rest: &[&str]) -> Option<Self> {
+        match (action, rest) {
+            ("_mapping" | "_mappings", []) => Some(Self::Mapping { index }),
+            ("_settings", []) => Some(Self::Settings { index }),
+            ("_field_caps", []) => Some(Self::FieldCaps { index }),
+            ("_count", []) => Some(Self::Count { index }),
+            ("_search", []) => Some(Self::Search { index }),
+            ("_msearch", []) => Some(Self::MultiSearch { index }),
+            ("_bulk", []) => Some(Self::Bulk { index }),
+            ("_refresh", []) => Some(Self::Refresh { index }),
+            ("_flush" | "_forcemerge", []) => Some(Self::Flush { index }),
+            ("_doc", []) => index.map(|index| Self::Document { index }),
+            ("_doc", [id]) => index.map(|index| Self::DocumentId {
+                index,
+                id: (*id).into(),
+            }),
+            ("_create", [id]) => index.map(|index| Self::Create {
+                index,
+                id: (*id).into(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// The methods that it takes, in the order that an error message lists them.
+    pub(super) fn methods(&self) -> &'static [Method] {
+        use Method as M;
+        match self {
+            Self::Root => &[M::Get, M::Head],
+            Self::ClusterHealth { .. } | Self::Nodes | Self::CatIndices => &[M::Get, M::Head],
+            Self::ClusterSettings => &[M::Get],
+            Self::License | Self::Absent => &[M::Get, M::Head],
+            Self::Index { .. } => &[M::Get, M::Head, M::Put, M::Delete],
+            Self::Mapping { index: Some(_) } => &[M::Get, M::Put, M::Post],
+            Self::Mapping { index: None } | Self::Settings { .. } => &[M::Get],
+            Self::FieldCaps { .. } | Self::Count { .. } => &[M::Get, M::Post],
+            Self::Search { .. } | Self::MultiSearch { .. } => &[M::Get, M::Post],
+            Self::Bulk { .. } => &[M::Post, M::Put],
+            Self::Document { .. } => &[M::Post],
+            Self::DocumentId { .. } | Self::Create { .. } => &[M::Post, M::Put],
+            Self::Refresh { .. } | Self::Flush { .. } => &[M::Get, M::Post],
+            Self::Templates => &[M::Get],
+            Self::Template { .. } => &[M::Get, M::Head, M::Put, M::Post, M::Delete],
+        }
+    }
+
+    /// Whether it writes or waits for writes. Such calls have threads of their own, so that
+    /// searches never keep a write from its acknowledgement.
+    pub(super) fn is_write(&self, method: Method) -> bool {
+        match self {
+            Self::Bulk { .. }
+            | Self::Document { .. }
+            | Self::DocumentId { .. }
+            | Self::Create { .. }
+            | Self::Refresh { .. }
+            | Self::Flush { .. } => true,
+            Self::Index { .. } | Self::Mapping { .. } | Self::Template { .. } => {
+                !matches!(method, Method::Get | Method::Head)
+            }
+            Self::Root
+            | Self::ClusterHealth { .. }
+            | Self::ClusterSettings
+            | Self::Nodes
+            | Self::License
+            | Self::Absent
+            | Self::CatIndices
+            | Self::Settings { .. }
+            | Self::FieldCaps { .. }
+            | Self::Count { .. }
+            | Self::Search { .. }
+            | Self::MultiSearch { .. }
+            | Self::Templates => false,
+        }
+    }
+}
+
+/// `%41` becomes `A`; what is no valid escape stays as it is.
+pub(super) fn percent_decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped = match tail {
+            [high, low, ..] if *first == b'%' => hex(*high).zip(hex(*low)),
+            _ => None,
+        };
+        match escaped {
+            Some((high, low)) => {
+                bytes.push(high << 4 | low);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_name_endpoints() {
+        let check =
+            |path: &str, wanted: Option<Endpoint>| assert_eq!(Endpoint::parse(path), wanted);
+        check("/", Some(Endpoint::Root));
+        check("//_search/", Some(Endpoint::Search { index: None }));
+        check(
+            "/a,b*/_search",
+            Some(Endpoint::Search {
+                index: Some("a,b*".into()),
+            }),
+        );
+        check(
+            "/_all/_count",
+            Some(Endpoint::Count {
+                index: Some("_all".into()),
+            }),
+        );
+        check(
+            "/%61%2Cb",
+            Some(Endpoint::Index {
+                index: "a,b".into(),
+            }),
+        );
+        check(
+            "/a/_doc/x%2Fy",
+            Some(Endpoint::DocumentId {
+                index: "a".into(),
+                id: "x/y".into(),
+            }),
+        );
+        check("/_doc/1", None);
+        check("/a/_nothing", None);
+        check("/_nothing", None);
+    }
+
+    #[test]
+    fn broken_escapes_stay() {
+        assert_eq!(percent_decode("100%"), "100%");
+        assert_eq!(percent_decode("%zz%4"), "%zz%4");
+        assert_eq!(percent_decode("%ff"), "\u{fffd}");
+    }
+}

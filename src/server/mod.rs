@@ -1,0 +1,207 @@
+//! Sockets: the only place with a runtime. It frames, bounds, forwards and stops.
+
+mod http;
+mod kafka;
+mod listen;
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::db::Db;
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::{ELASTIC_VERSION, HTTP_ADDRESS, KAFKA_ADDRESS, Settings};
+
+/// Threads of the runtime. They frame bytes; whatever computes or waits for a disk runs elsewhere.
+const RUNTIME_THREADS: usize = 2;
+/// How long connections may take to end once the server stops.
+const STOP_WAIT_MAX: Duration = Duration::from_secs(6);
+
+/// Where a server listens and what it tells its clients.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// Where HTTP listens; port 0 takes a free one.
+    pub http: String,
+    /// Where Kafka clients are awaited; port 0 takes a free one.
+    pub kafka: String,
+    /// HOST or HOST:PORT that Kafka clients are told to connect to; `None`: where it listens.
+    pub kafka_advertised: Option<String>,
+    /// Elasticsearch version shown to clients.
+    pub elastic_version: String,
+    /// Threads that answer searches.
+    pub search_threads: usize,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, Into::into);
+        Self {
+            http: HTTP_ADDRESS.into(),
+            kafka: KAFKA_ADDRESS.into(),
+            kafka_advertised: None,
+            elastic_version: ELASTIC_VERSION.into(),
+            search_threads: cores.max(2),
+        }
+    }
+}
+
+impl From<&Settings> for ServerOptions {
+    fn from(settings: &Settings) -> Self {
+        let default = Self::default();
+        Self {
+            http: settings.http.clone().unwrap_or(default.http),
+            kafka: settings.kafka.clone().unwrap_or(default.kafka),
+            kafka_advertised: settings.kafka_advertised.clone(),
+            elastic_version: settings
+                .elastic_version
+                .clone()
+                .unwrap_or(default.elastic_version),
+            search_threads: settings
+                .search_threads
+                .unwrap_or(default.search_threads)
+                .max(1),
+        }
+    }
+}
+
+/// Both ports, taken but not answered yet: clients wait until [`Server::start`].
+#[derive(Debug)]
+pub struct Ports {
+    http: TcpListener,
+    kafka: TcpListener,
+}
+
+impl Ports {
+    /// Takes both ports.
+    ///
+    /// # Errors
+    /// When an address is none, or is taken.
+    pub fn take(options: &ServerOptions) -> Result<Self> {
+        let http = listen::bind("HTTP", &options.http)?;
+        let kafka = listen::bind("Kafka", &options.kafka)?;
+        Ok(Self { http, kafka })
+    }
+}
+
+/// Both ports of a store, open until [`Server::stop`].
+#[derive(Debug)]
+pub struct Server {
+    runtime: Runtime,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    http_address: SocketAddr,
+    kafka_address: SocketAddr,
+}
+
+/// Why [`Server::wait`] returned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// SIGTERM or SIGINT came.
+    Signal,
+    /// The store stopped after this failure.
+    Failure(String),
+}
+
+impl Server {
+    /// Answers on both ports for `db`.
+    ///
+    /// # Errors
+    /// When the advertised address makes no sense, or the machine gives no threads.
+    pub fn start(db: &Db, ports: Ports, options: &ServerOptions) -> Result<Self> {
+        let internal = |error: std::io::Error| Error::caused(ErrorKind::Internal, error);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(RUNTIME_THREADS)
+            .thread_name("sockets")
+            .enable_all()
+            .build()
+            .map_err(internal)?;
+        let http_address = ports.http.local_addr().map_err(internal)?;
+        let kafka_address = ports.kafka.local_addr().map_err(internal)?;
+        let advertised = listen::advertised(options.kafka_advertised.as_deref(), kafka_address)?;
+
+        let (stop, stopped) = watch::channel(false);
+        let edge = http::Edge::new(db.clone(), &options.elastic_version);
+        let desk = http::Http::new(edge, options.search_threads).map_err(internal)?;
+        let broker = db.broker(&advertised.host, advertised.port);
+        let tasks = runtime.block_on(async {
+            let http = tokio::net::TcpListener::from_std(ports.http)?;
+            let kafka = tokio::net::TcpListener::from_std(ports.kafka)?;
+            Ok(vec![
+                tokio::spawn(http::serve(desk, http, stopped.clone())),
+                tokio::spawn(kafka::serve(broker, kafka, stopped)),
+            ])
+        });
+        let tasks = tasks.map_err(internal)?;
+        Ok(Self {
+            runtime,
+            stop,
+            tasks,
+            http_address,
+            kafka_address,
+        })
+    }
+
+    /// Where HTTP listens.
+    #[must_use]
+    pub fn http_address(&self) -> SocketAddr {
+        self.http_address
+    }
+
+    /// Where Kafka clients are awaited.
+    #[must_use]
+    pub fn kafka_address(&self) -> SocketAddr {
+        self.kafka_address
+    }
+
+    /// Waits for SIGTERM, SIGINT or the failure of `db`.
+    ///
+    /// # Errors
+    /// When signals cannot be awaited.
+    pub fn wait(&self, db: &Db) -> Result<Stop> {
+        let (failed, mut failure) = watch::channel(None);
+        db.on_failure(move |message| {
+            failed.send_replace(Some(message.to_owned()));
+        });
+        self.runtime.block_on(async {
+            let internal = |error| Error::caused(ErrorKind::Internal, error);
+            let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
+            let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
+            tokio::select! {
+                _ = terminate.recv() => Ok(Stop::Signal),
+                _ = interrupt.recv() => Ok(Stop::Signal),
+                message = failure.wait_for(Option::is_some) => {
+                    let message = message.ok().and_then(|message| message.clone());
+                    Ok(Stop::Failure(message.unwrap_or_default()))
+                }
+            }
+        })
+    }
+
+    /// Takes no new connection, lets requests under way end, and closes the ports.
+    pub fn stop(self) {
+        self.stop.send_replace(true);
+        self.runtime.block_on(async {
+            let ended = tokio::time::timeout(STOP_WAIT_MAX, async {
+                for task in self.tasks {
+                    if let Err(error) = task.await {
+                        tracing::error!(%error, "a listener ended badly");
+                    }
+                }
+            });
+            if ended.await.is_err() {
+                tracing::warn!("connections are cut off");
+            }
+        });
+        self.runtime.shutdown_background();
+    }
+}
+
+/// Answers one request of the HTTP interface without a port: status and body.
+#[must_use]
+pub fn ask(db: &Db, method: &str, uri: &str, body: &[u8]) -> (u16, Vec<u8>) {
+    http::Edge::new(db.clone(), ELASTIC_VERSION).ask(method, uri, body)
+}
