@@ -1,8 +1,11 @@
 //! Everything that is tested from outside, in one binary.
 
 mod acceptance;
+mod commands;
+mod hostile;
 mod layering;
 mod replay;
 mod server;
 mod sources;
 mod tidy;
+mod writes;

@@ -1,0 +1,130 @@
+//! Bytes that no client would send: a protocol error or a closed connection, and others go on.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::server::Server;
+
+/// Resident memory that no garbage may push the server beyond.
+const MEMORY_MAX_KIB: u64 = 500 << 10;
+
+/// Sends bytes, says that there are no more, and reads what comes until the connection ends.
+fn send(server: &Server, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(server.http).expect("the server accepts");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .expect("a valid time");
+    // The server may close before all is sent: that is one of the right answers.
+    let _ = stream.write_all(bytes);
+    let _ = stream.shutdown(Shutdown::Write);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn request(method: &str, path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n"
+    );
+    [head.as_bytes(), body].concat()
+}
+
+fn memory_kib(server: &Server) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid()));
+    let status = status.expect("a running process has a status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let words = line.and_then(|line| line.split_whitespace().next());
+    words
+        .and_then(|number| number.parse().ok())
+        .expect("VmHWM is a number of KiB")
+}
+
+#[test]
+fn hostile_bytes_are_refused_and_others_go_on() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let server = Server::start(folder.path());
+    server.ok("POST", "/logs/_doc?refresh=true", r#"{"n": 1}"#);
+
+    send(&server, b"");
+    send(&server, &[0; 4096]);
+    send(&server, b"GET / HTTP/9.9\r\n\r\n");
+    send(
+        &server,
+        &[b"GET /".as_slice(), &[b'a'; 1 << 20], b" HTTP/1.1\r\n\r\n"].concat(),
+    );
+    let lie = b"POST /_bulk HTTP/1.1\r\nhost: x\r\ncontent-length: 1073741824\r\n\r\nx";
+    assert!(send(&server, lie).starts_with("HTTP/1.1 413"));
+    let negative = b"POST /_bulk HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\nx";
+    assert!(send(&server, negative).starts_with("HTTP/1.1 400"));
+
+    let deep = [b"{\"query\":".as_slice(), &b"[".repeat(4 << 20)].concat();
+    let check = |bytes: Vec<u8>, status: &str| {
+        let answer = send(&server, &bytes);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer:.300}"
+        );
+        assert!(
+            answer.contains("x-elastic-product: Elasticsearch"),
+            "{answer:.300}"
+        );
+    };
+    check(request("POST", "/logs/_search", "", &deep), "400");
+    check(
+        request("POST", "/logs/_search", "", b"{\"size\": 1e999}"),
+        "400",
+    );
+    check(request("POST", "/logs/_doc", "", &deep), "4");
+    check(request("POST", "/logs/_search", "", b"\xff\xfe"), "400");
+    let buckets = br#"{"size":0,"aggs":{"a":{"date_histogram":{"field":"@timestamp","fixed_interval":"1ms","extended_bounds":{"min":0,"max":9000000000000}}}}}"#;
+    check(request("POST", "/logs/_search", "", buckets), "");
+    check(request("GET", "/%00%ff/_nothing", "", b""), "400");
+    check(request("PATCH", "/logs", "", b""), "405");
+    check(
+        request(
+            "POST",
+            "/logs/_search",
+            "content-type: image/png\r\n",
+            b"{}",
+        ),
+        "406",
+    );
+    check(
+        request("POST", "/logs/_search", "content-encoding: gzip\r\n", b"{}"),
+        "400",
+    );
+    check(
+        request("POST", "/_bulk", "", b"{\"index\":{\"_index\":\"a\"}}"),
+        "400",
+    );
+
+    assert_eq!(server.ok("GET", "/logs/_count", "")["count"], 1);
+    let memory = memory_kib(&server);
+    assert!(memory < MEMORY_MAX_KIB, "{memory} KiB");
+}
+
+#[test]
+fn stalled_clients_keep_nobody_waiting() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let server = Server::start(folder.path());
+    let stalled: Vec<TcpStream> = (0..200)
+        .map(|number| {
+            let mut stream = TcpStream::connect(server.http).expect("the server accepts");
+            let begun: &[u8] = match number % 3 {
+                0 => b"",
+                1 => b"POST /_bulk HT",
+                _ => b"POST /_bulk HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{",
+            };
+            stream.write_all(begun).expect("the server reads");
+            stream
+        })
+        .collect();
+    server.ok("POST", "/logs/_doc?refresh=true", r#"{"n": 1}"#);
+    assert_eq!(server.ok("GET", "/logs/_count", "")["count"], 1);
+    drop(stalled);
+    assert_eq!(server.terminate().code(), Some(0));
+}
