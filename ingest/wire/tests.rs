@@ -355,7 +355,10 @@ proptest! {
     #[test]
     fn random_bodies_are_read_or_refused(
         (api, version) in any_version(),
-        body in prop::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(0xff), any::<u8>()], 0..200),
+        body in prop::collection::vec(
+            prop_oneof![Just(0_u8), Just(1), Just(0xff), any::<u8>()],
+            0..200,
+        ),
     ) {
         let mut frame = header(api, version);
         frame.put_slice(&body);
