@@ -429,38 +429,40 @@ fn values_fit_their_fields() {
     );
 }
 
+const BROKEN_DOCUMENTS: &str = r#"
+{"a":5}
+{"a":{"b":{"c":1}}}
+{"a":{"b":1,"b":2}}
+{"new":1,"new":2}
+{"new":{"x":1,"x":2}}
+{"new":1,"a":{"b":"not a number"}}
+{"":1}
+{".":1}
+{"a.":1}
+{"x..y":1}
+{"_id":"1"}
+{"day":"2024-01-01","n":1}
+{"day":"someday","n":2}
+{"n":[3,{"x":4}]}
+{"mixed":[3,{"x":4}]}
+{"n.x":4}
+{"open":
+[1,2]
+17
+null
+"text"
+{"number":1e999}
+{"number":NaN}
+{} {}
+
+{"a":{"b":7}}
+"#;
+
 #[test]
 fn what_cannot_be_a_row_is_rejected() {
     check(
         &topic(&json!({"a.b": {"field_type": "long"}})),
-        r#"
-        {"a":5}
-        {"a":{"b":{"c":1}}}
-        {"a":{"b":1,"b":2}}
-        {"new":1,"new":2}
-        {"new":{"x":1,"x":2}}
-        {"new":1,"a":{"b":"not a number"}}
-        {"":1}
-        {".":1}
-        {"a.":1}
-        {"x..y":1}
-        {"_id":"1"}
-        {"day":"2024-01-01","n":1}
-        {"day":"someday","n":2}
-        {"n":[3,{"x":4}]}
-        {"mixed":[3,{"x":4}]}
-        {"n.x":4}
-        {"open":
-        [1,2]
-        17
-        null
-        "text"
-        {"number":1e999}
-        {"number":NaN}
-        {} {}
-
-        {"a":{"b":7}}
-        "#,
+        BROKEN_DOCUMENTS,
         expect![[r#"
             times [1011, 1025]
             a.b Integer [ | 7]
