@@ -1,6 +1,6 @@
 //! Power cuts, dead processes and failing disks at any moment.
 
-use super::world::World;
+use super::world::{Step, World};
 use crate::disk::Fault;
 
 /// Crashes of the random test.
@@ -12,6 +12,7 @@ const CRASHES_PER_STORE: u64 = 8;
 /// Runs one store through crashes; `seed` decides everything.
 fn crash_repeatedly(seed: u64) {
     let mut world = World::new(seed);
+    world.reopen(world.disk.clone()).unwrap();
     for _ in 0..CRASHES_PER_STORE {
         live_and_die(&mut world);
     }
@@ -33,11 +34,7 @@ fn live_and_die(world: &mut World) {
     for _ in 0..steps {
         if let Err(error) = world.step() {
             assert!(fault.is_some(), "without a fault: {error}");
-            if world
-                .store
-                .as_ref()
-                .is_none_or(|store| store.check().is_err())
-            {
+            if !world.is_alive() {
                 break;
             }
         }
@@ -46,7 +43,7 @@ fn live_and_die(world: &mut World) {
     let is_fault_over = fault.is_none() || world.disk.operation_count() > at;
     let may_die_alone = fault != Some(Fault::PowerCut) && is_fault_over;
     let seed = world.random().number();
-    let mut disk = match may_die_alone && seed % 2 == 0 {
+    let mut disk = match may_die_alone && seed.is_multiple_of(2) {
         true => world.disk.clone(),
         false => world.disk.crash(seed),
     };
@@ -69,13 +66,13 @@ fn live_and_die(world: &mut World) {
     }
 }
 
-/// Says which seed fails.
+/// Says which seed or operation fails.
 struct Named(u64);
 
 impl Drop for Named {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("seed {}", self.0);
+            eprintln!("seed or operation {}", self.0);
         }
     }
 }
@@ -85,5 +82,78 @@ fn ten_thousand_crashes_lose_nothing_and_double_nothing() {
     for seed in 0..CRASHES / CRASHES_PER_STORE {
         let _named = Named(seed);
         crash_repeatedly(seed);
+    }
+}
+
+/// A small life in which everything happens.
+const LIFE: [Step; 26] = [
+    Step::CreateTopic,
+    Step::Produce,
+    Step::ProduceIdempotent,
+    Step::Produce,
+    Step::Publish,
+    Step::PutTemplate,
+    Step::Seal,
+    Step::ProduceIdempotent,
+    Step::Publish,
+    Step::Checkpoint,
+    Step::Produce,
+    Step::CreateTopic,
+    Step::Produce,
+    Step::Publish,
+    Step::Publish,
+    Step::Seal,
+    Step::Seal,
+    Step::ProduceIdempotent,
+    Step::DeleteTopic,
+    Step::Commit,
+    Step::Checkpoint,
+    Step::PutTemplate,
+    Step::Produce,
+    Step::Restart,
+    Step::Produce,
+    Step::Commit,
+];
+
+/// Lives until `fault` at operation `at` of the disk, which counts from an empty one, and goes on
+/// from what `crash_seed` leaves. Returns how many operations that life took.
+fn die_at(at: u64, fault: Fault, crash_seed: u64) -> u64 {
+    let mut world = World::new(7);
+    world.disk.inject(at, fault);
+    let opened = world.reopen(world.disk.clone());
+    if opened.is_ok() {
+        for step in LIFE {
+            let result = world.take(step);
+            let is_hit = world.disk.operation_count() > at;
+            assert!(
+                result.is_ok() || is_hit,
+                "without a fault: {}",
+                result.unwrap_err()
+            );
+            if !world.is_alive() {
+                break;
+            }
+        }
+    }
+    let operations = world.disk.operation_count();
+    let left = world.disk.crash(crash_seed);
+    if let Err(error) = world.reopen(left) {
+        panic!("what a crash left does not open: {error}");
+    }
+    world.check_rows();
+    operations
+}
+
+#[test]
+fn a_crash_at_each_operation_loses_nothing_and_doubles_nothing() {
+    let operations = die_at(u64::MAX, Fault::PowerCut, 0);
+    assert!(operations > 100, "{operations} operations are no life");
+    for fault in [Fault::PowerCut, Fault::InputOutput, Fault::Full] {
+        for at in 0..operations {
+            for crash_seed in 0..4 {
+                let _named = Named(at);
+                die_at(at, fault, crash_seed);
+            }
+        }
     }
 }

@@ -39,6 +39,21 @@ impl Random {
     }
 }
 
+/// What can be done to a store.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Step {
+    Produce,
+    ProduceIdempotent,
+    PutTemplate,
+    CreateTopic,
+    DeleteTopic,
+    Publish,
+    Seal,
+    Commit,
+    Checkpoint,
+    Restart,
+}
+
 /// A batch that was staged.
 #[derive(Debug, Clone)]
 struct Sent {
@@ -81,7 +96,6 @@ pub(super) struct World {
     producers: Vec<Producer>,
     templates: BTreeMap<String, Possible>,
     producer_ids: i64,
-    pub(super) restarts: u32,
 }
 
 /// Small files, so that they roll; small staging, so that it fills.
@@ -98,12 +112,11 @@ pub(super) fn options() -> StoreOptions {
 }
 
 impl World {
+    /// A world before anything: its store is not open yet.
     pub(super) fn new(seed: u64) -> Self {
-        let disk = FaultyDisk::new();
-        let (store, _) = open(disk.clone(), options());
         Self {
-            disk,
-            store: Some(store),
+            disk: FaultyDisk::new(),
+            store: None,
             random: Random::new(seed),
             counter: 0,
             topics: Vec::new(),
@@ -111,7 +124,6 @@ impl World {
             producers: Vec::new(),
             templates: BTreeMap::new(),
             producer_ids: 0,
-            restarts: 0,
         }
     }
 
@@ -125,17 +137,34 @@ impl World {
 
     /// Does something at random.
     pub(super) fn step(&mut self) -> Result<(), StoreError> {
-        let result = match self.random.below(100) {
-            0..40 => self.produce(),
-            40..55 => self.produce_idempotent(),
-            55..60 => self.put_template(),
-            60..64 => self.create_topic(),
-            64..66 => self.delete_topic(),
-            66..80 => self.publish(),
-            80..88 => self.seal(),
-            88..92 => self.store().commit().map(drop),
-            92..97 => self.store().checkpoint(),
-            _ => self.restart_in_order(),
+        let step = match self.random.below(100) {
+            0..40 => Step::Produce,
+            40..55 => Step::ProduceIdempotent,
+            55..60 => Step::PutTemplate,
+            60..64 => Step::CreateTopic,
+            64..66 => Step::DeleteTopic,
+            66..80 => Step::Publish,
+            80..88 => Step::Seal,
+            88..92 => Step::Commit,
+            92..97 => Step::Checkpoint,
+            _ => Step::Restart,
+        };
+        self.take(step)
+    }
+
+    /// Does `step` with something at random.
+    pub(super) fn take(&mut self, step: Step) -> Result<(), StoreError> {
+        let result = match step {
+            Step::Produce => self.produce(),
+            Step::ProduceIdempotent => self.produce_idempotent(),
+            Step::PutTemplate => self.put_template(),
+            Step::CreateTopic => self.create_topic(),
+            Step::DeleteTopic => self.delete_topic(),
+            Step::Publish => self.publish(),
+            Step::Seal => self.seal(),
+            Step::Commit => self.store().commit().map(drop),
+            Step::Checkpoint => self.store().checkpoint(),
+            Step::Restart => self.restart_in_order(),
         };
         self.learn();
         result
@@ -410,13 +439,18 @@ impl World {
         Ok(())
     }
 
+    /// Whether the store still works.
+    pub(super) fn is_alive(&self) -> bool {
+        let store = self.store.as_ref();
+        store.is_some_and(|store| store.check().is_ok())
+    }
+
     /// Opens what a crash left, and checks it against all that is known.
     pub(super) fn reopen(&mut self, disk: FaultyDisk) -> Result<(), StoreError> {
         self.disk = disk;
         self.store = None;
         let (store, _) = try_open(self.disk.clone(), options())?;
         self.store = Some(store);
-        self.restarts += 1;
         self.settle();
         Ok(())
     }
