@@ -3,12 +3,12 @@
 //! Rows are compared with records by digest, one window of a partition's offsets at a time, so
 //! that memory is bounded and both sides are read in their own order.
 
+use super::Store;
 use super::files::{open_segment, segment_file};
-use super::{ReadError, Store};
 use crate::catalog::{SegmentMeta, TopicState};
 use crate::disk::FilePath;
-use crate::log::{BatchError, Batches, DecompressionBuffer};
-use crate::model::{Offset, OffsetRange, Partition, TopicName};
+use crate::log::{BatchHeader, Batches, DecompressionBuffer};
+use crate::model::{LeaderEpoch, Offset, OffsetRange, Partition, TopicName};
 use crate::segment::{ContentHash, RowSource, SegmentError};
 
 /// Records of a partition that are compared at once.
@@ -209,21 +209,37 @@ impl Store {
         let mut records = 0;
         let mut next = window.range.start();
         while next < window.range.end() {
-            let bytes = self.read(partition, next, READ_BYTES);
-            for batch in Batches::new(bytes.map_err(|error: ReadError| error.to_string())?) {
+            let from = next;
+            let bytes = self.read(partition, from, READ_BYTES);
+            for batch in Batches::new(bytes.map_err(|error| error.to_string())?) {
                 let batch = batch.map_err(|error| error.to_string())?;
-                if batch.header().base_offset > next {
-                    return Err(format!("no batch holds offset {next}"));
-                }
+                self.check_header(batch.header(), next)?;
                 next = batch.header().next_offset();
                 let parsed = batch.records(&mut scratch);
                 for record in parsed.map_err(|error| error.to_string())? {
-                    let record = record.map_err(|error: BatchError| error.to_string())?;
+                    let record = record.map_err(|error| error.to_string())?;
                     records += u64::from(window.note(record.offset, record.value));
                 }
             }
+            if next == from {
+                return Err(format!("no batch holds offset {next}"));
+            }
         }
         Ok(records)
+    }
+
+    /// Checks the two fields that a batch's checksum does not cover. `next` is the offset that
+    /// the batch must hold.
+    fn check_header(&self, header: &BatchHeader, next: Offset) -> Result<(), String> {
+        let (base, epoch) = (header.base_offset, header.leader_epoch);
+        if !OffsetRange::new(base, header.next_offset()).contains(next) {
+            return Err(format!("a batch says offset {base} where {next} belongs"));
+        }
+        if epoch > self.epoch || epoch < LeaderEpoch::default() {
+            let LeaderEpoch(epoch) = epoch;
+            return Err(format!("the batch at offset {base} has epoch {epoch}"));
+        }
+        Ok(())
     }
 }
 

@@ -132,18 +132,16 @@ pub(super) fn materialize(
     max: usize,
 ) -> Result<usize, StoreError> {
     let from = store.materialized(partition);
-    let mut fresh = records(store, partition);
+    let mut fresh = try_records(store, partition).map_err(|error| match error {
+        ReadError::Log { partition, source } => StoreError::Log { partition, source },
+        other => panic!("{other}"),
+    })?;
     fresh.retain(|(offset, _)| *offset >= from.0);
     fresh.truncate(max);
     let next = Offset(from.0 + fresh.len() as u64);
     let rows = rows(partition, &fresh);
-    store.publish(
-        partition.topic,
-        rows,
-        &[(partition.id, next)],
-        Vec::new(),
-        0,
-    )?;
+    let next = [(partition.id, next)];
+    store.publish(partition.topic, rows, &next, Vec::new(), 0)?;
     Ok(fresh.len())
 }
 

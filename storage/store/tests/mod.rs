@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics fails")]
 
 mod basic;
+mod concurrent;
 mod crash;
 mod fixture;
+mod rows;
+mod trouble;
 mod world;

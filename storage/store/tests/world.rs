@@ -506,6 +506,15 @@ impl World {
             self.topics.len(),
             "a deleted topic is back"
         );
+        for state in catalog.topics() {
+            let folder = FilePath::parse(&format!("segments/{}", state.topic.id.0)).unwrap();
+            let files = self.disk.list(&folder).unwrap();
+            let mut found: Vec<_> = files.iter().map(FilePath::name).collect();
+            let mut known: Vec<_> = state.segments.iter().map(|meta| &*meta.file).collect();
+            found.sort_unstable();
+            known.sort_unstable();
+            assert_eq!(found, known, "segment files that no edit names");
+        }
         for root in ["log", "segments"] {
             let root = FilePath::parse(root).unwrap();
             for folder in self.disk.list_directories(&root).unwrap() {

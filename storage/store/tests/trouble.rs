@@ -1,0 +1,186 @@
+//! Limits, retries and disks that fail.
+
+use super::fixture::*;
+use crate::catalog::{CatalogChange, Edit};
+use crate::disk::{Disk, Fault, FaultyDisk, FilePath, MemoryDisk};
+use crate::log::{ProducerStamp, SequenceError};
+use crate::model::Offset;
+use crate::store::{ReadError, StageError, StoreError, StoreOptions};
+
+#[test]
+fn a_failed_sync_stops_the_store_and_says_so() {
+    let disk = FaultyDisk::new();
+    let (store, _) = open(disk.clone(), StoreOptions::default());
+    let topic = create_topic(&store, "t", 1).unwrap();
+    let first = partition(topic, 0);
+    let staged = store.stage_batch(first, batch(&["a"], None), 0).unwrap();
+    // A commit appends to the journal, then syncs it.
+    disk.inject(disk.operation_count() + 1, Fault::InputOutput);
+    let error = store.wait_durable(staged.lsn).unwrap_err().to_string();
+    assert!(error.contains("could not sync journal file"), "{error}");
+    assert!(error.contains("restart it"), "{error}");
+    let again = store
+        .stage_batch(first, batch(&["b"], None), 0)
+        .unwrap_err();
+    assert_eq!(again.to_string(), error);
+    assert_eq!(store.commit().unwrap_err().to_string(), error);
+    assert_eq!(store.checkpoint().unwrap_err().to_string(), error);
+    assert_eq!(store.seal(topic).unwrap_err().to_string(), error);
+    assert_eq!(store.close().unwrap_err().to_string(), error);
+    // What was visible still is.
+    assert_eq!(store.log_bounds(first).unwrap().high_watermark, Offset(0));
+}
+
+#[test]
+fn staging_too_much_commits_first() {
+    let options = StoreOptions {
+        staged_bytes_max: 1000,
+        ..StoreOptions::default()
+    };
+    let (store, _) = open(MemoryDisk::new(), options);
+    let topic = create_topic(&store, "t", 1).unwrap();
+    let first = partition(topic, 0);
+    let value = "x".repeat(400);
+    let mut last = store.durable();
+    for _ in 0..10 {
+        let staged = store.stage_batch(first, batch(&[&value], None), 0).unwrap();
+        assert!(staged.lsn.0 - store.durable().0 <= 2);
+        last = staged.lsn;
+    }
+    store.wait_durable(last).unwrap();
+    let large = batch(&["x".repeat(2000)], None);
+    let refused = store.stage_batch(first, large, 0);
+    assert!(matches!(
+        refused,
+        Err(StageError::TooLarge { max: 1000, .. })
+    ));
+}
+
+#[test]
+fn a_repeated_batch_gets_its_first_offset() {
+    let disk = MemoryDisk::new();
+    let (store, _) = open(disk.clone(), StoreOptions::default());
+    let topic = create_topic(&store, "t", 1).unwrap();
+    let first = partition(topic, 0);
+    let stamped = |base_sequence, value| {
+        let stamp = ProducerStamp {
+            producer_id: 5,
+            producer_epoch: 0,
+            base_sequence,
+        };
+        batch(&[value], Some(stamp))
+    };
+    store
+        .stage_batch(first, batch(&["plain"], None), 0)
+        .unwrap();
+    let once = store.stage_batch(first, stamped(0, "a"), 0).unwrap();
+    assert_eq!((once.base, once.is_duplicate), (Offset(1), false));
+    // While the first copy is staged, and when it is durable.
+    let twice = store.stage_batch(first, stamped(0, "a"), 0).unwrap();
+    assert_eq!((twice.base, twice.is_duplicate), (Offset(1), true));
+    store.wait_durable(twice.lsn).unwrap();
+    assert!(store.durable() >= once.lsn);
+    let gap = store.stage_batch(first, stamped(2, "c"), 0);
+    let expected = SequenceError::OutOfOrder {
+        producer_id: 5,
+        expected: 1,
+        found: 2,
+    };
+    assert!(matches!(gap, Err(StageError::Producer(error)) if error == expected));
+    drop(store);
+    let (store, _) = open(disk, StoreOptions::default());
+    let later = store.stage_batch(first, stamped(0, "a"), 0).unwrap();
+    assert_eq!((later.base, later.is_duplicate), (Offset(1), true));
+    let next = store.stage_batch(first, stamped(1, "b"), 0).unwrap();
+    assert_eq!((next.base, next.is_duplicate), (Offset(2), false));
+}
+
+#[test]
+fn a_topic_may_have_the_time_of_appending() {
+    let (store, _) = open(MemoryDisk::new(), StoreOptions::default());
+    let topic = create_topic(&store, "t", 1).unwrap();
+    let first = partition(topic, 0);
+    let append = |now_ms| {
+        let staged = store
+            .stage_batch(first, batch(&["a"], None), now_ms)
+            .unwrap();
+        store.wait_durable(staged.lsn).unwrap();
+        staged.append_time_ms
+    };
+    assert_eq!(append(5000), None);
+    let edit = Edit::of(CatalogChange::ChangeConfig {
+        topic,
+        config: [("message.timestamp.type".into(), "LogAppendTime".into())].into(),
+        settings: [].into(),
+    });
+    let lsn = store.stage_edit::<StoreError>(|_| Ok(edit)).unwrap();
+    store.wait_durable(lsn).unwrap();
+    assert_eq!(append(7000), Some(7000));
+    let found = store.offset_at_time(first, 1001).unwrap().unwrap();
+    assert_eq!((found.offset, found.timestamp_ms), (Offset(1), 7000));
+    assert_eq!(store.max_timestamp(first).unwrap(), Some(found));
+    assert_eq!(store.offset_at_time(first, 7001).unwrap(), None);
+}
+
+#[test]
+fn reads_stay_between_the_ends() {
+    let (store, _) = open(MemoryDisk::new(), StoreOptions::default());
+    let topic = create_topic(&store, "t", 1).unwrap();
+    let first = partition(topic, 0);
+    let read = |partition, from| store.read(partition, Offset(from), 100);
+    assert!(read(first, 0).unwrap().is_empty());
+    assert!(matches!(read(first, 1), Err(ReadError::OutOfRange { .. })));
+    let other = partition(topic, 1);
+    assert!(matches!(
+        read(other, 0),
+        Err(ReadError::UnknownPartition(_))
+    ));
+    let staged = store.stage_batch(other, batch(&["a"], None), 0);
+    assert!(matches!(staged, Err(StageError::UnknownPartition(_))));
+}
+
+#[test]
+fn an_edit_sees_the_edits_staged_before_it() {
+    let (store, _) = open(MemoryDisk::new(), StoreOptions::default());
+    let create = |name: &str| {
+        store.stage_edit::<StoreError>(|catalog| {
+            Ok(Edit::of(CatalogChange::CreateTopic(topic(
+                catalog, name, 1,
+            ))))
+        })
+    };
+    create("a").unwrap();
+    assert!(matches!(create("a"), Err(StoreError::Edit(_))));
+    let lsn = create("b").unwrap();
+    assert_eq!(store.catalog().topics().len(), 0);
+    store.wait_durable(lsn).unwrap();
+    assert_eq!(store.catalog().topics().len(), 2);
+    let nothing = store.stage_edit::<StoreError>(|_| Ok(Edit { changes: vec![] }));
+    assert_eq!(nothing.unwrap(), lsn);
+}
+
+#[test]
+fn files_that_are_gone_are_missed() {
+    for folder in ["log/journal", "log/1-0", "segments/1", "catalog"] {
+        let disk = MemoryDisk::new();
+        let (store, _) = open(disk.clone(), StoreOptions::default());
+        let topic = create_topic(&store, "t", 1).unwrap();
+        let staged = store.stage_batch(partition(topic, 0), batch(&["a"], None), 0);
+        store.wait_durable(staged.unwrap().lsn).unwrap();
+        materialize(&store, partition(topic, 0), 1).unwrap();
+        store.seal(topic).unwrap();
+        store.checkpoint().unwrap();
+        // The journal goes on behind the checkpoint.
+        create_topic(&store, "u", 1).unwrap();
+        drop(store);
+        for file in disk.list(&FilePath::parse(folder).unwrap()).unwrap() {
+            disk.remove(&file).unwrap();
+        }
+        let result = try_open(disk.clone(), StoreOptions::default());
+        match folder {
+            // The journal still starts at its first position: all of it is replayed.
+            "catalog" => assert_eq!(result.unwrap().0.catalog().topics().len(), 2),
+            _ => assert!(result.is_err(), "{folder}"),
+        }
+    }
+}
