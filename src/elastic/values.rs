@@ -135,7 +135,7 @@ pub(super) fn term_value(
         | FieldType::Date
         | FieldType::DateNanos => {
             let number = number_value(context, field, value, format, &TimeZone::UTC)?;
-            // A fraction is no value of an integer field; its whole part is what Elasticsearch takes.
+            // A fraction is no value of an integer field; Elasticsearch takes its whole part.
             let whole = if number.exponent == 0 {
                 number.mantissa
             } else {

@@ -1,3 +1,5 @@
+//! What a store does on a good day.
+
 use super::fixture::*;
 use crate::disk::MemoryDisk;
 use crate::model::Offset;
