@@ -45,7 +45,7 @@ pub struct Error {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// A result whose error is [`enum@Error`].
+/// A result whose error is `Error`.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {

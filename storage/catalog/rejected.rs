@@ -10,7 +10,7 @@ use crate::model::{Offset, PartitionId};
 /// How many rejected records of a topic are remembered one by one.
 pub const REJECTED_KEPT_MAX: usize = 100;
 
-/// How many distinct reasons of a topic are counted apart; later ones count as [`OTHER_REASON`].
+/// How many distinct reasons of a topic are counted apart; later ones count as `other`.
 pub const REJECTED_REASONS_MAX: usize = 100;
 
 /// Longest reason that is kept; the rest of a longer one is cut off.
