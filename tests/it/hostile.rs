@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
 use crate::server::Server;
@@ -31,6 +33,15 @@ fn request(method: &str, path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
         "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n"
     );
     [head.as_bytes(), body].concat()
+}
+
+/// A gigabyte of zeros in a megabyte.
+fn gzip_bomb() -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    for _ in 0..1024 {
+        encoder.write_all(&[0; 1 << 20]).expect("memory takes it");
+    }
+    encoder.finish().expect("memory takes it")
 }
 
 fn memory_kib(server: &Server) -> u64 {
@@ -101,6 +112,14 @@ fn hostile_bytes_are_refused_and_others_go_on() {
         request("POST", "/_bulk", "", b"{\"index\":{\"_index\":\"a\"}}"),
         "400",
     );
+
+    // Small bodies that become large: many actions, a tree of many small values, a bomb.
+    let actions = b"{\"index\":{}}\n{}\n".repeat(1 << 20);
+    check(request("POST", "/logs/_bulk", "", &actions), "413");
+    let values = [b"{\"query\":[".as_slice(), &b"[],".repeat(2 << 20), b"1]}"].concat();
+    check(request("POST", "/logs/_search", "", &values), "400");
+    let gzip = "content-encoding: gzip\r\n";
+    check(request("POST", "/logs/_bulk", gzip, &gzip_bomb()), "413");
 
     assert_eq!(server.ok("GET", "/logs/_count", "")["count"], 1);
     let memory = memory_kib(&server);

@@ -15,6 +15,12 @@ use crate::elastic::ElasticError;
 /// much memory.
 const TREE_BYTES_MAX: usize = 8 << 20;
 
+/// Bytes that a byte of JSON may become as a tree of values.
+const TREE_BYTES_PER_BYTE: usize = 16;
+
+/// Bytes that one action of a bulk request takes until it is answered, besides its document.
+const ACTION_BYTES: usize = 512;
+
 /// A request that may go on.
 #[derive(Debug)]
 pub(super) struct Admitted {
@@ -70,6 +76,20 @@ impl Admitted {
         })
     }
 
+    /// Bytes that working on `body` may take besides the body itself.
+    pub(super) fn work_bytes(&self, body: &[u8]) -> usize {
+        let lines = || body.split(|byte| *byte == b'\n');
+        match self.endpoint {
+            Endpoint::Bulk { .. } => lines().count() / 2 * ACTION_BYTES,
+            // Searches are read one after another.
+            Endpoint::MultiSearch { .. } => {
+                lines().map(<[u8]>::len).max().unwrap_or(0) * TREE_BYTES_PER_BYTE
+            }
+            Endpoint::Document { .. } | Endpoint::DocumentId { .. } | Endpoint::Create { .. } => 0,
+            _ => body.len() * TREE_BYTES_PER_BYTE,
+        }
+    }
+
     /// The request, its body still empty.
     pub(super) fn into_request(self) -> (Endpoint, Request) {
         let Self {
@@ -110,6 +130,11 @@ pub(super) fn refused(error: BodyError) -> Reply {
             413,
             "content_too_long_exception",
             format!("entity content is too long for the limit [{limit_bytes}] bytes"),
+        ),
+        BodyError::TooComplex => ElasticError::new(
+            413,
+            "content_too_long_exception",
+            "the request has too many parts; split it",
         ),
         BodyError::Busy => return rejected("bytes of request bodies"),
         BodyError::Stalled => ElasticError::new(408, illegal, "the request body stopped coming"),

@@ -28,6 +28,8 @@ pub(super) enum BodyError {
         /// What is allowed.
         limit_bytes: usize,
     },
+    /// It is small enough, but what it becomes is not.
+    TooComplex,
     /// All requests together hold too much.
     Busy,
     /// Nothing came for too long.
@@ -113,6 +115,16 @@ impl Budget {
             bytes: bytes.freeze(),
             share,
         })
+    }
+
+    /// Takes room for what the body becomes while it is worked on.
+    pub(super) fn charge(&self, received: &mut Received, bytes: usize) -> Result<(), BodyError> {
+        let total = received.bytes.len().saturating_add(bytes);
+        if total > BODIES_BYTES_MAX {
+            // It would never fit, however long the client waited.
+            return Err(BodyError::TooComplex);
+        }
+        self.grow(&mut received.share, total)
     }
 
     /// Undoes gzip. The result is bounded like a body that came uncompressed.

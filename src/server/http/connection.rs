@@ -185,6 +185,11 @@ impl Http {
                 true => http.bodies.gunzip(received, limit_bytes),
                 false => Ok(received),
             };
+            let received = received.and_then(|mut received| {
+                let work_bytes = admitted.work_bytes(&received.bytes);
+                http.bodies.charge(&mut received, work_bytes)?;
+                Ok(received)
+            });
             let (endpoint, mut request) = admitted.into_request();
             let reply = match &received {
                 Ok(received) => {

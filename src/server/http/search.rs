@@ -7,6 +7,9 @@ use crate::elastic::{ElasticError, SearchParams, parse_msearch, render_msearch};
 use crate::error::{Error, Result};
 use crate::options::Stopwatch;
 
+/// Bytes of answers after which further searches of one request are refused.
+const ANSWERS_BYTES_MAX: usize = 100 << 20;
+
 /// `/{index}/_search`
 pub(super) fn search(edge: &Edge, request: &Request, index: &str) -> Result<Reply> {
     let params = params(request)?;
@@ -30,9 +33,13 @@ pub(super) fn multi_search(edge: &Edge, request: &Request, index: Option<&str>) 
     let watch = Stopwatch::start();
     let shared = params(request)?;
     let items = parse_msearch(&request.body, index)?;
+    let mut bytes = 0;
     let answers: Vec<Result<Vec<u8>, ElasticError>> = items
         .iter()
         .map(|item| {
+            if bytes > ANSWERS_BYTES_MAX {
+                return Err(too_long());
+            }
             let mut params = shared.clone();
             let indices = &mut params.indices;
             indices.ignore_unavailable = item.ignore_unavailable.or(indices.ignore_unavailable);
@@ -42,12 +49,18 @@ pub(super) fn multi_search(edge: &Edge, request: &Request, index: Option<&str>) 
             } else {
                 &item.index
             };
-            edge.db
-                .search_elastic(index, item.body, &params)
-                .map_err(Error::into_elastic)
+            let answer = edge.db.search_elastic(index, item.body, &params);
+            bytes += answer.as_ref().map_or(0, Vec::len);
+            answer.map_err(Error::into_elastic)
         })
         .collect();
     Ok(Reply::ok(render_msearch(watch.elapsed_ms(), &answers)))
+}
+
+/// The answers before this search fill what one reply may hold.
+fn too_long() -> ElasticError {
+    let reason = format!("the answers of one request are longer than {ANSWERS_BYTES_MAX} bytes");
+    ElasticError::new(429, "circuit_breaking_exception", reason)
 }
 
 fn params(request: &Request) -> Result<SearchParams> {
