@@ -4,6 +4,7 @@ mod acceptance;
 mod commands;
 mod hostile;
 mod layering;
+mod library;
 mod replay;
 mod server;
 mod sources;

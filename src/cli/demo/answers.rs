@@ -131,7 +131,19 @@ fn ask(target: &Target, index: &str, aggregation: &Value) -> Result<Value> {
 /// Prints how an answer was made.
 fn how(answer: &Value) -> Result<()> {
     let profile = &answer["profile"]["siltstone"];
-    print_line(&format!("  made in {} ms: {profile}", answer["took"]))
+    let mut text = format!(
+        "  made of {} hourly cells and {} rows in {} ms",
+        profile["rollup_cells"], profile["rows_scanned"], answer["took"]
+    );
+    for reason in profile["cells_unused_because"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
+        text.push_str("; ");
+        text.push_str(reason.as_str().unwrap_or_default());
+    }
+    print_line(&text)
 }
 
 fn buckets(aggregation: &Value) -> Result<&[Value]> {
