@@ -23,7 +23,7 @@ demo: build $(VENV)/ready ## Run the main job on real Bitcoin data; ARGS=--once 
 	$(BINARY) demo $(ARGS)
 
 .PHONY: test
-test: build $(VENV)/ready ## Run everything that must hold
+test: build $(VENV)/ready $(VENV)/clients ## Run everything that must hold
 	cargo test --doc --workspace --quiet
 	SILTSTONE_BINARY="$(CURDIR)/$(BINARY)" cargo test --workspace --all-targets
 	$(WITH_ROCKSDB) cargo test --release --package siltstone-storage --features rocksdb --lib checkpoint
@@ -33,6 +33,17 @@ lint: ## Check format, lints and documentation, warnings denied
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --quiet
+
+.PHONY: test-clients
+test-clients: build $(VENV)/clients ## Run Kafka clients that we did not write
+	SILTSTONE_BINARY="$(CURDIR)/$(BINARY)" cargo test --test it clients
+
+# kafka-python 2.0.2 guesses the broker's release and speaks old versions, so it has a place of its own.
+$(VENV)/clients: tests/clients/kafka/requirements-new.txt tests/clients/kafka/requirements-old.txt $(VENV)/ready
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	python3 -m venv $(VENV)/old
+	$(VENV)/old/bin/pip install --quiet --disable-pip-version-check --requirement $(word 2,$^)
+	@touch $@
 
 $(VENV)/ready: examples/demo/requirements.txt
 	@scripts/packages python3=python3 venv=python3-venv

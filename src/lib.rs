@@ -40,3 +40,8 @@ pub use options::Options;
 
 pub use query::{request, response};
 pub use storage::{disk, model};
+
+/// The README's Rust code, run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

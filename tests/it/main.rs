@@ -1,6 +1,7 @@
 //! Everything that is tested from outside, in one binary.
 
 mod acceptance;
+mod clients;
 mod commands;
 mod hostile;
 mod layering;

@@ -15,7 +15,12 @@ pub(crate) fn binary() -> PathBuf {
 
 /// The Python with the demo's packages, when it has been set up (`make test` does).
 pub(crate) fn python() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
+    python_at(".venv/bin/python")
+}
+
+/// The Python at `path` below the repository, when it has been set up.
+pub(crate) fn python_at(path: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if path.exists() {
         return Some(path);
     }
