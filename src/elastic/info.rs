@@ -84,7 +84,6 @@ pub fn render_health(info: &ServerInfo, topics: &[&Topic]) -> Vec<u8> {
         "relocating_shards": 0,
         "initializing_shards": 0,
         "unassigned_shards": 0,
-        "unassigned_primary_shards": 0,
         "delayed_unassigned_shards": 0,
         "number_of_pending_tasks": 0,
         "number_of_in_flight_fetch": 0,

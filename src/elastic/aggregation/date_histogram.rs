@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 use query::request::{Aggregation, BucketBy, DateHistogram, Interval};
+use query::rounding::Rounding;
 use serde_json::Value;
 
 use super::{Definition, Parsed, interval, order, unsupported_field};
@@ -111,6 +112,8 @@ pub(super) fn parse(
     let hard_bounds_ms =
         bounds("hard_bounds", written.hard_bounds).map_err(|error| context.fail(error))?;
     check_inside(context, extended_bounds_ms, hard_bounds_ms)?;
+    let extended_bounds_ms =
+        extended_bounds_ms.map(|bounds| moved_bounds(bounds, interval, &zone, written.offset_ms));
     let missing_ms = match written.missing {
         Some(value) => Some(date_ms(&reader, value).map_err(|error| context.fail(error))?),
         None => None,
@@ -197,6 +200,19 @@ fn bounds(
         )));
     }
     Ok((min, max))
+}
+
+/// Extended bounds name buckets of the calendar, as if nothing moved their boundaries; the offset
+/// then moves those buckets with all others.
+fn moved_bounds(bounds: Bounds, interval: Interval, zone: &TimeZone, offset_ms: i64) -> Bounds {
+    let moved = |ms: i64| {
+        let start_ms = Rounding::new(interval, zone, 0, ms, ms).round(ms);
+        start_ms.saturating_add(offset_ms)
+    };
+    match offset_ms {
+        0 => bounds,
+        _ => (bounds.0.map(moved), bounds.1.map(moved)),
+    }
 }
 
 fn check_inside(

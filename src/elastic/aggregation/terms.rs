@@ -92,6 +92,7 @@ pub(super) fn parse(
     definition: Definition<'_>,
 ) -> Result<Parsed, ElasticError> {
     let written = Written::read(&definition)?;
+    let is_index = definition.body.get("field").and_then(Value::as_str) == Some("_index");
     let field = definition.field(context)?;
     let selection = |value| selection(context, &definition, field.as_ref(), value, &written);
     let include = written.include.map(selection).transpose()?.flatten();
@@ -122,6 +123,10 @@ pub(super) fn parse(
             ColumnKind::Integer => "lterms",
             ColumnKind::Decimal => "dterms",
         };
+    } else if is_index {
+        // Every row has the name of its index, and no row has such a field.
+        missing = Some(TermValue::Text(context.index.as_bytes().into()));
+        typed = "sterms";
     } else if let Some(value) = written.missing {
         missing = Some(missing_of_nothing(value)?);
     }
@@ -129,7 +134,7 @@ pub(super) fn parse(
         Some(value) => order::parse(context, value, &definition.children.requests)?,
         None => Vec::new(),
     };
-    let unmapped = field.is_none();
+    let unmapped = field.is_none() && !is_index;
     let terms = Terms {
         field: field.map(|field| field.place),
         size: written.size,
@@ -185,13 +190,11 @@ fn selection(
 ) -> Result<Option<TermSelection>, ElasticError> {
     match value {
         Value::Array(values) => {
-            let Some(field) = field else {
-                return Ok(None);
+            let value = |value: &Value| match field {
+                Some(field) => term_value(context, field, value, written.format.as_deref()),
+                None => missing_of_nothing(value),
             };
-            let values = values
-                .iter()
-                .map(|value| term_value(context, field, value, written.format.as_deref()))
-                .collect::<Result<Vec<_>, _>>()?;
+            let values = values.iter().map(value).collect::<Result<Vec<_>, _>>()?;
             Ok(Some(TermSelection::Values(values)))
         }
         Value::Object(part) => {

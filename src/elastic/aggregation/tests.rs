@@ -74,7 +74,8 @@ fn a_histogram_as_dashboards_send_it() {
     assert_eq!(histogram.interval, Interval::Fixed(20_000));
     assert_eq!(histogram.doc_count_min, 0);
     assert_eq!(histogram.offset_ms, -28_800_000);
-    let bounds = Some((Some(1_668_422_437_218), Some(1_668_422_625_668)));
+    // Rounded to 20 s and moved by the offset, as all buckets are.
+    let bounds = Some((Some(1_668_393_620_000), Some(1_668_393_820_000)));
     assert_eq!(histogram.extended_bounds_ms, bounds);
     assert_eq!(histogram.time_zone.iana_name(), Some("Europe/Berlin"));
 }
@@ -96,6 +97,27 @@ fn bounds_are_dates_in_the_zone() {
         Some((Some(1_488_322_800_000), None))
     );
     assert_eq!(histogram.missing_ms, Some(1_489_791_600_000));
+}
+
+#[test]
+fn an_offset_moves_extended_bounds_with_the_buckets() {
+    let bounds = |min: i64, max: i64| {
+        histogram(&json!({"date_histogram": {
+            "field": "ts", "fixed_interval": "1d", "offset": "8h", "extended_bounds": {"min": min, "max": max},
+        }}))
+        .extended_bounds_ms
+    };
+    // From midnight and from noon: the day is the same.
+    let moved = Some((Some(1_514_793_600_000), Some(1_517_472_000_000)));
+    assert_eq!(bounds(1_514_764_800_000, 1_517_443_200_000), moved);
+    assert_eq!(bounds(1_514_808_000_000, 1_517_486_400_000), moved);
+}
+
+#[test]
+fn the_name_of_the_index_is_a_term() {
+    let terms = terms(&json!({"terms": {"field": "_index"}}));
+    assert_eq!(terms.missing, Some(TermValue::Text(b"logs"[..].into())));
+    assert!(terms.field.is_none());
 }
 
 #[test]
