@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use expect_test::expect;
+
 use super::*;
 use crate::disk::{Disk, FaultyDisk, FilePath, MemoryDisk};
 use crate::model::{
@@ -102,6 +104,28 @@ fn a_catalog_survives_a_checkpoint() {
     let catalog = busy();
     let mut entries = Entries::new();
     catalog.write_entries(&mut entries);
+    let segment = &entries[b"segment/0000000002/00000000000000000001".as_slice()];
+    let expected = expect![[r#"
+        {
+          "id": 1,
+          "file": "0000000000000000000000000000000000000000000000000000000000000001.segment",
+          "bytes": 1000,
+          "row_count": 10,
+          "time_first_ms": -5,
+          "time_last_ms": 5,
+          "format_version": 1,
+          "offsets": [
+            [
+              0,
+              {
+                "start": 0,
+                "end": 10
+              }
+            ]
+          ]
+        }"#]];
+    let segment: serde_json::Value = serde_json::from_slice(segment).unwrap();
+    expected.assert_eq(&serde_json::to_string_pretty(&segment).unwrap());
     // Entries of the store lie between those of the catalog.
     entries.insert(b"partition/0000000002/0000000000".to_vec(), b"{}".to_vec());
     assert_eq!(Catalog::read_entries(&entries).unwrap(), Some(catalog));

@@ -133,10 +133,12 @@ impl Store {
         self.write_checkpoint(&mut checkpointer, &captured)
     }
 
-    /// Whether enough has been journaled since the last checkpoint.
+    /// Whether enough has been journaled since the last checkpoint, or files of deleted topics
+    /// wait to be removed.
     #[must_use]
     pub fn is_checkpoint_due(&self) -> bool {
-        self.journal_bytes() >= self.options.checkpoint_journal_bytes
+        self.has_deleted.load(Ordering::Relaxed)
+            || self.journal_bytes() >= self.options.checkpoint_journal_bytes
     }
 
     /// How much a start would have to replay now.
@@ -168,6 +170,7 @@ impl Store {
     }
 
     fn capture(&self, committer: &Committer, is_closed: bool) -> Captured {
+        self.has_deleted.store(false, Ordering::Relaxed);
         let logs = committer.durable.logs.iter();
         let logs = logs.map(|(partition, log)| (*partition, log.clone()));
         Captured {

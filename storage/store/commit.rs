@@ -83,6 +83,9 @@ impl Store {
             committer.durable.follow(record)?;
         }
         self.view_mut().follow(&group.records, &committer.durable);
+        if group.records.iter().any(JournalRecord::deletes_topic) {
+            self.has_deleted.store(true, Ordering::Relaxed);
+        }
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
+use super::EDIT_BYTES_MAX;
 use super::journal_record::JournalRecordError;
 use crate::catalog::{CatalogError, EditError};
 use crate::disk::FilePath;
@@ -37,8 +38,8 @@ pub enum StoreError {
     },
     /// A batch of the journal does not continue its partition.
     #[error(
-        "the log of partition {partition} ends at offset {expected}, the journal goes on at {found}; \
-         restore the folder 'log' from a copy"
+        "the log of partition {partition} ends at offset {expected}, the journal goes on at \
+         {found}; restore the folder 'log' from a copy"
     )]
     JournalGap {
         /// The partition.
@@ -85,6 +86,12 @@ pub enum StoreError {
     /// An edit does not fit the catalog.
     #[error(transparent)]
     Edit(#[from] EditError),
+    /// Larger than a journal's group should be.
+    #[error("an edit of {bytes} bytes is larger than the limit of {EDIT_BYTES_MAX}")]
+    EditTooLarge {
+        /// Its size.
+        bytes: usize,
+    },
     /// No topic has this number.
     #[error("there is no topic with number {}", .0.0)]
     UnknownTopic(TopicId),

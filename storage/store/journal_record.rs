@@ -8,7 +8,7 @@
 use bytes::{Buf, Bytes};
 use thiserror::Error;
 
-use crate::catalog::{Edit, EditDecodeError};
+use crate::catalog::{CatalogChange, Edit, EditDecodeError};
 use crate::log::{BatchError, RecordBatch};
 use crate::model::{Partition, PartitionId, TopicId};
 
@@ -72,6 +72,17 @@ impl JournalRecord {
                 let mut payload = vec![EDIT_TAG];
                 payload.extend(edit.encode());
                 payload
+            }
+        }
+    }
+
+    /// Whether it is an edit after which a topic is gone.
+    pub(super) fn deletes_topic(&self) -> bool {
+        match self {
+            Self::Batch { .. } => false,
+            Self::Edit(edit) => {
+                let mut changes = edit.changes.iter();
+                changes.any(|change| matches!(change, CatalogChange::DeleteTopic(_)))
             }
         }
     }

@@ -49,7 +49,7 @@ pub use error::{ReadError, StageError, StoreError};
 pub use journal_record::JournalRecordError;
 pub use lsn::Lsn;
 pub use open::Store;
-pub use options::{CHECKPOINT_JOURNAL_BYTES, STAGED_BYTES_MAX, StoreOptions};
+pub use options::{CHECKPOINT_JOURNAL_BYTES, EDIT_BYTES_MAX, STAGED_BYTES_MAX, StoreOptions};
 pub use partition::LogBounds;
 pub use produce::Staged;
 pub use recovery::Recovery;

@@ -1,8 +1,10 @@
 //! The store as a value, and the small things that every part of it needs.
 
 use std::fmt;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{
+    Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 
 use super::checkpoint::Checkpointer;
 use super::commit::Committer;
@@ -26,6 +28,8 @@ pub struct Store {
     /// The journal's end, and the position that the last checkpoint covers.
     pub(super) journal_end: AtomicU64,
     pub(super) checkpointed: AtomicU64,
+    /// Files of deleted topics wait for the next checkpoint.
+    pub(super) has_deleted: AtomicBool,
     /// Used by who has the turn.
     pub(super) committer: Mutex<Committer>,
     pub(super) staging: Mutex<Staging>,
@@ -99,7 +103,8 @@ impl Store {
     }
 
     pub(super) fn staging(&self) -> MutexGuard<'_, Staging> {
-        self.staging.lock().expect(NOBODY_PANICS)
+        // A caller's function that makes an edit may panic; nothing is changed before it returns.
+        self.staging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// For who has the turn.

@@ -1,10 +1,21 @@
 //! How a store behaves.
 
-use crate::log::{JournalOptions, LogOptions};
+use crate::log::{GROUP_BYTES_MAX, JournalOptions, LogOptions};
 use crate::segment::SegmentOptions;
 
 /// Bytes of staged records that may wait for a commit, unless options say otherwise.
 pub const STAGED_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Most bytes that options may let wait. With the head of each batch they must fit one group of
+/// the journal.
+pub(super) const STAGED_BYTES_LIMIT: usize = 128 * 1024 * 1024;
+
+/// Bytes that one edit may take.
+pub const EDIT_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+const _: () = assert!(STAGED_BYTES_MAX <= STAGED_BYTES_LIMIT);
+// The smallest batch is more than twice as long as what the journal adds to it.
+const _: () = assert!(STAGED_BYTES_LIMIT / 2 * 3 + EDIT_BYTES_MAX < GROUP_BYTES_MAX);
 
 /// Bytes of journal after which a checkpoint is due, unless options say otherwise.
 pub const CHECKPOINT_JOURNAL_BYTES: u64 = 64 * 1024 * 1024;

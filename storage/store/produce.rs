@@ -3,7 +3,7 @@
 use std::sync::MutexGuard;
 
 use super::staging::{StagedTail, Staging};
-use super::{Lsn, StageError, Store, StoreError};
+use super::{EDIT_BYTES_MAX, Lsn, StageError, Store, StoreError};
 use crate::catalog::{Catalog, Edit};
 use crate::log::{RecordBatch, SequenceCheck};
 use crate::model::{Offset, Partition};
@@ -28,7 +28,8 @@ impl Store {
     /// names and numbers cannot race. An edit without changes stages nothing.
     ///
     /// # Errors
-    /// What `make` says; or that the edit does not fit, or that the store has stopped.
+    /// What `make` says; or that the edit does not fit or is too large, or that the store has
+    /// stopped.
     pub fn stage_edit<E: From<StoreError>>(
         &self,
         make: impl FnOnce(&Catalog) -> Result<Edit, E>,
@@ -39,7 +40,11 @@ impl Store {
             return Ok(staging.last());
         }
         let catalog = staging.catalog().apply(&edit).map_err(StoreError::from)?;
-        let lsn = staging.push_edit(edit, catalog);
+        let bytes = edit.encode().len();
+        if bytes > EDIT_BYTES_MAX {
+            return Err(StoreError::EditTooLarge { bytes }.into());
+        }
+        let lsn = staging.push_edit(edit, bytes, catalog);
         drop(staging);
         self.staged.notify_all();
         Ok(lsn)

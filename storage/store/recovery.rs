@@ -11,7 +11,7 @@
 //! A crash in any step leaves what the next opening needs.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, RwLock};
 
 use super::checkpoint::Checkpointer;
@@ -19,6 +19,7 @@ use super::commit::Committer;
 use super::durable::Durable;
 use super::files::{open_segment, remove_unknown_segments, segment_file};
 use super::journal_record::JournalRecord;
+use super::options::STAGED_BYTES_LIMIT;
 use super::staging::{StagedTail, Staging};
 use super::turn::Turns;
 use super::view::View;
@@ -54,9 +55,10 @@ impl Store {
     pub fn open(
         disk: Arc<dyn Disk>,
         checkpoint: Box<dyn CheckpointStore>,
-        options: StoreOptions,
+        mut options: StoreOptions,
         now_ms: i64,
     ) -> Result<(Self, Recovery), StoreError> {
+        options.staged_bytes_max = options.staged_bytes_max.min(STAGED_BYTES_LIMIT);
         let checkpointer = Checkpointer::load(checkpoint)?;
         let head = checkpointer.head()?;
         let mut recovery = Recovery {
@@ -87,6 +89,7 @@ impl Store {
             checkpointer: Mutex::new(checkpointer),
             journal_end: AtomicU64::new(journal_end.0),
             checkpointed: AtomicU64::new(checkpointed.0),
+            has_deleted: AtomicBool::new(false),
             turns: Turns::default(),
             staged: Condvar::new(),
             callbacks: RwLock::default(),

@@ -70,15 +70,14 @@ impl Staging {
         self.last
     }
 
-    /// Adds `edit`, which led to `catalog`.
-    pub(super) fn push_edit(&mut self, edit: Edit, catalog: Catalog) -> Lsn {
+    /// Adds `edit`, which takes `bytes` and led to `catalog`.
+    pub(super) fn push_edit(&mut self, edit: Edit, bytes: usize, catalog: Catalog) -> Lsn {
         for change in &edit.changes {
             if let CatalogChange::DeleteTopic(topic) = change {
                 self.tails.retain(|partition, _| partition.topic != *topic);
             }
         }
         self.catalog = Arc::new(catalog);
-        let bytes = edit.encode().len();
         self.push(JournalRecord::Edit(edit), bytes)
     }
 

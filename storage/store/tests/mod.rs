@@ -5,6 +5,7 @@ mod basic;
 mod concurrent;
 mod crash;
 mod fixture;
+mod formats;
 mod rows;
 mod trouble;
 mod world;

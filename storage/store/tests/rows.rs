@@ -121,7 +121,9 @@ fn the_files_of_a_deleted_topic_go_with_the_next_checkpoint() {
         store.seal(topic),
         Err(StoreError::UnknownTopic(_))
     ));
+    assert!(store.is_checkpoint_due());
     store.checkpoint().unwrap();
+    assert!(!store.is_checkpoint_due());
     let root = |name| FilePath::parse(name).unwrap();
     assert_eq!(disk.list_directories(&root("segments")).unwrap(), []);
     assert_eq!(

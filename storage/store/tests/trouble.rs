@@ -5,7 +5,7 @@ use crate::catalog::{CatalogChange, Edit};
 use crate::disk::{Disk, Fault, FaultyDisk, FilePath, MemoryDisk};
 use crate::log::{ProducerStamp, SequenceError};
 use crate::model::Offset;
-use crate::store::{ReadError, StageError, StoreError, StoreOptions};
+use crate::store::{EDIT_BYTES_MAX, ReadError, StageError, StoreError, StoreOptions};
 
 #[test]
 fn a_failed_sync_stops_the_store_and_says_so() {
@@ -157,6 +157,26 @@ fn an_edit_sees_the_edits_staged_before_it() {
     assert_eq!(store.catalog().topics().len(), 2);
     let nothing = store.stage_edit::<StoreError>(|_| Ok(Edit { changes: vec![] }));
     assert_eq!(nothing.unwrap(), lsn);
+}
+
+#[test]
+fn an_edit_that_is_too_large_or_panics_changes_nothing() {
+    let (store, _) = open(MemoryDisk::new(), StoreOptions::default());
+    let put = |body: String| {
+        store.stage_edit::<StoreError>(|_| {
+            Ok(Edit::of(CatalogChange::PutTemplate {
+                name: "t".into(),
+                body: body.into(),
+            }))
+        })
+    };
+    let refused = put("x".repeat(EDIT_BYTES_MAX));
+    assert!(matches!(refused, Err(StoreError::EditTooLarge { .. })));
+    let panics = || store.stage_edit::<StoreError>(|_| panic!("on purpose"));
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+    let lsn = put("small".into()).unwrap();
+    store.wait_durable(lsn).unwrap();
+    assert_eq!(store.catalog().edit_count(), 1);
 }
 
 #[test]
