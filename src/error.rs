@@ -140,6 +140,7 @@ impl From<StoreError> for Error {
             StoreError::Stopped(_) | StoreError::Closed => ErrorKind::Closed,
             StoreError::UnknownTopic(_) => ErrorKind::NotFound,
             StoreError::Edit(_) => ErrorKind::Invalid,
+            StoreError::EditTooLarge { .. } => ErrorKind::LimitExceeded,
             StoreError::Io { .. } => ErrorKind::Unavailable,
             StoreError::NotNext { .. } => ErrorKind::Internal,
             StoreError::Catalog(_)
