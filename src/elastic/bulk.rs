@@ -11,6 +11,39 @@ use super::ElasticError;
 /// Longest id, in bytes.
 const ID_BYTES_MAX: usize = 512;
 
+/// What the metadata of an action may say. Of these, `routing` and the like tell a cluster where
+/// a document goes; what an action here cannot honour fails the action.
+const METADATA_KEYS: &[&str] = &[
+    "_id",
+    "_index",
+    "_routing",
+    "_source",
+    "_type",
+    "dynamic_templates",
+    "if_primary_term",
+    "if_seq_no",
+    "list_executed_pipelines",
+    "op_type",
+    "pipeline",
+    "require_alias",
+    "require_data_stream",
+    "retry_on_conflict",
+    "routing",
+    "version",
+    "version_type",
+];
+
+/// What would change whether or how an action is done, and does not work yet.
+const CONDITIONS: &[&str] = &[
+    "dynamic_templates",
+    "if_primary_term",
+    "if_seq_no",
+    "pipeline",
+    "require_alias",
+    "require_data_stream",
+    "version",
+];
+
 /// What an action does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BulkOperation {
@@ -132,7 +165,17 @@ fn action_line(
     }
     let mut values = serde_json::Deserializer::from_str(after).into_iter::<Map<String, Value>>();
     match values.next() {
-        Some(Ok(metadata)) => Ok((operation, metadata)),
+        Some(Ok(metadata)) => {
+            match metadata
+                .keys()
+                .find(|key| !METADATA_KEYS.contains(&key.as_str()))
+            {
+                None => Ok((operation, metadata)),
+                Some(unknown) => Err(ElasticError::illegal_argument(format!(
+                    "Action/metadata line [{number}] contains an unknown parameter [{unknown}]"
+                ))),
+            }
+        }
         Some(Err(error)) => Err(ElasticError::new(
             400,
             "json_parse_exception",
@@ -179,9 +222,9 @@ fn action<'a>(
         }
         Some(_) | None => {}
     }
-    for condition in ["if_seq_no", "if_primary_term", "version", "pipeline"] {
-        match metadata.get(condition) {
-            None | Some(Value::Null) => {}
+    for condition in CONDITIONS {
+        match metadata.get(*condition) {
+            None | Some(Value::Null | Value::Bool(false)) => {}
             Some(_) => fail(format!("[{condition}] is not supported yet")),
         }
     }

@@ -44,6 +44,7 @@ fn a_bad_action_line_fails_the_whole_request() {
         "illegal_argument_exception: Malformed action/metadata line [3], expected FIELD_NAME but \
          found [END_OBJECT]"
     );
+    assert!(reason("{\"index\":{\"nonsense\":1}}\n{}\n").contains("unknown parameter [nonsense]"));
     assert!(reason("{\"index\":{}}\n{}").contains("terminated by a newline"));
     assert!(reason("\n").contains("no requests added"));
 }

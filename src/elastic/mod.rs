@@ -18,7 +18,6 @@ mod info;
 mod mapping;
 mod msearch;
 mod params;
-mod query_error;
 mod read;
 mod render;
 mod search;

@@ -7,8 +7,8 @@ use query::request::{Filter, TextPredicate};
 use serde_json::Value;
 use storage::model::FieldType;
 
+use super::FieldClause;
 use super::leaf::{self, Strictness};
-use super::{FieldClause, not};
 use crate::elastic::ElasticError;
 use crate::elastic::context::{Context, NamedField};
 use crate::elastic::date_math::{Missing, parse_zone};
@@ -143,7 +143,7 @@ pub(super) fn filter(
         }),
     };
     match (found, strictness) {
-        (Err(_), Strictness::Lenient) => Ok(not(Filter::All)),
+        (Err(_), Strictness::Lenient) => Ok(Filter::None),
         (found, Strictness::Strict | Strictness::Lenient) => found,
     }
 }

@@ -100,8 +100,7 @@ impl DecimalPattern {
         let mut since_separator = None;
         let mut characters = text.chars().peekable();
         while let Some(c) = characters.next() {
-            let literal = if in_suffix || seen_digits > 0 { 1 } else { 0 };
-            let out = if literal == 1 {
+            let out = if in_suffix || seen_digits > 0 {
                 &mut pattern.suffix
             } else {
                 &mut pattern.prefix
