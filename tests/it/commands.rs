@@ -111,6 +111,23 @@ fn a_directory_has_one_process() {
 }
 
 #[test]
+fn a_catalog_of_the_other_kind_is_refused() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let shown = data.display().to_string();
+    std::fs::create_dir(&data).expect("the folder can be made");
+    printed(&["topic", "list", "--data", &shown]);
+    let catalog = data.join("catalog");
+    let (kept, other) = match catalog.join("CURRENT").exists() {
+        true => ("CURRENT", "checkpoint"),
+        false => ("checkpoint", "CURRENT"),
+    };
+    std::fs::rename(catalog.join(kept), catalog.join(other)).expect("the file can be renamed");
+    let line = refused(&["topic", "list", "--data", &shown]);
+    assert!(line.contains("open it with a build"), "{line}");
+}
+
+#[test]
 fn topics_and_queries_work_on_a_server_and_on_a_directory() {
     let folder = TempDir::new().expect("a temporary folder");
     let server = Server::start(folder.path());
