@@ -1,34 +1,24 @@
 //! One function for each decoder of bytes from outside. None may panic or ask for memory out of
 //! proportion, whatever it is given.
 //!
+//! | bytes from | targets |
+//! |---|---|
+//! | a Kafka client | [`wire_request`], [`record_batch`], [`document`] |
+//! | an Elasticsearch client | [`search_body`], [`query_string`], [`bulk`], [`index_body`], [`dates`] |
+//! | the disk | [`journal`], [`segment`], [`edit`], [`store`] |
+//!
 //! `cargo test` runs each for a moment; `PROPTEST_CASES=10000000 cargo test --release -p siltstone-fuzz`
 //! for as long as one likes.
 
+mod arrival;
+mod elastic;
 mod seeds;
+mod state;
 
-use bytes::Bytes;
-use storage::log::{DecompressionBuffer, RecordBatch};
-
-pub use seeds::{batch, mutate, reseal_batch};
-
-/// A Kafka request frame.
-pub fn wire_request(input: &[u8]) {
-    // Either answer will do; what counts is that there is one.
-    let _ = ingest::wire::decode_request(&Bytes::copy_from_slice(input));
-}
-
-/// A record batch of a producer: parsed, and every record of it read.
-pub fn record_batch(input: &[u8]) {
-    let Ok(batch) = RecordBatch::parse(Bytes::copy_from_slice(input)) else {
-        return;
-    };
-    let mut buffer = DecompressionBuffer::default();
-    let Ok(records) = batch.records(&mut buffer) else {
-        return;
-    };
-    for record in records {
-        if record.is_err() {
-            return;
-        }
-    }
-}
+pub use arrival::{document, record_batch, wire_request};
+pub use elastic::{bulk, dates, index_body, query_string, search_body};
+pub use seeds::{
+    SEGMENT, batch, edit_bytes, journal_file, mutate, reseal_batch, reseal_checkpoint,
+    reseal_segment, store_files,
+};
+pub use state::{edit, journal, segment, store};

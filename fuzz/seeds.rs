@@ -1,11 +1,36 @@
 //! Valid inputs, damaged: random bytes alone seldom get past a checksum or a length.
 
+use std::sync::{Arc, OnceLock};
+
 use bytes::Bytes;
-use storage::log::{BatchBuilder, Codec, NewRecord};
+use siltstone::options::Work;
+use siltstone::{Db, Options};
+use storage::catalog::{CatalogChange, Dynamic, Edit, RejectedRecords, SegmentId, SegmentMeta};
+use storage::disk::{Disk, FilePath, MemoryDisk};
+use storage::log::{BatchBuilder, Codec, Journal, JournalOptions, JournalPosition, NewRecord};
+use storage::model::{Offset, OffsetRange, PartitionId, TopicId};
+
+use crate::arrival::topic;
+
+/// A segment with something of everything.
+pub const SEGMENT: &[u8] = include_bytes!("../storage/segment/testdata/version-1.segment");
+
+/// Where a journal's first file lies.
+pub(crate) const JOURNAL_FILE: &str = "log/journal/00000000000000000000.journal";
 
 /// Where a batch keeps its checksum, and the first byte that it covers.
 const CHECKSUM_AT: usize = 17;
 const CHECKED_FROM: usize = 21;
+
+/// Where a checkpoint keeps its checksum, and the first byte that it covers.
+const CHECKPOINT_CHECKSUM_AT: usize = 12;
+const CHECKPOINT_CHECKED_FROM: usize = 16;
+
+/// The end of a segment: length and checksum of the footer before it, version, magic.
+const SEGMENT_TRAILER_BYTES: usize = 20;
+
+/// What the checksum of a segment's footer begins with: its name among the pages.
+const SEGMENT_FOOTER_NAME: [u8; 9] = [9, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// `seed` with the edits that `script` spells, three bytes each: a place (as a fraction of the
 /// length) and a byte. The byte replaces what is there, inserts a zero before it, or cuts.
@@ -58,4 +83,140 @@ pub fn reseal_batch(bytes: &mut [u8]) {
         let checksum = crc32c::crc32c(&bytes[CHECKED_FROM..]);
         bytes[CHECKSUM_AT..CHECKED_FROM].copy_from_slice(&checksum.to_be_bytes());
     }
+}
+
+/// Makes the checksum of a damaged checkpoint file right again.
+pub fn reseal_checkpoint(bytes: &mut [u8]) {
+    if bytes.len() > CHECKPOINT_CHECKED_FROM {
+        let checksum = crc32fast::hash(&bytes[CHECKPOINT_CHECKED_FROM..]);
+        bytes[CHECKPOINT_CHECKSUM_AT..CHECKPOINT_CHECKED_FROM]
+            .copy_from_slice(&checksum.to_le_bytes());
+    }
+}
+
+/// Makes the checksum of a segment's damaged footer right again, if its length still is.
+pub fn reseal_segment(bytes: &mut [u8]) {
+    let Some((rest, trailer)) = bytes.split_last_chunk_mut::<SEGMENT_TRAILER_BYTES>() else {
+        return;
+    };
+    let length = u32::from_le_bytes([trailer[0], trailer[1], trailer[2], trailer[3]]);
+    let start = usize::try_from(length).map_or(0, |length| rest.len().saturating_sub(length));
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&SEGMENT_FOOTER_NAME);
+    hasher.update(&rest[start..]);
+    trailer[4..8].copy_from_slice(&hasher.finalize().to_le_bytes());
+}
+
+/// The file of a journal with three groups.
+#[must_use]
+pub fn journal_file() -> Vec<u8> {
+    let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+    let opened = Journal::open(
+        Arc::clone(&disk),
+        JournalPosition(0),
+        JournalOptions::default(),
+    );
+    let (mut journal, _) = opened.expect("a new journal");
+    for group in [&[&b"a"[..], b""][..], &[b"bcd"], &[&[b'x'; 300]]] {
+        journal.append(group).expect("memory takes it");
+    }
+    read(&*disk, &path(JOURNAL_FILE))
+}
+
+/// An edit with a change of several kinds, as the journal holds it.
+#[must_use]
+pub fn edit_bytes() -> Vec<u8> {
+    let partition = PartitionId(0);
+    let segment = SegmentMeta {
+        id: SegmentId(1),
+        file: "0.segment".into(),
+        bytes: 1,
+        row_count: 1,
+        time_first_ms: 0,
+        time_last_ms: 0,
+        format_version: 1,
+        offsets: vec![(partition, OffsetRange::new(Offset(0), Offset(5)))],
+    };
+    Edit {
+        changes: vec![
+            CatalogChange::CreateTopic(Box::new(topic(Dynamic::True))),
+            CatalogChange::Seal {
+                topic: TopicId(1),
+                segment: Some(segment),
+                watermarks: vec![(partition, Offset(5))],
+                rejected: RejectedRecords::default(),
+            },
+            CatalogChange::ReserveProducerIds { next: 7 },
+            CatalogChange::DeleteTopic(TopicId(1)),
+        ],
+    }
+    .encode()
+}
+
+/// The files of a store with a segment, active rows and a checkpoint, by path.
+#[must_use]
+pub fn store_files() -> &'static [(String, Vec<u8>)] {
+    static FILES: OnceLock<Vec<(String, Vec<u8>)>> = OnceLock::new();
+    FILES.get_or_init(|| {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+        let db = small_store(&disk);
+        db.close().expect("memory takes it");
+        // Not closed this time, so that there is something to replay.
+        drop(small_store(&disk));
+        let mut files = Vec::new();
+        for root in ["catalog", "log", "segments"] {
+            collect(&*disk, &path(root), &mut files);
+        }
+        files
+    })
+}
+
+/// A store with sealed rows and active ones, a rejected record and a template.
+fn small_store(disk: &Arc<dyn Disk>) -> Db {
+    let options = Options {
+        work: Work::Caller,
+        ..Options::default()
+    };
+    let db = Db::builder().disk(Arc::clone(disk)).options(options).open();
+    let db = db.expect("a sound store");
+    let document = |number: u32| {
+        format!(
+            r#"{{"@timestamp":{},"symbol":"s{}","price":{number}.25}}"#,
+            number * 60_000,
+            number % 3
+        )
+    };
+    let append = |numbers: std::ops::Range<u32>| {
+        let records: Vec<String> = numbers.map(document).collect();
+        db.append("trades", records.iter().map(String::as_bytes))
+            .expect("memory takes it");
+    };
+    append(0..40);
+    db.append("trades", ["no document"])
+        .expect("memory takes it");
+    db.flush("trades").expect("memory takes it");
+    append(40..50);
+    db.refresh("trades").expect("memory takes it");
+    db
+}
+
+fn collect(disk: &dyn Disk, folder: &FilePath, files: &mut Vec<(String, Vec<u8>)>) {
+    for file in disk.list(folder).expect("memory lists") {
+        files.push((file.to_string(), read(disk, &file)));
+    }
+    for inner in disk.list_directories(folder).expect("memory lists") {
+        collect(disk, &inner, files);
+    }
+}
+
+fn read(disk: &dyn Disk, path: &FilePath) -> Vec<u8> {
+    let file = disk.open(path).expect("the file was listed");
+    let len = file.len_bytes().expect("memory tells");
+    let mut bytes = vec![0; usize::try_from(len).expect("a small file")];
+    file.read_exact_at(0, &mut bytes).expect("memory gives");
+    bytes
+}
+
+fn path(text: &str) -> FilePath {
+    FilePath::parse(text).expect("a plain path")
 }
