@@ -8,7 +8,7 @@ use super::StoreError;
 use crate::catalog::{Catalog, SegmentMeta};
 use crate::disk::{Disk, FilePath};
 use crate::model::TopicId;
-use crate::segment::SegmentReader;
+use crate::segment::{PageCache, SegmentReader};
 
 /// Behind the name of a segment that is not whole yet.
 const TEMPORARY_SUFFIX: &str = ".temporary";
@@ -28,11 +28,12 @@ pub(super) fn temporary(file: &FilePath) -> FilePath {
     path(&format!("{file}{TEMPORARY_SUFFIX}"))
 }
 
-/// Opens a segment that the catalog says has `bytes` bytes.
+/// Opens a segment that the catalog says has `bytes` bytes; it keeps what it reads in `pages`.
 pub(super) fn open_segment(
     disk: &dyn Disk,
     path: &FilePath,
     bytes: u64,
+    pages: &Arc<PageCache>,
 ) -> Result<Arc<SegmentReader>, StoreError> {
     let file = disk.open(path).map_err(StoreError::io("open", path))?;
     let found = file.len_bytes().map_err(StoreError::io("read", path))?;
@@ -42,8 +43,8 @@ pub(super) fn open_segment(
             what: format!("has {found} bytes instead of {bytes}"),
         });
     }
-    let reader = SegmentReader::open(file).map_err(StoreError::segment(path))?;
-    Ok(Arc::new(reader))
+    let reader = SegmentReader::open_with_cache(file, Arc::clone(pages));
+    Ok(Arc::new(reader.map_err(StoreError::segment(path))?))
 }
 
 /// Removes the logs and segments of topics that `catalog` once knew and knows no more.

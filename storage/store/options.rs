@@ -1,7 +1,7 @@
 //! How a store behaves.
 
 use crate::log::{GROUP_BYTES_MAX, JournalOptions, LogOptions};
-use crate::segment::SegmentOptions;
+use crate::segment::{PAGE_CACHE_BYTES, SegmentOptions};
 
 /// Bytes of staged records that may wait for a commit, unless options say otherwise.
 pub const STAGED_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -35,6 +35,8 @@ pub struct StoreOptions {
     pub log: LogOptions,
     /// How segments are written.
     pub segment: SegmentOptions,
+    /// Bytes of pages that all segments together keep in memory.
+    pub page_cache_bytes: usize,
 }
 
 impl Default for StoreOptions {
@@ -46,6 +48,7 @@ impl Default for StoreOptions {
             journal: JournalOptions::default(),
             log: LogOptions::default(),
             segment: SegmentOptions::default(),
+            page_cache_bytes: PAGE_CACHE_BYTES,
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::catalog::{Catalog, CatalogError, CheckpointStore, TopicState};
 use crate::disk::Disk;
 use crate::log::Journal;
 use crate::model::LeaderEpoch;
-use crate::segment::SegmentReader;
+use crate::segment::{PageCache, SegmentReader};
 
 /// What opening a store found and did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,15 +77,18 @@ impl Store {
         durable.expire_producers(now_ms);
 
         let mut view = View::new(&durable);
+        let pages = Arc::new(PageCache::new(options.page_cache_bytes));
         for state in durable.catalog.topics() {
             let topic = view.topics.get_mut(&state.topic.id);
-            topic.expect("the view has the catalog's topics").readers = readers(&*disk, state)?;
+            topic.expect("the view has the catalog's topics").readers =
+                readers(&*disk, state, &pages)?;
         }
         let (journal_end, checkpointed) = (journal.end(), checkpointer.position());
         let store = Self {
             staging: Mutex::new(Staging::new(Arc::clone(&durable.catalog), durable.tails())),
             committer: Mutex::new(Committer { journal, durable }),
             view: RwLock::new(view),
+            pages,
             checkpointer: Mutex::new(checkpointer),
             journal_end: AtomicU64::new(journal_end.0),
             checkpointed: AtomicU64::new(checkpointed.0),
@@ -152,11 +155,12 @@ fn replay(
 fn readers(
     disk: &dyn Disk,
     state: &TopicState,
+    pages: &Arc<PageCache>,
 ) -> Result<BTreeMap<String, Arc<SegmentReader>>, StoreError> {
     let mut readers = BTreeMap::new();
     for meta in &state.segments {
         let path = segment_file(state.topic.id, meta);
-        let reader = open_segment(disk, &path, meta.bytes)?;
+        let reader = open_segment(disk, &path, meta.bytes, pages)?;
         readers.insert(meta.file.clone(), reader);
     }
     Ok(readers)

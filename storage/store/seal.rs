@@ -133,7 +133,7 @@ impl Store {
         let file = segment_file(topic, &meta);
         self.write_file(&file, &segment.bytes)?;
 
-        let reader = open_segment(&*self.disk, &file, meta.bytes)?;
+        let reader = open_segment(&*self.disk, &file, meta.bytes, &self.pages)?;
         let mut view = self.view_mut();
         let sealing = view.topics.get_mut(&topic);
         let sealing = sealing.and_then(|topic| topic.active.sealing.as_mut());

@@ -3,13 +3,15 @@
 //! Rows are compared with records by digest, one window of a partition's offsets at a time, so
 //! that memory is bounded and both sides are read in their own order.
 
+use std::sync::Arc;
+
 use super::Store;
 use super::files::{open_segment, segment_file};
 use crate::catalog::{SegmentMeta, TopicState};
 use crate::disk::FilePath;
 use crate::log::{BatchHeader, Batches, DecompressionBuffer};
 use crate::model::{LeaderEpoch, Offset, OffsetRange, Partition, TopicName};
-use crate::segment::{ContentHash, RowSource, SegmentError};
+use crate::segment::{ContentHash, PageCache, RowSource, SegmentError};
 
 /// Records of a partition that are compared at once.
 const WINDOW_RECORDS: u64 = 4 * 1024 * 1024;
@@ -92,6 +94,8 @@ impl Store {
         for state in catalog.topics() {
             let topic = &state.topic.name;
             let mut readers = Vec::new();
+            // Not the store's: what queries have read may hide what the disk has lost since.
+            let pages = Arc::new(PageCache::new(self.options.page_cache_bytes));
             for meta in &state.segments {
                 progress(&VerifyProgress::Segment {
                     topic: topic.clone(),
@@ -99,7 +103,7 @@ impl Store {
                 });
                 report.segments += 1;
                 let path = segment_file(state.topic.id, meta);
-                match self.verify_segment(&path, meta) {
+                match self.verify_segment(&path, meta, &pages) {
                     Ok(reader) => readers.push((meta.as_ref(), reader)),
                     Err(problem) => report.problem(format!("segment '{path}': {problem}")),
                 }
@@ -129,7 +133,12 @@ impl Store {
     }
 
     /// Whether a segment's file is what its name and the catalog say, and holds together.
-    fn verify_segment(&self, path: &FilePath, meta: &SegmentMeta) -> Result<RowSource, String> {
+    fn verify_segment(
+        &self,
+        path: &FilePath,
+        meta: &SegmentMeta,
+        pages: &Arc<PageCache>,
+    ) -> Result<RowSource, String> {
         let file = self.disk.open(path).map_err(|error| error.to_string())?;
         let mut hash = blake3::Hasher::new();
         let mut buffer = vec![0; READ_BYTES];
@@ -146,7 +155,7 @@ impl Store {
         if format!("{}.segment", ContentHash(*hash.finalize().as_bytes())) != meta.file {
             return Err("its content has another hash than its name".into());
         }
-        let reader = open_segment(&*self.disk, path, meta.bytes);
+        let reader = open_segment(&*self.disk, path, meta.bytes, pages);
         let reader = reader.map_err(|error| error.to_string())?;
         reader.verify().map_err(|error| error.to_string())?;
         let summary = reader.summary();
