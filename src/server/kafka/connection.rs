@@ -162,11 +162,24 @@ impl Connection {
         Ok(())
     }
 
-    /// Lets the broker handle the request; on a thread of its own when that may touch the disk or
-    /// take long, so that other connections are not held up.
+    /// Lets the broker handle the request; on a thread of its own when that may wait for the disk
+    /// or take long, so that other connections are not held up. Whatever stages a change may have
+    /// to commit others first, which is a sync.
     async fn handle(&mut self, header: &RequestHeader, request: Request) -> Result<Reply, End> {
         let broker = Arc::clone(&self.shared.broker);
-        if !matches!(request, Request::Produce(_) | Request::ListOffsets(_)) {
+        let is_quick = match request {
+            Request::ApiVersions(_)
+            | Request::ApiVersionsUnknown
+            | Request::Fetch(_)
+            | Request::DescribeConfigs(_) => true,
+            Request::Produce(_)
+            | Request::ListOffsets(_)
+            | Request::Metadata(_)
+            | Request::CreateTopics(_)
+            | Request::DeleteTopics(_)
+            | Request::InitProducerId(_) => false,
+        };
+        if is_quick {
             return Ok(broker.handle(&mut self.session, header, request, now_ms()));
         }
         let mut session = std::mem::take(&mut self.session);
