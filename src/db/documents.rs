@@ -5,8 +5,8 @@ use ingest::decode::{DocumentError, Operation};
 use ingest::documents::{self, Refusal, WriteOutcome};
 use storage::catalog::Topic;
 
-use super::{Db, uuid_text};
-use crate::elastic::{BulkOperation, ElasticError, WrittenDocument};
+use super::Db;
+use crate::elastic::{BulkOperation, ElasticError, WrittenDocument, uuid_text};
 use crate::error::{Error, Result};
 
 /// One document to store.

@@ -24,7 +24,6 @@ pub use verify::Verdict;
 
 pub(crate) use core::{Core, Progress};
 pub(crate) use documents::DocumentWrite;
-pub(crate) use identity::uuid_text;
 pub(crate) use topics::templates;
 
 use crate::background::Workers;

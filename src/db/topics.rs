@@ -10,8 +10,8 @@ use storage::model::{TopicId, TopicName};
 use storage::store::StoreError;
 
 use super::Db;
-use super::identity::{random_uuid, uuid_text};
-use crate::elastic::{self, ElasticError, IndexDefinition, IndexOptions};
+use super::identity::random_uuid;
+use crate::elastic::{self, ElasticError, IndexDefinition, IndexOptions, uuid_text};
 use crate::error::{ErrorKind, Result};
 
 impl Db {

@@ -6,8 +6,7 @@ use super::Method;
 use super::edge::Edge;
 use super::reply::Reply;
 use super::request::Request;
-use crate::db::uuid_text;
-use crate::elastic::{ElasticError, render_health, render_info};
+use crate::elastic::{ElasticError, render_health, render_info, uuid_text};
 use crate::error::Result;
 
 pub(super) fn root(edge: &Edge) -> Reply {
