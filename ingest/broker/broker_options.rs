@@ -5,9 +5,9 @@ use std::fmt;
 use storage::catalog::{Catalog, Topic};
 use storage::model::TopicName;
 
-/// Makes a topic of a name and a number of partitions: number, identity, and what templates of the
-/// catalog say. The broker adds the config that the client gave and the time.
-pub type NewTopic = Box<dyn Fn(&TopicName, u32, &Catalog) -> Topic + Send + Sync>;
+/// Makes a topic of a name: number, identity, and what templates of the catalog say, also about its
+/// number of partitions. The broker adds what the client said about it, and the time.
+pub type NewTopic = Box<dyn Fn(&TopicName, &Catalog) -> Topic + Send + Sync>;
 
 /// Options of a [`super::Broker`].
 pub struct BrokerOptions {
@@ -19,7 +19,8 @@ pub struct BrokerOptions {
     pub port: u16,
     /// Whether asking for the metadata of an unknown topic creates it.
     pub auto_create_topics: bool,
-    /// Partitions of a topic when nobody says a number.
+    /// Partitions of a topic when neither its creator nor a template says a number; for show, since
+    /// `new_topic` applies it.
     pub partitions_default: u32,
     /// Most partitions of all topics together; each one is a log with files of its own.
     pub partitions_max: u32,

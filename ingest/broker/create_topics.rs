@@ -84,9 +84,10 @@ impl Broker {
         })
     }
 
-    fn partition_count(&self, topic: &CreatableTopic) -> Result<u32, Refusal> {
+    /// `None` when the client leaves it to us.
+    fn partition_count(&self, topic: &CreatableTopic) -> Result<Option<u32>, Refusal> {
         if !topic.assignments.is_empty() {
-            return self.assigned_count(topic);
+            return self.assigned_count(topic).map(Some);
         }
         match topic.replication_factor {
             -1 | 1 => {}
@@ -104,10 +105,11 @@ impl Broker {
             }
         }
         match topic.num_partitions {
-            DEFAULT => Ok(self.options.partitions_default),
+            DEFAULT => Ok(None),
             count => u32::try_from(count)
                 .ok()
                 .filter(|count| *count > 0)
+                .map(Some)
                 .ok_or_else(|| {
                     let text = "Number of partitions was set to an invalid non-positive value.";
                     Refusal::new(KafkaError::InvalidPartitions, text)

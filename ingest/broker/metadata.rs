@@ -80,7 +80,7 @@ impl Broker {
                 None if create => {
                     missing.push(Wanted {
                         name: name.0.clone(),
-                        partitions: self.options.partitions_default,
+                        partitions: None,
                         config: BTreeMap::new(),
                     });
                 }

@@ -22,7 +22,8 @@ const RESERVED: &[&str] = &[
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) name: StrBytes,
-    pub(super) partitions: u32,
+    /// As many as the template or the default says when `None`.
+    pub(super) partitions: Option<u32>,
     pub(super) config: BTreeMap<String, String>,
 }
 
@@ -108,9 +109,10 @@ impl<'a> Plan<'a> {
             return Err(Refusal::new(KafkaError::TopicAlreadyExists, text));
         }
         self.check_metric_name(&name)?;
-        self.check_partitions(wanted.partitions, broker.options.partitions_max)?;
         let make = &broker.options.new_topic;
-        let mut topic = Box::new(make(&name, wanted.partitions, self.catalog));
+        let mut topic = Box::new(make(&name, self.catalog));
+        topic.partitions = wanted.partitions.unwrap_or(topic.partitions);
+        self.check_partitions(topic.partitions, broker.options.partitions_max)?;
         topic.id = self.next_id;
         topic.created_ms = now_ms;
         topic.config.extend(wanted.config.clone());

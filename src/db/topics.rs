@@ -154,7 +154,8 @@ impl Db {
     pub(crate) fn broker(&self, host: &str, port: u16) -> Arc<Broker> {
         let options = &self.core().options;
         let clock = options.clock.clone();
-        let new_topic = move |name: &TopicName, partitions: u32, catalog: &Catalog| {
+        let partitions_default = options.partitions;
+        let new_topic = move |name: &TopicName, catalog: &Catalog| {
             let definition = elastic::parse_create_index(name.as_str(), b"", &templates(catalog));
             let definition = definition.unwrap_or_else(|error| {
                 // Templates are checked when they are put; two that contradict each other may
@@ -168,11 +169,13 @@ impl Db {
                 let number = u128::from(catalog.next_topic_id().0);
                 (u128::from_le_bytes(catalog.store_uuid()) ^ number).to_le_bytes()
             });
-            let topic = new_topic(name, definition, catalog, uuid, clock.now_ms());
-            Topic {
-                partitions,
-                ..topic
-            }
+            new_topic(
+                name,
+                definition.or_partitions(partitions_default),
+                catalog,
+                uuid,
+                clock.now_ms(),
+            )
         };
         let broker = BrokerOptions {
             auto_create_topics: options.auto_create_topics,
@@ -192,11 +195,8 @@ impl Db {
                 return Err(ElasticError::index_exists(name.as_str(), &uuid).into());
             }
             let definition = elastic::parse_create_index(name.as_str(), body, &templates(catalog))?;
-            let says_partitions = definition.settings.contains_key("index.number_of_shards");
-            let mut topic = new_topic(name, definition, catalog, uuid, now_ms);
-            if !says_partitions {
-                topic.partitions = partitions_default;
-            }
+            let definition = definition.or_partitions(partitions_default);
+            let topic = new_topic(name, definition, catalog, uuid, now_ms);
             Ok(Edit::of(CatalogChange::CreateTopic(Box::new(topic))))
         })
     }

@@ -16,6 +16,9 @@ use super::template::{Templates, matching};
 /// The time field that needs no saying.
 const TIME_FIELD_DEFAULT: &str = "@timestamp";
 
+/// The setting that says how many partitions there are.
+const PARTITIONS_SETTING: &str = "index.number_of_shards";
+
 /// What an index is to be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IndexDefinition {
@@ -31,6 +34,17 @@ pub struct IndexDefinition {
     pub partitions: u32,
     /// Whether and how records become rows.
     pub materialize: Materialize,
+}
+
+impl IndexDefinition {
+    /// With `partitions` if neither body nor template says a number.
+    #[must_use]
+    pub fn or_partitions(mut self, partitions: u32) -> Self {
+        if !self.settings.contains_key(PARTITIONS_SETTING) {
+            self.partitions = partitions;
+        }
+        self
+    }
 }
 
 /// Settings and mapping as a body or a template wrote them.
@@ -111,7 +125,7 @@ pub(super) fn parse_index(value: &Value, what: &str) -> Result<WrittenIndex, Ela
 
 fn define(written: WrittenIndex) -> Result<IndexDefinition, ElasticError> {
     let WrittenIndex { settings, mapping } = written;
-    let partitions = match settings.get("index.number_of_shards") {
+    let partitions = match settings.get(PARTITIONS_SETTING) {
         Some(value) => partitions(value)?,
         None => 1,
     };

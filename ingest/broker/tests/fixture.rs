@@ -147,7 +147,10 @@ impl Fixture {
 }
 
 /// Numbers topics as the catalog wants it and gives them an identity that their number makes.
-fn new_topic(name: &model::TopicName, partitions: u32, catalog: &Catalog) -> Topic {
+/// The topic that a template gives three partitions.
+pub(super) const TEMPLATED: &str = "templated";
+
+fn new_topic(name: &model::TopicName, catalog: &Catalog) -> Topic {
     let id = catalog.next_topic_id();
     let mut uuid = [0; 16];
     for (place, byte) in uuid.iter_mut().zip(name.as_str().bytes().cycle()) {
@@ -157,7 +160,7 @@ fn new_topic(name: &model::TopicName, partitions: u32, catalog: &Catalog) -> Top
         id,
         name: name.clone(),
         uuid,
-        partitions,
+        partitions: if name.as_str() == TEMPLATED { 3 } else { 1 },
         created_ms: 0,
         config: std::collections::BTreeMap::new(),
         settings: std::collections::BTreeMap::new(),

@@ -13,7 +13,7 @@ use kafka_protocol::messages::{
 };
 use uuid::Uuid;
 
-use super::fixture::{Fixture, frame, text, topic};
+use super::fixture::{Fixture, TEMPLATED, frame, text, topic};
 use crate::broker::Reply;
 use crate::wire::{Api, Response};
 
@@ -43,6 +43,23 @@ fn api_versions_lists_what_is_served() {
         fixture.session.software,
         Some(("a-client".to_owned(), "1.2.3".to_owned()))
     );
+}
+
+#[test]
+fn a_number_that_the_client_leaves_open_is_the_templates() {
+    let mut fixture = Fixture::new();
+    let asked = MetadataRequestTopic::default().with_name(Some(topic(TEMPLATED)));
+    let request = MetadataRequest::default()
+        .with_topics(Some(vec![asked]))
+        .with_allow_auto_topic_creation(true);
+    assert_eq!(fixture.ask(&request, 9).topics[0].partitions.len(), 3);
+
+    let mut fixture = Fixture::new();
+    fixture.create(TEMPLATED, 2, &[]);
+    assert_eq!(fixture.ask(&request, 9).topics[0].partitions.len(), 2);
+    let mut fixture = Fixture::new();
+    fixture.create(TEMPLATED, -1, &[]);
+    assert_eq!(fixture.ask(&request, 9).topics[0].partitions.len(), 3);
 }
 
 #[test]

@@ -77,12 +77,12 @@ fn commit_in_background(store: Weak<Store>) {
     });
 }
 
-fn new_topic(name: &TopicName, partitions: u32, catalog: &Catalog) -> Topic {
+fn new_topic(name: &TopicName, catalog: &Catalog) -> Topic {
     Topic {
         id: catalog.next_topic_id(),
         name: name.clone(),
         uuid: [1; 16],
-        partitions,
+        partitions: 1,
         created_ms: 0,
         config: std::collections::BTreeMap::new(),
         settings: std::collections::BTreeMap::new(),
