@@ -62,6 +62,18 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Say which records could not become rows, and why
+    #[command(after_help = "Example:
+  siltstone topic rejected trades")]
+    Rejected {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        target: Where,
+        /// JSON, for programs
+        #[arg(long)]
+        json: bool,
+    },
     /// Delete a topic with all its records and rows
     #[command(after_help = "Example:
   siltstone topic delete trades")]
@@ -102,6 +114,11 @@ impl Topic {
                 print_line(String::from_utf8_lossy(&answer).trim_end())?;
                 target.close()?;
             }
+            Action::Rejected { name, target, json } => {
+                let target = target.open()?;
+                rejected(&target, name, *json)?;
+                target.close()?;
+            }
             Action::Delete { name, target } => {
                 let target = target.open()?;
                 target.ask("DELETE", &format!("/{}", encode(name)), b"")?;
@@ -135,6 +152,34 @@ fn definition(
         properties.insert(path.into(), json!({ "type": field_type }));
     }
     Ok(json!({ "settings": { "index": settings }, "mappings": { "properties": properties } }))
+}
+
+fn rejected(target: &Target, name: &str, as_json: bool) -> Result<()> {
+    let index = encode(name);
+    if let Target::Directory(_) = target {
+        // Nobody has tried to make rows of the last records yet.
+        target.ask("POST", &format!("/{index}/_refresh"), b"")?;
+    }
+    let answer = target.ask_json("GET", &format!("/{index}/_rejected"), b"")?;
+    if as_json {
+        return print_line(&answer.to_string());
+    }
+    for (topic, rejected) in answer.as_object().into_iter().flatten() {
+        print_line(&format!("{topic}: {} rejected", rejected["total"]))?;
+        let reasons = rejected["reasons"].as_object();
+        for (reason, count) in reasons.into_iter().flatten() {
+            print_line(&format!("{count:>12}  {reason}"))?;
+        }
+        let newest = rejected["newest"].as_array();
+        for record in newest.into_iter().flatten() {
+            let (partition, offset) = (&record["partition"], &record["offset"]);
+            let reason = record["reason"].as_str().unwrap_or_default();
+            print_line(&format!(
+                "  partition {partition} offset {offset}: {reason}"
+            ))?;
+        }
+    }
+    Ok(())
 }
 
 fn list(target: &Target, as_json: bool) -> Result<()> {

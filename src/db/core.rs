@@ -163,7 +163,7 @@ impl Core {
             tracing::warn!(
                 topic = topic.0,
                 records = progress.rejected,
-                "records could not become rows; they are counted and kept with their reasons"
+                "records could not become rows; `siltstone topic rejected` says which and why"
             );
         }
         let size = self.store.active_size(topic);

@@ -15,7 +15,7 @@ mod verify;
 use std::path::Path;
 use std::sync::Arc;
 
-use storage::catalog::Catalog;
+use storage::catalog::{Catalog, RejectedRecords};
 use storage::model::TopicId;
 
 pub use append::{Record, RecordPlace};
@@ -145,6 +145,12 @@ impl Db {
             .store
             .snapshot(topic)
             .map_or(0, |snapshot| snapshot.row_count())
+    }
+
+    /// Records that could not become rows.
+    pub(crate) fn rejected_records(&self, topic: TopicId) -> Arc<RejectedRecords> {
+        let snapshot = self.core().store.snapshot(topic);
+        snapshot.map_or_else(Arc::default, |snapshot| snapshot.rejected)
     }
 
     /// What exists, as far as it is durable.

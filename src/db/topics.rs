@@ -101,8 +101,13 @@ impl Db {
         find().ok_or_else(|| super::core::gone(name))
     }
 
-    /// `DELETE /{index}`
+    /// `DELETE /{index}`: only what is named in full, so that no slip deletes everything.
     pub(crate) fn delete_topics(&self, index: &str, options: IndexOptions) -> Result<()> {
+        let is_pattern = |name: &str| name.is_empty() || name == "_all" || name.contains('*');
+        if index.split(',').map(str::trim).any(is_pattern) {
+            let reason = "Wildcard expressions or all indices are not allowed";
+            return Err(ElasticError::illegal_argument(reason).into());
+        }
         for topic in self.topics(index, options)? {
             self.delete(topic.id)?;
         }

@@ -1,9 +1,10 @@
 //! Answers about the server and its indices.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use storage::catalog::Topic;
+use storage::catalog::{RejectedRecords, Topic};
 use storage::model::{Field, FieldType};
 
 use super::field_types::type_name;
@@ -112,6 +113,34 @@ pub fn render_mappings(topics: &[&Topic]) -> Vec<u8> {
 #[must_use]
 pub fn render_settings(topics: &[&Topic]) -> Vec<u8> {
     by_name(topics, |topic| json!({"settings": settings(topic)}))
+}
+
+/// Prints the answer of `GET /{index}/_rejected`: records that could not become rows, counted by
+/// reason, and the newest one by one. The records themselves stay in the log.
+#[must_use]
+pub fn render_rejected(topics: &[(&Topic, Arc<RejectedRecords>)]) -> Vec<u8> {
+    let mut shown = Map::new();
+    for (topic, rejected) in topics {
+        let reasons: Map<String, Value> = rejected
+            .counts()
+            .iter()
+            .map(|(reason, count)| (reason.to_string(), (*count).into()))
+            .collect();
+        let newest: Vec<Value> = rejected
+            .newest()
+            .map(|record| {
+                json!({
+                    "partition": record.partition.0,
+                    "offset": record.offset.0,
+                    "reason": &*record.reason,
+                })
+            })
+            .collect();
+        let total = rejected.total();
+        let value = json!({"total": total, "reasons": reasons, "newest": newest});
+        shown.insert(topic.name.to_string(), value);
+    }
+    Value::Object(shown).to_string().into_bytes()
 }
 
 fn by_name(topics: &[&Topic], show: impl Fn(&Topic) -> Value) -> Vec<u8> {

@@ -43,7 +43,7 @@ pub use index::{IndexDefinition, parse_create_index};
 pub use index_expression::{IndexOptions, check_index_name, resolve_indices};
 pub use info::{
     ServerInfo, render_field_caps, render_health, render_indices, render_info, render_mappings,
-    render_settings, uuid_text,
+    render_rejected, render_settings, uuid_text,
 };
 pub use mapping::{mapping_to_value, put_mapping};
 pub use msearch::{SearchItem, parse_msearch, render_msearch};

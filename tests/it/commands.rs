@@ -42,6 +42,7 @@ fn every_command_shows_an_example() {
         &["topic", "create"],
         &["topic", "list"],
         &["topic", "describe"],
+        &["topic", "rejected"],
         &["topic", "delete"],
         &["query"],
         &["verify"],

@@ -95,6 +95,7 @@ impl Edge {
             Endpoint::Document { index } => documents::add(self, request, index),
             Endpoint::DocumentId { index, id } => documents::index(self, request, index, id),
             Endpoint::Create { index, id } => documents::create(self, request, index, id),
+            Endpoint::Rejected { index } => indices::rejected(self, request, index),
             Endpoint::Templates => templates::list(self),
             Endpoint::Template { name } => templates::template(self, request, name),
         }

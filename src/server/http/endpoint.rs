@@ -45,6 +45,8 @@ pub(super) enum Endpoint {
     Refresh { index: Option<String> },
     /// `/[{index}/]_flush` and `_forcemerge`
     Flush { index: Option<String> },
+    /// `/{index}/_rejected`: records that could not become rows. Elasticsearch has no such thing.
+    Rejected { index: String },
     /// `/_index_template`
     Templates,
     /// `/_index_template/{name}`
@@ -102,6 +104,7 @@ impl Endpoint {
             ("_bulk", []) => Some(Self::Bulk { index }),
             ("_refresh", []) => Some(Self::Refresh { index }),
             ("_flush" | "_forcemerge", []) => Some(Self::Flush { index }),
+            ("_rejected", []) => index.map(|index| Self::Rejected { index }),
             ("_doc", []) => index.map(|index| Self::Document { index }),
             ("_doc", [id]) => index.map(|index| Self::DocumentId {
                 index,
@@ -132,7 +135,7 @@ impl Endpoint {
             Self::Document { .. } => &[M::Post],
             Self::DocumentId { .. } | Self::Create { .. } => &[M::Post, M::Put],
             Self::Refresh { .. } | Self::Flush { .. } => &[M::Get, M::Post],
-            Self::Templates => &[M::Get],
+            Self::Templates | Self::Rejected { .. } => &[M::Get],
             Self::Template { .. } => &[M::Get, M::Head, M::Put, M::Post, M::Delete],
         }
     }
@@ -162,6 +165,7 @@ impl Endpoint {
             | Self::Count { .. }
             | Self::Search { .. }
             | Self::MultiSearch { .. }
+            | Self::Rejected { .. }
             | Self::Templates => false,
         }
     }

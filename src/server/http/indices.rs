@@ -9,7 +9,9 @@ use super::Method;
 use super::edge::Edge;
 use super::reply::Reply;
 use super::request::Request;
-use crate::elastic::{ElasticError, render_indices, render_mappings, render_settings};
+use crate::elastic::{
+    ElasticError, render_indices, render_mappings, render_rejected, render_settings,
+};
 use crate::error::Result;
 
 /// `/{index}`
@@ -88,6 +90,16 @@ pub(super) fn flush(edge: &Edge, request: &Request, index: &str) -> Result<Reply
     Ok(shards(&topics))
 }
 
+/// `/{index}/_rejected`: how many records could not become rows, why, and which were the last.
+pub(super) fn rejected(edge: &Edge, request: &Request, index: &str) -> Result<Reply> {
+    let topics = found(edge, request, index)?;
+    let topics: Vec<_> = topics
+        .iter()
+        .map(|topic| (topic.as_ref(), edge.db.rejected_records(topic.id)))
+        .collect();
+    Ok(Reply::ok(render_rejected(&topics)))
+}
+
 pub(super) fn acknowledged() -> Reply {
     Reply::value(200, &json!({ "acknowledged": true }))
 }
@@ -106,4 +118,66 @@ fn found(edge: &Edge, request: &Request, index: &str) -> Result<Vec<Arc<Topic>>>
 
 fn borrowed(topics: &[Arc<Topic>]) -> Vec<&Topic> {
     topics.iter().map(AsRef::as_ref).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::db::Db;
+    use crate::options::{Options, Work};
+
+    fn edge() -> Edge {
+        let options = Options {
+            work: Work::Caller,
+            ..Options::default()
+        };
+        let db = Db::builder().in_memory().options(options).open();
+        Edge::new(db.expect("memory opens"), "8.19.0")
+    }
+
+    fn ask(edge: &Edge, method: &str, uri: &str) -> (u16, Value) {
+        let (status, answer) = edge.ask(method, uri, b"");
+        (status, serde_json::from_slice(&answer).expect("JSON"))
+    }
+
+    #[test]
+    fn rejected_records_are_shown_before_and_after_a_flush() {
+        let edge = edge();
+        let records = [r#"{"n": 1}"#, r#"{"n": "no number"}"#, r#"{"n": 2}"#];
+        edge.db.append("t", records).expect("memory takes it");
+        edge.db.refresh("t").expect("memory takes it");
+        for flushed in [false, true] {
+            if flushed {
+                edge.db.flush("t").expect("memory takes it");
+            }
+            let (status, answer) = ask(&edge, "GET", "/t/_rejected");
+            assert_eq!(status, 200);
+            assert_eq!(answer["t"]["total"], 1, "{answer}");
+            let newest = &answer["t"]["newest"][0];
+            assert_eq!(newest["partition"], 0, "{answer}");
+            assert_eq!(newest["offset"], 1, "{answer}");
+            let reason = newest["reason"].as_str().expect("a reason");
+            assert!(
+                reason.contains("no number") || reason.contains("[n]"),
+                "{reason}"
+            );
+            assert_eq!(answer["t"]["reasons"][reason], 1, "{answer}");
+        }
+    }
+
+    #[test]
+    fn only_full_names_are_deleted() {
+        let edge = edge();
+        assert_eq!(ask(&edge, "PUT", "/a").0, 200);
+        for uri in ["/*", "/_all", "/a*", "/a,b*"] {
+            let (status, answer) = ask(&edge, "DELETE", uri);
+            assert_eq!(status, 400, "{uri}");
+            let reason = "Wildcard expressions or all indices are not allowed";
+            assert_eq!(answer["error"]["reason"], reason);
+        }
+        assert_eq!(ask(&edge, "DELETE", "/a").0, 200);
+        assert_eq!(ask(&edge, "GET", "/a").0, 404);
+    }
 }
