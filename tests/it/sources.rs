@@ -38,6 +38,17 @@ impl Source {
     }
 }
 
+/// The text of the file at `path`.
+pub(crate) fn read(path: &str) -> String {
+    let read = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path));
+    read.unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Whether there is a file or a folder at `path`.
+pub(crate) fn exists(path: &str) -> bool {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists()
+}
+
 /// All Rust files below `folder`.
 pub(crate) fn rust(folder: &str) -> Vec<Source> {
     with_ending(folder, ".rs")

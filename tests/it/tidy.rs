@@ -1,5 +1,7 @@
 //! House style that a machine can hold. The rest is in `docs/style.md`.
 
+use std::collections::BTreeSet;
+
 use crate::sources::{self, Source};
 
 const FILE_CODE_LINES_MAX: usize = 600;
@@ -150,6 +152,48 @@ fn documents_can_be_found() {
             "{}: no page links to it",
             document.path
         );
+    }
+}
+
+#[test]
+fn every_dependency_says_what_it_saves() {
+    let page = sources::read("docs/dependencies.md");
+    let listed: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| "))
+        .filter_map(|line| line.split(" |").next())
+        .map(|crates| crates.split(" (").next().unwrap_or(crates))
+        .flat_map(|crates| crates.split(", "))
+        .filter(|name| !name.starts_with("crate"))
+        .collect();
+    let mut used = BTreeSet::new();
+    let manifests = [".", "storage", "query", "ingest", "fuzz"].map(|folder| {
+        let manifest = sources::read(&format!("{folder}/Cargo.toml"));
+        toml::from_str::<toml::Table>(&manifest).expect("cargo reads it too")
+    });
+    for manifest in &manifests {
+        for section in ["dependencies", "dev-dependencies"] {
+            let section = manifest.get(section).and_then(toml::Value::as_table);
+            used.extend(section.into_iter().flat_map(toml::Table::keys));
+        }
+    }
+    let ours = ["storage", "query", "ingest", "siltstone"];
+    let used: BTreeSet<&str> = used
+        .into_iter()
+        .map(String::as_str)
+        .filter(|name| !ours.contains(name))
+        .collect();
+    assert_eq!(used, listed, "Cargo.toml left, docs/dependencies.md right");
+}
+
+#[test]
+fn the_architecture_names_places_that_exist() {
+    let page = sources::read("docs/architecture.md");
+    for place in page.split('`').skip(1).step_by(2) {
+        let folder = place.split('/').next().unwrap_or_default();
+        if place.contains('/') && CODE_FOLDERS.contains(&folder) {
+            assert!(sources::exists(place), "docs/architecture.md names {place}");
+        }
     }
 }
 
