@@ -1,14 +1,13 @@
 //! One function for each decoder of bytes from outside. None may panic or ask for memory out of
 //! proportion, whatever it is given.
 //!
-//! | bytes from | targets |
-//! |---|---|
-//! | a Kafka client | [`wire_request`], [`record_batch`], [`document`] |
-//! | an Elasticsearch client | [`search_body`], [`query_string`], [`bulk`], [`index_body`], [`dates`] |
-//! | the disk | [`journal`], [`segment`], [`edit`], [`store`] |
+//! - from a Kafka client: [`wire_request`], [`record_batch`], [`document`]
+//! - from an Elasticsearch client: [`search_body`], [`query_string`], [`bulk`], [`index_body`],
+//!   [`dates`]
+//! - from the disk: [`journal`], [`segment`], [`edit`], [`store`]
 //!
-//! `cargo test` runs each for a moment; `PROPTEST_CASES=10000000 cargo test --release -p siltstone-fuzz`
-//! for as long as one likes.
+//! `cargo test` runs each for a moment, and for as long as one likes:
+//! `PROPTEST_CASES=10000000 cargo test --release -p siltstone-fuzz`.
 
 mod arrival;
 mod elastic;
