@@ -72,9 +72,9 @@ impl Fields {
             | DateUnit::Month
             | DateUnit::Week
             | DateUnit::Day => {
-                // Days begin in local time: one of 23 hours ends an hour earlier.
-                let start = days_of_next(unit, days, self.week_year.is_some());
-                self.instant(start.checked_mul(DAY_MS)?, zone)?
+                // Elasticsearch takes the first of months and days that are not named, and the end
+                // of the day. Days begin in local time: one of 23 hours ends an hour earlier.
+                self.instant((days + 1).checked_mul(DAY_MS)?, zone)?
             }
         };
         Some(DateReading {
@@ -169,31 +169,4 @@ impl Fields {
 fn in_range(value: Option<i64>, min: i64, max: i64) -> Option<i64> {
     let value = value.unwrap_or(0);
     (min..=max).contains(&value).then_some(value)
-}
-
-/// The first day behind the unit that starts at `days`.
-fn days_of_next(unit: DateUnit, days: i64, is_week_year: bool) -> i64 {
-    let date = Date::from_epoch_days(days);
-    let months = match unit {
-        DateUnit::Year if is_week_year => {
-            return days + 7 * civil::iso_weeks_of_year(date.iso_week().0);
-        }
-        DateUnit::Week => return days + 7,
-        DateUnit::Year => 12,
-        DateUnit::Quarter => 3,
-        DateUnit::Month => 1,
-        DateUnit::Day
-        | DateUnit::Hour
-        | DateUnit::Minute
-        | DateUnit::Second
-        | DateUnit::Millisecond
-        | DateUnit::Nanosecond => return days + 1,
-    };
-    let month = date.month - 1 + months;
-    Date {
-        year: date.year + month.div_euclid(12),
-        month: month.rem_euclid(12) + 1,
-        day: 1,
-    }
-    .epoch_days()
 }
