@@ -296,7 +296,8 @@ pub struct Terms {
     pub field: Option<FieldRef>,
     /// Most buckets returned.
     pub size: usize,
-    /// Buckets with fewer rows are left out; 0 also lists values of rows that do not match.
+    /// Buckets with fewer rows are left out; 0 also lists values of rows that do not match, the one
+    /// of rows without a value among them.
     pub doc_count_min: u64,
     /// The value of rows without one.
     pub missing: Option<TermValue>,

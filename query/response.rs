@@ -60,6 +60,8 @@ pub enum AggregationResult {
         buckets: Vec<Bucket>,
         /// Rows in buckets that were cut off by size.
         other_count: u64,
+        /// Distinct terms found, also those that are not shown; 0 where buckets are no terms.
+        term_count: usize,
     },
 }
 

@@ -168,14 +168,20 @@ fn bucket_result(
             Ok(AggregationResult::Buckets {
                 buckets: view.buckets(aggregation, &entries, BucketKey::Time, budget)?,
                 other_count: 0,
+                term_count: 0,
             })
         }
         BucketBy::Terms(by) => {
-            let (entries, other_count) = term_entries(by, view, parent);
+            let TermEntries {
+                entries,
+                other_count,
+                term_count,
+            } = term_entries(by, view, parent);
             let key = |key| term_key(view.state.terms.as_ref(), key);
             Ok(AggregationResult::Buckets {
                 buckets: view.buckets(aggregation, &entries, key, budget)?,
                 other_count,
+                term_count,
             })
         }
         BucketBy::Filter(_) => {
@@ -190,6 +196,7 @@ fn bucket_result(
             Ok(AggregationResult::Buckets {
                 buckets: view.buckets(aggregation, &entries, |key| filter_key(by, key), budget)?,
                 other_count: 0,
+                term_count: 0,
             })
         }
     }
@@ -283,8 +290,16 @@ fn rounding_over(by: &DateHistogram, state: &BucketState) -> Rounding {
     Rounding::new(by.interval, &by.time_zone, by.offset_ms, first_ms, last_ms)
 }
 
-/// The terms that are shown below `parent`, and the rows of those that are cut off.
-fn term_entries(by: &Terms, view: &BucketView<'_>, parent: Option<u32>) -> (Vec<Entry>, u64) {
+/// The terms that are shown below one bucket.
+struct TermEntries {
+    entries: Vec<Entry>,
+    /// Rows of the terms that are cut off.
+    other_count: u64,
+    /// All terms, shown or not.
+    term_count: usize,
+}
+
+fn term_entries(by: &Terms, view: &BucketView<'_>, parent: Option<u32>) -> TermEntries {
     let mut entries = view.entries(parent);
     if by.doc_count_min == 0 {
         let mut found: Vec<i64> = entries.iter().map(|entry| entry.key).collect();
@@ -293,6 +308,7 @@ fn term_entries(by: &Terms, view: &BucketView<'_>, parent: Option<u32>) -> (Vec<
         let empty = listed.filter(|key| found.binary_search(key).is_err());
         entries.extend(empty.map(|key| Entry::new(*key, None, 0)));
     }
+    let term_count = entries.len();
     entries.retain(|entry| entry.count >= by.doc_count_min);
     let all: u64 = entries.iter().map(|entry| entry.count).sum();
     let table = view.state.terms.as_ref();
@@ -305,7 +321,11 @@ fn term_entries(by: &Terms, view: &BucketView<'_>, parent: Option<u32>) -> (Vec<
         by.size,
     );
     let shown: u64 = entries.iter().map(|entry| entry.count).sum();
-    (entries, all - shown)
+    TermEntries {
+        entries,
+        other_count: all - shown,
+        term_count,
+    }
 }
 
 fn place(key: i64) -> usize {

@@ -286,9 +286,10 @@ fn feed_texts<F: Frame>(
     frame: &mut F,
     members: &Members,
 ) -> Result<(), QueryError> {
-    let index = frame.codes(slot)?.index;
+    let codes = frame.codes(slot)?;
+    let mut sorted = Vec::new();
     for (entry, group) in members.pairs() {
-        let count = index.values(entry).len() as u64;
+        let count = distinct_count(&codes.codes[codes.index.values(entry)], &mut sorted);
         let counted = match metric.missing {
             Some(_) => count.max(1),
             None => count,
@@ -296,6 +297,18 @@ fn feed_texts<F: Frame>(
         states[group as usize].0 += counted;
     }
     Ok(())
+}
+
+/// How many different texts a row has: one that it repeats counts once, as in terms.
+fn distinct_count(codes: &[u32], sorted: &mut Vec<u32>) -> u64 {
+    if codes.len() < 2 {
+        return codes.len() as u64;
+    }
+    sorted.clear();
+    sorted.extend_from_slice(codes);
+    sorted.sort_unstable();
+    sorted.dedup();
+    sorted.len() as u64
 }
 
 fn feed_measure<A: Accumulator>(states: &mut [A], cells: &CellMeasure<'_>, members: &Members) {

@@ -177,6 +177,12 @@ impl<'p> BoundTerms<'p> {
         if !self.shows_empty {
             return Ok(());
         }
+        if let Some(missing) = self.missing
+            && self.has_empty_row(source, columns)?
+        {
+            let key = self.translate(missing, table, budget)?;
+            table.list(key, budget)?;
+        }
         match &self.values {
             TermSource::Absent(_) => Ok(()),
             TermSource::Texts {
@@ -212,6 +218,25 @@ impl<'p> BoundTerms<'p> {
                 Ok(())
             }
         }
+    }
+
+    /// Whether some row of `source` has no value.
+    fn has_empty_row(&self, source: &RowSource, columns: &Columns) -> Result<bool, QueryError> {
+        let mut frame = RowFrame::new(source, columns);
+        for vector in 0..source.vector_count() {
+            frame.move_to(vector);
+            let index = match &self.values {
+                TermSource::Absent(_) => return Ok(true),
+                TermSource::Texts { slot, .. } => frame.codes(*slot)?.index,
+                TermSource::Integers(slot) | TermSource::Decimals(slot, _) => {
+                    frame.numbers(*slot)?.index
+                }
+            };
+            if index.has_empty_row() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The key that `key` of this source has in `table`.

@@ -75,6 +75,14 @@ impl ValueIndex<'_> {
             Self::Starts(starts) => starts[row] as usize..starts[row + 1] as usize,
         }
     }
+
+    /// Whether some row has no value.
+    pub(crate) fn has_empty_row(self) -> bool {
+        match self {
+            Self::One => false,
+            Self::Starts(starts) => starts.windows(2).any(|ends| ends[0] == ends[1]),
+        }
+    }
 }
 
 /// Numbers of a vector.

@@ -178,10 +178,8 @@ fn measure(metric: &Metric, rows: &[&Row]) -> MetricResult {
             None => Vec::new(),
             // Only the number of texts matters.
             Some(field) if field.field_type.column_kind() == storage::model::ColumnKind::Text => {
-                row.texts(&field.column)
-                    .iter()
-                    .map(|_| Decimal::default())
-                    .collect()
+                let distinct: BTreeSet<_> = row.texts(&field.column).into_iter().collect();
+                distinct.iter().map(|_| Decimal::default()).collect()
             }
             Some(field) => numbers(row, field),
         };
@@ -305,6 +303,7 @@ fn histogram(
     AggregationResult::Buckets {
         buckets: ordered(buckets, &by.order),
         other_count: 0,
+        term_count: 0,
     }
 }
 
@@ -333,6 +332,7 @@ fn filters(
     AggregationResult::Buckets {
         buckets,
         other_count: 0,
+        term_count: 0,
     }
 }
 
@@ -396,7 +396,7 @@ fn terms(
     let mut found: Vec<(BucketKey, Vec<&Row>)> = Vec::new();
     if by.doc_count_min == 0 {
         for row in all {
-            for key in row_terms(by, row, None) {
+            for key in row_terms(by, row, by.missing.as_ref()) {
                 rows_of(&mut found, key);
             }
         }
@@ -406,6 +406,7 @@ fn terms(
             rows_of(&mut found, key).push(row);
         }
     }
+    let term_count = found.len();
     found.retain(|(_, rows)| rows.len() as u64 >= by.doc_count_min);
     let buckets = found
         .into_iter()
@@ -416,6 +417,7 @@ fn terms(
     AggregationResult::Buckets {
         buckets,
         other_count: cut.iter().map(|bucket| bucket.count).sum(),
+        term_count,
     }
 }
 

@@ -124,6 +124,8 @@ pub(super) enum AggregationKind {
     Terms {
         text: Option<ValueText>,
         show_error: bool,
+        /// With so many terms or more, Elasticsearch does not know the error of its counts.
+        error_unknown_from: Option<usize>,
         unmapped: bool,
     },
     Single,

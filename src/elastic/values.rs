@@ -49,6 +49,11 @@ pub(super) fn date_ms(reader: &DateReader, value: &Value) -> Result<i64, Elastic
     }
 }
 
+/// The instant of rows without one. Unlike bounds, a number is read by the format too.
+pub(super) fn missing_ms(reader: &DateReader, value: &Value) -> Result<i64, ElasticError> {
+    date_ms(reader, &Value::String(read::text(value, "missing")?))
+}
+
 /// A value of a number field in the unit of its column.
 pub(super) fn number_value(
     context: &Context<'_>,
@@ -66,7 +71,7 @@ pub(super) fn number_value(
                 zone: zone.clone(),
                 now_ms: context.now_ms,
             };
-            let ms = date_ms(&reader, value).map_err(|error| context.fail(error))?;
+            let ms = missing_ms(&reader, value).map_err(|error| context.fail(error))?;
             let scaled = if field.field_type() == FieldType::DateNanos {
                 ms.checked_mul(1_000_000)
             } else {
@@ -78,14 +83,13 @@ pub(super) fn number_value(
                 )))
             })
         }
-        FieldType::Boolean => Ok(Decimal::from_i64(match value {
-            Value::Bool(flag) => i64::from(*flag),
-            other => match read::shown(other).as_str() {
-                "true" => 1,
-                "false" => 0,
-                text => i64::from(decimal(text).is_some_and(|number| number.mantissa != 0)),
-            },
-        })),
+        FieldType::Boolean => match read::shown(value).as_str() {
+            "true" => Ok(Decimal::from_i64(1)),
+            "false" => Ok(Decimal::from_i64(0)),
+            other => Err(context.fail(ElasticError::illegal_argument(format!(
+                "Cannot parse boolean [{other}], expected either [true] or [false]"
+            )))),
+        },
         FieldType::Long
         | FieldType::Integer
         | FieldType::Short

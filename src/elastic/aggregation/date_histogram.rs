@@ -11,7 +11,7 @@ use crate::elastic::context::{Context, NamedField};
 use crate::elastic::date_math::{DateReader, parse_format, parse_zone};
 use crate::elastic::read;
 use crate::elastic::shape::AggregationKind;
-use crate::elastic::values::date_ms;
+use crate::elastic::values::{date_ms, missing_ms};
 
 /// Instants that buckets reach to, or do not pass.
 type Bounds = (Option<i64>, Option<i64>);
@@ -19,7 +19,7 @@ type Bounds = (Option<i64>, Option<i64>);
 /// Parameters as they were written.
 #[derive(Default)]
 struct Written<'v> {
-    interval: Option<(&'static str, Interval)>,
+    interval: Option<(&'v str, Interval)>,
     zone: Option<TimeZone>,
     offset_ms: i64,
     doc_count_min: u64,
@@ -39,16 +39,10 @@ impl<'v> Written<'v> {
                 continue;
             }
             match key.as_str() {
-                "calendar_interval" => written.set_interval(
-                    "calendar_interval",
-                    interval::parse_calendar(&read::text(value, key)?),
-                )?,
-                "fixed_interval" => written.set_interval(
-                    "fixed_interval",
-                    interval::parse_fixed(&read::text(value, key)?),
-                )?,
-                "interval" => written
-                    .set_interval("interval", interval::parse_legacy(&read::text(value, key)?))?,
+                "calendar_interval" | "fixed_interval" | "interval" => {
+                    let set = written.set_interval(key, &read::text(value, key)?);
+                    set.map_err(|error| definition.wrong(key, error))?;
+                }
                 "time_zone" => {
                     let zone = parse_zone(&read::text(value, key)?);
                     written.zone = Some(zone.map_err(|error| definition.wrong(key, error))?);
@@ -71,17 +65,18 @@ impl<'v> Written<'v> {
         Ok(written)
     }
 
-    fn set_interval(
-        &mut self,
-        name: &'static str,
-        interval: Result<Interval, ElasticError>,
-    ) -> Result<(), ElasticError> {
+    fn set_interval(&mut self, name: &'v str, text: &str) -> Result<(), ElasticError> {
         if let Some((first, _)) = self.interval {
             return Err(ElasticError::illegal_argument(format!(
                 "Cannot use [{name}] with [{first}] configuration option."
             )));
         }
-        self.interval = Some((name, interval?));
+        let interval = match name {
+            "calendar_interval" => interval::parse_calendar(text)?,
+            "fixed_interval" => interval::parse_fixed(text)?,
+            _legacy => interval::parse_legacy(text)?,
+        };
+        self.interval = Some((name, interval));
         Ok(())
     }
 }
@@ -101,6 +96,11 @@ pub(super) fn parse(
             "Invalid interval specified, must be non-null and non-empty",
         ))
     })?;
+    if let Interval::Fixed(..=0) = interval {
+        return Err(context.fail(ElasticError::illegal_argument(
+            "Zero or negative time interval not supported",
+        )));
+    }
     let zone = written.zone.clone().unwrap_or(TimeZone::UTC);
     let reader = date_reader(context, field.as_ref(), &written, &zone)?;
     let bounds = |name: &str, value: Option<&Value>| match value {
@@ -115,11 +115,11 @@ pub(super) fn parse(
     let extended_bounds_ms =
         extended_bounds_ms.map(|bounds| moved_bounds(bounds, interval, &zone, written.offset_ms));
     let missing_ms = match written.missing {
-        Some(value) => Some(date_ms(&reader, value).map_err(|error| context.fail(error))?),
+        Some(value) => Some(missing_ms(&reader, value).map_err(|error| context.fail(error))?),
         None => None,
     };
     let order = match written.order {
-        Some(value) => order::parse(context, value, &definition.children.requests)?,
+        Some(value) => order::parse(context, value, &definition)?,
         None => Vec::new(),
     };
     let kind = AggregationKind::DateHistogram {

@@ -28,14 +28,13 @@ pub(super) fn parse_calendar(text: &str) -> Result<Interval, ElasticError> {
     })
 }
 
-/// `fixed_interval`.
+/// `fixed_interval`, which may turn out to be none.
 pub(super) fn parse_fixed(text: &str) -> Result<Interval, ElasticError> {
-    let width_ms = parse_duration_ms(text, "date_histogram.fixedInterval")?;
-    if width_ms <= 0 {
-        return Err(ElasticError::illegal_argument(
-            "Zero or negative time interval not supported",
-        ));
-    }
+    let digits = text.trim();
+    let width_ms = match digits.strip_prefix('-') {
+        Some(digits) => -parse_duration_ms(digits, "date_histogram.fixedInterval")?,
+        None => parse_duration_ms(digits, "date_histogram.fixedInterval")?,
+    };
     Ok(Interval::Fixed(width_ms))
 }
 
@@ -109,7 +108,8 @@ mod tests {
             parse_calendar("quarter"),
             Ok(Interval::Calendar(CalendarUnit::Quarter))
         );
-        for wrong in ["1w", "1M", "0s", "1.5h", "", "d", "9223372036854775807d"] {
+        assert_eq!(parse_fixed("0s"), Ok(Interval::Fixed(0)));
+        for wrong in ["1w", "1M", "1.5h", "", "d", "9223372036854775807d"] {
             parse_fixed(wrong).expect_err(wrong);
         }
         parse_calendar("2d").expect_err("two units");

@@ -308,6 +308,16 @@ impl Definition<'_> {
         ElasticError::content(format!("[{}] unknown field [{key}]", self.type_name)).at_key(key)
     }
 
+    /// A parameter whose value is of the wrong kind.
+    fn wrong_kind(&self, key: &str, value: &Value) -> ElasticError {
+        ElasticError::content(format!(
+            "[{}] {key} doesn't support values of type: {}",
+            self.type_name,
+            token_name(value)
+        ))
+        .at_value(key)
+    }
+
     /// A parameter whose value does not fit.
     fn wrong(&self, key: &str, cause: ElasticError) -> ElasticError {
         ElasticError::content(format!(
@@ -318,6 +328,16 @@ impl Definition<'_> {
         .caused_by(cause)
     }
 
+    /// A parameter whose value cannot be read at all: its own error is the root.
+    fn misread(&self, key: &str, cause: ElasticError) -> ElasticError {
+        ElasticError::content(format!(
+            "[{}] failed to parse field [{key}]",
+            self.type_name
+        ))
+        .at_value(key)
+        .rooted_in(cause)
+    }
+
     /// The field named by the definition. The outer `None` is no name at all.
     fn field<'a>(&self, context: &Context<'a>) -> Result<Option<NamedField<'a>>, ElasticError> {
         match self.body.get("field") {
@@ -326,7 +346,7 @@ impl Definition<'_> {
                 "[script] of [{}]",
                 self.type_name
             ))),
-            None => Err(ElasticError::content(format!(
+            None => Err(ElasticError::illegal_argument(format!(
                 "Required one of fields [field, script], but none were specified for [{}]",
                 self.name
             ))),
@@ -377,6 +397,15 @@ pub(super) fn value_text(
                 zone: zone.clone(),
                 is_nanos,
             }))
+        }
+        FieldType::Boolean | FieldType::Keyword | FieldType::Text | FieldType::Ip
+            if format.is_some() =>
+        {
+            Err(context.fail(ElasticError::illegal_argument(format!(
+                "Field [{}] of type [{}] does not support custom formats",
+                field.path,
+                field.type_name()
+            ))))
         }
         FieldType::Boolean => Ok(Some(ValueText::Boolean)),
         FieldType::Keyword | FieldType::Text | FieldType::Ip => Ok(None),

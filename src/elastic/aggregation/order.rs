@@ -3,8 +3,9 @@
 use query::request::{
     Aggregation, BucketBy, MetricKind, MetricValue, NamedAggregation, Order, OrderBy,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::Definition;
 use crate::elastic::ElasticError;
 use crate::elastic::context::Context;
 use crate::elastic::read;
@@ -13,36 +14,33 @@ use crate::elastic::read;
 pub(super) fn parse(
     context: &Context<'_>,
     value: &Value,
-    children: &[NamedAggregation],
+    definition: &Definition<'_>,
 ) -> Result<Vec<Order>, ElasticError> {
     let mut orders = Vec::new();
     for criterion in read::one_or_many(value) {
-        let entries = criterion.as_object().ok_or_else(|| {
-            ElasticError::parsing("Expected [START_OBJECT] for [order]").at_value("order")
-        })?;
-        if entries.len() > 1 {
-            return Err(
-                ElasticError::parsing("Must specify at least one field for [order]")
-                    .at_value("order"),
-            );
-        }
-        for (key, direction) in entries {
-            let direction = read::text(direction, key)?;
-            let descending = match direction.to_lowercase().as_str() {
-                "asc" => false,
-                "desc" => true,
-                _ => {
-                    return Err(ElasticError::parsing(format!(
-                        "Unknown order direction [{direction}]"
-                    ))
-                    .at_value("order"));
-                }
-            };
-            let by = parse_key(context, key, children)?;
-            orders.push(Order { by, descending });
-        }
+        let entries = criterion
+            .as_object()
+            .ok_or_else(|| definition.wrong_kind("order", criterion))?;
+        let (key, descending) = criterion_of(entries)
+            .map_err(|reason| definition.misread("order", ElasticError::parsing(reason)))?;
+        let by = parse_key(context, key, &definition.children.requests)?;
+        orders.push(Order { by, descending });
     }
     Ok(orders)
+}
+
+/// The key and whether it descends. Of several keys the last is meant, as in Elasticsearch.
+fn criterion_of(entries: &Map<String, Value>) -> Result<(&str, bool), String> {
+    let mut last = None;
+    for (key, direction) in entries {
+        let direction = read::shown(direction);
+        last = match direction.to_lowercase().as_str() {
+            "asc" => Some((key.as_str(), false)),
+            "desc" => Some((key.as_str(), true)),
+            _ => return Err(format!("Unknown order direction [{direction}]")),
+        };
+    }
+    last.ok_or_else(|| "Must specify at least one field for [order]".into())
 }
 
 fn parse_key(

@@ -18,6 +18,7 @@ const SIZE_DEFAULT: usize = 10;
 /// Parameters as they were written.
 struct Written<'v> {
     size: usize,
+    shard_size: Option<usize>,
     doc_count_min: u64,
     format: Option<String>,
     missing: Option<&'v Value>,
@@ -31,6 +32,7 @@ impl<'v> Written<'v> {
     fn read(definition: &Definition<'v>) -> Result<Self, ElasticError> {
         let mut written = Self {
             size: SIZE_DEFAULT,
+            shard_size: None,
             doc_count_min: 1,
             format: None,
             missing: None,
@@ -45,6 +47,7 @@ impl<'v> Written<'v> {
             }
             match key.as_str() {
                 "size" => written.size = read::count(value, key)?,
+                "shard_size" => written.shard_size = shard_size(value)?,
                 "min_doc_count" => written.doc_count_min = read::count(value, key)? as u64,
                 "format" => written.format = Some(read::text(value, key)?),
                 "missing" => written.missing = Some(value),
@@ -54,11 +57,7 @@ impl<'v> Written<'v> {
                 "show_term_doc_count_error" => written.show_error = read::flag(value, key)?,
                 "field" | "script" => {}
                 // They tell a cluster how to go about it, and answers here are exact.
-                "shard_size"
-                | "shard_min_doc_count"
-                | "collect_mode"
-                | "execution_hint"
-                | "value_type" => {}
+                "shard_min_doc_count" | "collect_mode" | "execution_hint" | "value_type" => {}
                 unknown => return Err(definition.unknown(unknown)),
             }
         }
@@ -70,6 +69,12 @@ impl<'v> Written<'v> {
         }
         written.check_selections(definition)?;
         Ok(written)
+    }
+
+    /// How many terms a shard of Elasticsearch hands over at most.
+    fn shard_terms(&self) -> usize {
+        let suggested = self.size.saturating_add(self.size / 2).saturating_add(10);
+        self.shard_size.unwrap_or(suggested).max(self.size)
     }
 
     fn check_selections(&self, definition: &Definition<'_>) -> Result<(), ElasticError> {
@@ -95,8 +100,10 @@ pub(super) fn parse(
     let is_index = definition.body.get("field").and_then(Value::as_str) == Some("_index");
     let field = definition.field(context)?;
     let selection = |value| selection(context, &definition, field.as_ref(), value, &written);
-    let include = written.include.map(selection).transpose()?.flatten();
-    let exclude = written.exclude.map(selection).transpose()?.flatten();
+    let include = written.include.map(|value| selection(("include", value)));
+    let include = include.transpose()?.flatten();
+    let exclude = written.exclude.map(|value| selection(("exclude", value)));
+    let exclude = exclude.transpose()?.flatten();
     let mut missing = None;
     let mut text = None;
     let mut typed = "umterms";
@@ -131,10 +138,12 @@ pub(super) fn parse(
         missing = Some(missing_of_nothing(value)?);
     }
     let order = match written.order {
-        Some(value) => order::parse(context, value, &definition.children.requests)?,
+        Some(value) => order::parse(context, value, &definition)?,
         None => Vec::new(),
     };
     let unmapped = field.is_none() && !is_index;
+    let order = with_default(order);
+    let error_unknown_from = (!is_error_known(&order)).then(|| written.shard_terms());
     let terms = Terms {
         field: field.map(|field| field.place),
         size: written.size,
@@ -142,7 +151,7 @@ pub(super) fn parse(
         missing,
         include,
         exclude,
-        order: with_default(order),
+        order,
     };
     Ok(Parsed {
         aggregation: Aggregation::Bucket {
@@ -152,10 +161,37 @@ pub(super) fn parse(
         kind: AggregationKind::Terms {
             text,
             show_error: written.show_error,
+            error_unknown_from,
             unmapped,
         },
         typed,
     })
+}
+
+/// `shard_size`: -1 stands for the default.
+fn shard_size(value: &Value) -> Result<Option<usize>, ElasticError> {
+    match read::integer(value, "shard_size")? {
+        -1 => Ok(None),
+        number => match usize::try_from(number) {
+            Ok(size) if size > 0 => Ok(Some(size)),
+            _ => Err(ElasticError::illegal_argument(format!(
+                "[shardSize] must be greater than 0. Found [{number}]"
+            ))),
+        },
+    }
+}
+
+/// Whether Elasticsearch knows how wrong its counts may be: the largest counts and the first keys
+/// are the same on each shard as on all, the smallest counts and metrics are not.
+fn is_error_known(order: &[Order]) -> bool {
+    match order.first() {
+        None => true,
+        Some(Order { by, descending }) => match by {
+            OrderBy::Key => true,
+            OrderBy::Count => *descending,
+            OrderBy::Metric { .. } => false,
+        },
+    }
 }
 
 /// Largest first, when nothing was said.
@@ -185,7 +221,7 @@ fn selection(
     context: &Context<'_>,
     definition: &Definition<'_>,
     field: Option<&NamedField<'_>>,
-    value: &Value,
+    (key, value): (&str, &Value),
     written: &Written<'_>,
 ) -> Result<Option<TermSelection>, ElasticError> {
     match value {
@@ -194,16 +230,22 @@ fn selection(
                 Some(field) => term_value(context, field, value, written.format.as_deref()),
                 None => missing_of_nothing(value),
             };
+            let is_text =
+                |field: &NamedField<'_>| field.field_type().column_kind() == ColumnKind::Text;
+            // Elasticsearch takes an empty list of numbers for none at all.
+            if values.is_empty() && !field.is_none_or(is_text) {
+                return Ok(None);
+            }
             let values = values.iter().map(value).collect::<Result<Vec<_>, _>>()?;
             Ok(Some(TermSelection::Values(values)))
         }
-        Value::Object(part) => {
+        Value::Object(part) if key == "include" => {
             if part.get("num_partitions").and_then(Value::as_i64) == Some(1) {
                 return Ok(None);
             }
             Err(ElasticError::unsupported("a partition of terms"))
         }
-        plain => {
+        Value::String(regex) => {
             let is_string = field.is_none_or(|field| field.field_type() == FieldType::Keyword);
             if !is_string {
                 return Err(context.fail(ElasticError::illegal_argument(format!(
@@ -213,10 +255,10 @@ fn selection(
                     definition.name
                 ))));
             }
-            let regex = read::text(plain, "include")?;
             Ok(Some(TermSelection::Pattern(regexp_pattern(
-                context, &regex, false,
+                context, regex, false,
             )?)))
         }
+        other => Err(definition.wrong_kind(key, other)),
     }
 }

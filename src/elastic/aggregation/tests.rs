@@ -44,6 +44,12 @@ fn refused(aggregation: &Value) -> String {
         .to_string()
 }
 
+/// The whole error.
+fn envelope(aggregation: &Value) -> String {
+    let error = parse(&json!({"a": aggregation})).expect_err("refused");
+    serde_json::to_string(&error).expect("JSON")
+}
+
 fn histogram(aggregation: &Value) -> query::request::DateHistogram {
     match one(aggregation) {
         Aggregation::Bucket {
@@ -126,11 +132,11 @@ fn a_histogram_that_makes_no_sense_says_why() {
     assert!(refused(json!({"field": "ts"})).contains("Invalid interval specified"));
     assert!(
         refused(json!({"field": "ts", "fixed_interval": "1d", "calendar_interval": "1d"}))
-            .contains("Cannot use")
+            .ends_with("[date_histogram] failed to parse field [calendar_interval]")
     );
     assert!(
         refused(json!({"field": "ts", "calendar_interval": "2d"}))
-            .ends_with("The supplied interval [2d] could not be parsed as a calendar interval.")
+            .starts_with("x_content_parse_exception: ")
     );
     assert!(
         refused(json!({"field": "host", "calendar_interval": "1d"})).contains(
@@ -153,6 +159,78 @@ fn a_histogram_that_makes_no_sense_says_why() {
 }
 
 #[test]
+fn errors_name_the_parameter_and_what_led_to_it() {
+    let interval = envelope(&json!({"date_histogram": {"field": "ts", "calendar_interval": "2d"}}));
+    assert!(interval.contains("The supplied interval [2d] could not be parsed as a calendar"));
+    for interval in ["0s", "-1d"] {
+        let error =
+            envelope(&json!({"date_histogram": {"field": "ts", "fixed_interval": interval}}));
+        assert!(
+            error.contains("search_phase_execution_exception"),
+            "{error}"
+        );
+        assert!(error.contains("Zero or negative time interval not supported"));
+    }
+    let order = |order: Value| refused(&json!({"terms": {"field": "host", "order": order}}));
+    assert!(order(json!({})).ends_with("[terms] failed to parse field [order]"));
+    assert!(order(json!({"_key": "up"})).ends_with("[terms] failed to parse field [order]"));
+    assert!(order(json!("x")).ends_with("order doesn't support values of type: VALUE_STRING"));
+    assert_eq!(
+        refused(&json!({"sum": {}}))
+            .split_once(':')
+            .map(|(error_type, _)| error_type),
+        Some("illegal_argument_exception")
+    );
+    assert!(
+        refused(&json!({"terms": {"field": "host", "format": "0.0"}}))
+            .ends_with("Field [host] of type [keyword] does not support custom formats")
+    );
+    assert!(
+        refused(&json!({"terms": {"field": "host", "include": 5}}))
+            .ends_with("[terms] include doesn't support values of type: VALUE_NUMBER")
+    );
+}
+
+#[test]
+fn of_several_keys_of_an_order_the_last_is_meant() {
+    let terms =
+        terms(&json!({"terms": {"field": "host", "order": {"_key": "asc", "_count": "asc"}}}));
+    assert_eq!(
+        terms.order,
+        [Order {
+            by: OrderBy::Count,
+            descending: false
+        }]
+    );
+}
+
+#[test]
+fn an_empty_list_of_numbers_includes_all() {
+    assert!(
+        terms(&json!({"terms": {"field": "n", "include": []}}))
+            .include
+            .is_none()
+    );
+    assert!(
+        terms(&json!({"terms": {"field": "host", "include": []}}))
+            .include
+            .is_some()
+    );
+}
+
+#[test]
+fn a_missing_date_is_read_by_the_format_even_as_a_number() {
+    let missing_ms = |missing: Value| {
+        histogram(&json!({"date_histogram": {
+            "field": "ts", "fixed_interval": "1d", "format": "epoch_second", "missing": missing,
+        }}))
+        .missing_ms
+    };
+    assert_eq!(missing_ms(json!(5)), Some(5_000));
+    assert_eq!(missing_ms(json!("5")), Some(5_000));
+}
+
+#[test]
 fn terms_in_every_form() {
     let default = terms(&json!({"terms": {"field": "host"}}));
     assert_eq!((default.size, default.doc_count_min), (10, 1));
@@ -172,7 +250,7 @@ fn terms_in_every_form() {
     };
     assert_eq!(values, [TermValue::Integer(1), TermValue::Integer(2)]);
     assert_eq!(numbers.order.len(), 2);
-    let decimals = terms(&json!({"terms": {"field": "x", "missing": 1.50, "order": {}}}));
+    let decimals = terms(&json!({"terms": {"field": "x", "missing": 1.50}}));
     let missing = TermValue::Decimal(Decimal {
         mantissa: 15,
         exponent: -1,

@@ -8,6 +8,9 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use super::number::Number;
 use crate::elastic::shape::{AggregationKind, AggregationShape, MetricShape, ValueText};
 
+/// What Elasticsearch says where it does not know how wrong its counts may be. Ours are exact.
+const ERROR_UNKNOWN: i64 = -1;
+
 /// Results side by side, under their names.
 pub(super) struct Aggregations<'a> {
     pub(super) shapes: &'a [AggregationShape],
@@ -58,10 +61,18 @@ impl Serialize for Shown<'_> {
                 AggregationResult::Buckets {
                     buckets,
                     other_count,
+                    term_count,
                 },
             ) => {
-                if let AggregationKind::Terms { .. } = kind {
-                    map.serialize_entry("doc_count_error_upper_bound", &0)?;
+                let mut error = 0;
+                if let AggregationKind::Terms {
+                    error_unknown_from, ..
+                } = kind
+                {
+                    if error_unknown_from.is_some_and(|from| *term_count >= from) {
+                        error = ERROR_UNKNOWN;
+                    }
+                    map.serialize_entry("doc_count_error_upper_bound", &error)?;
                     map.serialize_entry("sum_other_doc_count", other_count)?;
                 }
                 map.serialize_entry(
@@ -69,6 +80,7 @@ impl Serialize for Shown<'_> {
                     &Buckets {
                         shape: self.shape,
                         buckets,
+                        error,
                     },
                 )?;
             }
@@ -87,6 +99,8 @@ fn children<'a>(shape: &'a AggregationShape, bucket: &'a Bucket) -> Aggregations
 struct Buckets<'a> {
     shape: &'a AggregationShape,
     buckets: &'a [Bucket],
+    /// How wrong each count may be, where the request asks.
+    error: i64,
 }
 
 impl Serialize for Buckets<'_> {
@@ -102,6 +116,7 @@ impl Serialize for Buckets<'_> {
         let shown = self.buckets.iter().map(|bucket| ShownBucket {
             shape: self.shape,
             bucket,
+            error: self.error,
         });
         if keyed {
             let mut map = serializer.serialize_map(Some(self.buckets.len()))?;
@@ -121,6 +136,7 @@ impl Serialize for Buckets<'_> {
 struct ShownBucket<'a> {
     shape: &'a AggregationShape,
     bucket: &'a Bucket,
+    error: i64,
 }
 
 impl ShownBucket<'_> {
@@ -182,7 +198,7 @@ impl Serialize for ShownBucket<'_> {
             show_error: true, ..
         } = self.shape.kind
         {
-            map.serialize_entry("doc_count_error_upper_bound", &0)?;
+            map.serialize_entry("doc_count_error_upper_bound", &self.error)?;
         }
         children(self.shape, self.bucket).entries(&mut map)?;
         map.end()

@@ -89,6 +89,7 @@ fn buckets(buckets: Vec<Bucket>) -> AggregationResult {
     AggregationResult::Buckets {
         buckets,
         other_count: 5,
+        term_count: 7,
     }
 }
 
@@ -230,6 +231,28 @@ fn date_histograms() {
         result(),
         r#"{"meta":{"m":1},"buckets":{"1420066800000":{"key_as_string":"1420066800000","key":1420066800000,"doc_count":2,"s":{"value":0.3}}}}"#,
     );
+}
+
+#[test]
+fn the_error_of_terms_is_unknown_where_a_shard_would_cut_them() {
+    let found = || buckets(vec![bucket(BucketKey::Integer(1), 1, vec![])]);
+    let check_error = |order: &str, size: &str, error: i64| {
+        check_aggregation(
+            &format!(
+                r#"{{"terms":{{"field":"n",{size},"order":{order},"show_term_doc_count_error":true}}}}"#
+            ),
+            found(),
+            &format!(
+                r#"{{"doc_count_error_upper_bound":{error},"sum_other_doc_count":5,"buckets":[{{"key":1,"doc_count":1,"doc_count_error_upper_bound":{error}}}]}}"#
+            ),
+        );
+    };
+    // Seven terms were found.
+    check_error(r#"{"_count":"asc"}"#, r#""size":1,"shard_size":7"#, -1);
+    check_error(r#"{"_count":"asc"}"#, r#""size":1,"shard_size":8"#, 0);
+    check_error(r#"{"_count":"asc"}"#, r#""size":1"#, 0);
+    check_error(r#"{"_count":"desc"}"#, r#""size":1,"shard_size":7"#, 0);
+    check_error(r#"{"_key":"asc"}"#, r#""size":1,"shard_size":7"#, 0);
 }
 
 #[test]
