@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, Cache, DB, DBCompressionType, Error, FlushOptions,
-    IteratorMode, Options, WriteBatch,
+    BlockBasedIndexType, BlockBasedOptions, Cache, DB, DBCompressionType, Error, ErrorKind,
+    FlushOptions, IteratorMode, Options, WriteBatch,
 };
 
 use super::{CatalogError, CheckpointStore, Entries};
@@ -102,8 +102,13 @@ fn options() -> Options {
 }
 
 fn database_error(action: &'static str) -> impl FnOnce(Error) -> CatalogError {
-    move |error| CatalogError::Database {
-        action,
-        message: error.into_string(),
+    move |error| {
+        if matches!(error.kind(), ErrorKind::Corruption) {
+            return CatalogError::Damaged(error.into_string());
+        }
+        CatalogError::Database {
+            action,
+            message: error.into_string(),
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::disk::FilePath;
 #[derive(Debug, Error)]
 pub enum JournalError {
     /// The disk failed.
-    #[error("could not {action} journal file '{path}'")]
+    #[error("could not {action} journal file '{path}': {source}")]
     Disk {
         /// What was attempted.
         action: &'static str,
@@ -21,7 +21,7 @@ pub enum JournalError {
         source: io::Error,
     },
     /// The folder of journal files could not be listed.
-    #[error("could not list the journal's files")]
+    #[error("could not list the journal's files: {source}")]
     List {
         /// What the disk reports.
         source: io::Error,

@@ -13,7 +13,7 @@ use crate::model::Offset;
 #[derive(Debug, Error)]
 pub enum LogError {
     /// The disk failed.
-    #[error("could not {action} '{path}'")]
+    #[error("could not {action} '{path}': {source}")]
     Disk {
         /// What was attempted.
         action: &'static str,
@@ -33,7 +33,7 @@ pub enum LogError {
         what: &'static str,
     },
     /// A batch that was synced is none any more.
-    #[error("log file '{path}' is damaged at byte {offset}; restore it from a copy")]
+    #[error("log file '{path}' is damaged at byte {offset}: {source}; restore it from a copy")]
     Batch {
         /// The file.
         path: FilePath,

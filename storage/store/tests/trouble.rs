@@ -18,6 +18,8 @@ fn a_failed_sync_stops_the_store_and_says_so() {
     disk.inject(disk.operation_count() + 1, Fault::InputOutput);
     let error = store.wait_durable(staged.lsn).unwrap_err().to_string();
     assert!(error.contains("could not sync journal file"), "{error}");
+    // The cause, which tells a full disk from a broken one.
+    assert!(error.contains("injected input/output error"), "{error}");
     assert!(error.contains("restart it"), "{error}");
     let again = store
         .stage_batch(first, batch(&["b"], None), 0)
