@@ -6,6 +6,7 @@
 mod client;
 mod demo;
 mod log;
+mod process;
 mod query;
 mod serve;
 mod target;
@@ -50,6 +51,7 @@ enum Command {
 /// Runs the command of this process.
 #[must_use]
 pub fn run() -> ExitCode {
+    process::prepare();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

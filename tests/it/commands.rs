@@ -1,8 +1,9 @@
 //! Commands and what they say when something is wrong: one line, and an exit code.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -190,4 +191,33 @@ fn check_config_file(data: &Path) {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("from-the-flag"), "{error}");
     assert!(!error.contains("from-the-file"), "{error}");
+}
+
+#[test]
+fn a_server_opens_as_many_files_as_the_system_allows() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let serve = "ulimit -Sn 64; \
+                 exec \"$0\" serve --data \"$1\" --http 127.0.0.1:0 --kafka 127.0.0.1:0";
+    let mut child = Command::new("sh")
+        .args(["-c", serve])
+        .arg(server::binary())
+        .arg(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("there is a shell");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("it is piped"))
+        .read_line(&mut line)
+        .expect("the server says where it listens");
+    assert!(line.starts_with("ready "), "{line}");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id()));
+    child.kill().expect("it runs");
+    child.wait().expect("it was started");
+    let limits = limits.expect("a running process has limits");
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let words: Vec<&str> = files.unwrap_or_default().split_whitespace().collect();
+    assert_eq!(words[3], words[4], "soft and hard limit: {words:?}");
 }
