@@ -26,12 +26,15 @@ use crate::elastic::ElasticError;
 const CONNECTIONS_MAX: usize = 1024;
 /// Most requests between their first byte and their answer.
 const REQUESTS_MAX: usize = 512;
-/// Threads that write or wait for writes. They mostly wait, together, for one group commit.
-const WRITE_THREADS: usize = 16;
+/// Threads for all but searches. They mostly wait, together, for one group commit.
+const OTHER_THREADS: usize = 16;
 /// Requests that wait for a thread, of each kind.
 const WAITING_MAX: usize = 256;
 /// How long a client may take over the head of a request; also how long a connection may idle.
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(60);
+/// The same while more than half of all connections are open: who only holds one gives it back
+/// soon, and others get in.
+const CROWDED_HEAD_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Bytes buffered of one connection's request heads.
 const HEAD_BYTES_MAX: usize = 128 << 10;
 /// How long requests under way may take to end once the server stops.
@@ -44,7 +47,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(in crate::server) struct Http {
     edge: Edge,
     searches: Pool,
-    writes: Pool,
+    others: Pool,
     requests: Semaphore,
     bodies: Budget,
 }
@@ -55,7 +58,7 @@ impl Http {
         Ok(Arc::new(Self {
             edge,
             searches: Pool::start("search", search_threads, WAITING_MAX)?,
-            writes: Pool::start("write", WRITE_THREADS, WAITING_MAX)?,
+            others: Pool::start("request", OTHER_THREADS, WAITING_MAX)?,
             requests: Semaphore::new(REQUESTS_MAX),
             bodies: Budget::default(),
         }))
@@ -82,8 +85,12 @@ pub(in crate::server) async fn serve(
         match accepted {
             (slot, Ok((stream, _))) => {
                 let (http, stop) = (Arc::clone(&http), stop.clone());
+                let head_wait_max = match connections.available_permits() < CONNECTIONS_MAX / 2 {
+                    true => CROWDED_HEAD_WAIT_MAX,
+                    false => HEAD_WAIT_MAX,
+                };
                 tasks.spawn(async move {
-                    connection(http, stream, stop).await;
+                    connection(http, stream, head_wait_max, stop).await;
                     drop(slot);
                 });
             }
@@ -111,7 +118,12 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-async fn connection(http: Arc<Http>, stream: TcpStream, mut stop: watch::Receiver<bool>) {
+async fn connection(
+    http: Arc<Http>,
+    stream: TcpStream,
+    head_wait_max: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
     // Answers are small and complete: waiting to fill a packet only adds latency.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot turn off Nagle's algorithm");
@@ -122,7 +134,7 @@ async fn connection(http: Arc<Http>, stream: TcpStream, mut stop: watch::Receive
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WAIT_MAX)
+        .header_read_timeout(head_wait_max)
         .max_buf_size(HEAD_BYTES_MAX)
         // Clients may say that they have no more to send before they read the answer.
         .half_close(true)
@@ -173,9 +185,9 @@ impl Http {
         received: Received,
         form: Form,
     ) -> Result<Response<Full<Bytes>>, Reply> {
-        let pool = match admitted.endpoint.is_write(admitted.method) {
-            true => &self.writes,
-            false => &self.searches,
+        let pool = match admitted.endpoint.is_search() {
+            true => &self.searches,
+            false => &self.others,
         };
         let (answered, answer) = oneshot::channel();
         let http = Arc::clone(self);

@@ -140,20 +140,21 @@ impl Endpoint {
         }
     }
 
-    /// Whether it writes or waits for writes. Such calls have threads of their own, so that
-    /// searches never keep a write from its acknowledgement.
-    pub(super) fn is_write(&self, method: Method) -> bool {
+    /// Whether it reads rows. All other calls have threads of their own, so that searches never
+    /// keep a write from its acknowledgement, nor a client from learning that the server lives.
+    pub(super) fn is_search(&self) -> bool {
         match self {
+            Self::Count { .. } | Self::Search { .. } | Self::MultiSearch { .. } => true,
             Self::Bulk { .. }
             | Self::Document { .. }
             | Self::DocumentId { .. }
             | Self::Create { .. }
             | Self::Refresh { .. }
-            | Self::Flush { .. } => true,
-            Self::Index { .. } | Self::Mapping { .. } | Self::Template { .. } => {
-                !matches!(method, Method::Get | Method::Head)
-            }
-            Self::Root
+            | Self::Flush { .. }
+            | Self::Index { .. }
+            | Self::Mapping { .. }
+            | Self::Template { .. }
+            | Self::Root
             | Self::ClusterHealth { .. }
             | Self::ClusterSettings
             | Self::Nodes
@@ -162,9 +163,6 @@ impl Endpoint {
             | Self::CatIndices
             | Self::Settings { .. }
             | Self::FieldCaps { .. }
-            | Self::Count { .. }
-            | Self::Search { .. }
-            | Self::MultiSearch { .. }
             | Self::Rejected { .. }
             | Self::Templates => false,
         }

@@ -53,7 +53,8 @@ enum Wanted {
 impl FrameReader {
     pub(super) fn new(stream: OwnedReadHalf, shared: Arc<Shared>) -> Self {
         let begun = Instant::now();
-        let deadline = begun + shared.limits.idle;
+        // Clients say who they are at once; who does not only takes a place.
+        let deadline = begun + shared.limits.stall;
         Self {
             stream,
             buffer: BytesMut::new(),
