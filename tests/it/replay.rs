@@ -86,6 +86,59 @@ fn ten_kills_during_the_replay_lose_and_double_nothing() {
     verify(folder.path());
 }
 
+/// The same transactions as a websocket sent them: nested, with several outputs each, 25 MB.
+#[test]
+fn golden_hours_of_nested_messages() {
+    let (Some(python), Some(shared)) = (server::python(), server::shared()) else {
+        return;
+    };
+    let folder = TempDir::new().expect("a temporary folder");
+    let lines = folder.path().join("utx.ndjson");
+    let status = Command::new("zstd")
+        .args(["-dqo".as_ref(), lines.as_os_str()])
+        .arg(shared.join("data/btc-blocks-decoded/utx.ndjson.zst"))
+        .status()
+        .expect("zstd(1) is there");
+    assert!(status.success());
+    let server = Server::start(&folder.path().join("store"));
+    let body = json!({
+        "settings": {"index": {"time_field": "x.time", "number_of_shards": 3}},
+        "mappings": {"properties": {"x": {"properties": {
+            "time": {"type": "date", "format": "epoch_second"},
+        }}}},
+    });
+    server.ok("PUT", "/utx", &body.to_string());
+    finish(produce(
+        &python,
+        &server,
+        &["--lines", &format!("utx={}", lines.display())],
+    ));
+    server.ok("POST", "/utx/_refresh", "");
+    for flush in [false, true] {
+        if flush {
+            server.ok("POST", "/utx/_flush", "");
+        }
+        for parameters in ["", "&rollup=false"] {
+            let hours = search_hours(&server, "utx", "x.time", "x.out.value", parameters);
+            let buckets = hours["aggregations"]["hours"]["buckets"]
+                .as_array()
+                .expect("buckets");
+            let found: Vec<_> = buckets
+                .iter()
+                .map(|bucket| {
+                    let volume = bucket["volume"]["value"].as_f64().expect("a sum") as i64;
+                    (bucket["key"].as_i64().expect("a key") / 1000, volume)
+                })
+                .collect();
+            let expected: Vec<_> = golden(|_| true)
+                .iter()
+                .map(|(hour, _, volume, _)| (*hour, *volume))
+                .collect();
+            assert_eq!(found, expected, "flushed: {flush}{parameters}");
+        }
+    }
+}
+
 /// Runs `siltstone verify`, which must find nothing.
 fn verify(data: &Path) {
     let output = Command::new(server::binary())
@@ -129,7 +182,7 @@ fn produce(python: &Path, server: &Server, arguments: &[&str]) -> Child {
         .args(["--bootstrap", &server.kafka.to_string()])
         .args(arguments)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("python starts")
 }
