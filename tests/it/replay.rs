@@ -108,11 +108,10 @@ fn golden_hours_of_nested_messages() {
         }}}},
     });
     server.ok("PUT", "/utx", &body.to_string());
-    finish(produce(
-        &python,
-        &server,
-        &["--lines", &format!("utx={}", lines.display())],
-    ));
+    // The largest message has 2.2 MB; as sent, it must fit a megabyte.
+    let lines = format!("utx={}", lines.display());
+    let arguments = ["--compression", "zstd", "--lines", &lines];
+    finish(produce(&python, &server, &arguments));
     server.ok("POST", "/utx/_refresh", "");
     for flush in [false, true] {
         if flush {
@@ -189,7 +188,7 @@ fn produce(python: &Path, server: &Server, arguments: &[&str]) -> Child {
 
 fn finish(producer: Child) {
     let output = producer.wait_with_output().expect("the producer ends");
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success(),
         "the producer: {} {text}",
