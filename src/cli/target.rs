@@ -103,6 +103,19 @@ pub(super) fn require_directory(data: &Path) -> Result<()> {
     Err(Error::new(ErrorKind::NotFound, text))
 }
 
+/// Refuses a directory without a store: nothing can hold where nothing is.
+pub(super) fn require_store(data: &Path) -> Result<()> {
+    require_directory(data)?;
+    if data.join("log").is_dir() {
+        return Ok(());
+    }
+    let text = format!(
+        "'{}' holds no store: it has no folder 'log'",
+        data.display()
+    );
+    Err(Error::new(ErrorKind::NotFound, text))
+}
+
 /// `text` as one segment of a path.
 pub(super) fn encode(text: &str) -> String {
     let mut encoded = String::new();

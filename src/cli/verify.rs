@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::target::require_directory;
+use super::target::require_store;
 use super::{EXIT_FAILED, log, print_line};
 use crate::db::Db;
 use crate::error::Result;
@@ -32,7 +32,7 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) fn run(&self) -> Result<ExitCode> {
         log::start("warn")?;
-        require_directory(&self.data)?;
+        require_store(&self.data)?;
         let options = Options {
             work: Work::Caller,
             ..Options::default()

@@ -75,6 +75,9 @@ fn mistakes_are_told_in_one_line() {
     check(&["serve", "--data", &data, "--partitions", "many"], "many");
     check(&["serve", "--config", &path("no.toml")], "no.toml");
     check(&["verify", "--data", &path("nothing")], "no directory");
+    let empty = TempDir::new().expect("a temporary folder");
+    let empty = empty.path().to_string_lossy().into_owned();
+    check(&["verify", "--data", &empty], "holds no store");
     check(&["query", "x", "--data", &path("nothing")], "no directory");
     check(&["query", "x", "--url", "https://x"], "https://x");
     check(
