@@ -10,8 +10,9 @@ use crate::server::{self, Server};
 const FLOORS: &[(&str, usize)] = &[
     ("fixed_interval", 7),
     ("calendar_interval", 11),
-    ("date_histogram_params", 13),
-    ("terms", 15),
+    ("date_histogram_params", 15),
+    ("query_string", 24),
+    ("terms", 19),
 ];
 
 #[test]
