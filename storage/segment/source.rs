@@ -226,6 +226,14 @@ impl RowSource {
         either!(self, rows => rows.source(row))
     }
 
+    /// The rows of `vector` that are deleted, as bits: row `r` of it is bit `r % 64` of word
+    /// `r / 64`. `None`: none is. A deleted row takes part in no answer, so statistics of a vector
+    /// that has one do not hold.
+    #[must_use]
+    pub fn deleted_rows(&self, _vector: usize) -> Option<&[u64; VECTOR_ROWS / 64]> {
+        None
+    }
+
     /// The rollup cells; `None` for active chunks, which have none.
     ///
     /// # Errors
