@@ -597,7 +597,7 @@ fn ids_and_sources_stay_as_they_are() {
         })
         .unwrap();
     let rows = decoder.finish().rows;
-    assert_eq!(rows.sources.get(0), source);
+    assert_eq!(rows.sources.own_bytes(0), source);
     let ids = Column::Text(rows.ids.unwrap());
     assert_eq!(values(&ids, 2), [vec![], vec!["second".to_string()]]);
 }

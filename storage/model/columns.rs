@@ -37,30 +37,82 @@ pub struct TextColumn {
     pub occurrence: Occurrence,
 }
 
-/// The original document of each row, byte for byte.
+/// The original document of each row, byte for byte, without what the columns know already.
+///
+/// A *shape* is what documents have in common: their text between values, and where each value
+/// comes from. The empty shape says nothing: the row's own bytes are the document. Every other
+/// shape is read by those who rebuild documents; here it is a text like any other.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SourceColumn {
-    /// Row `r` is `bytes[ends[r - 1]..ends[r]]`, from 0 for the first.
+    /// The distinct shapes.
+    pub shapes: Arc<Dictionary>,
+    /// The shape of each row; none at all when no row has a document.
+    pub codes: Vec<u32>,
+    /// The own bytes of row `r` are `bytes[ends[r - 1]..ends[r]]`, from 0 for the first. None at
+    /// all when no row has own bytes.
     pub ends: Vec<u64>,
-    /// All documents, one behind the other.
+    /// What shapes do not say, row by row.
     pub bytes: Vec<u8>,
 }
 
 impl SourceColumn {
-    /// Adds the document of the next row.
+    /// Adds the next row with its whole document as its own bytes.
     pub fn push(&mut self, document: &[u8]) {
-        self.bytes.extend_from_slice(document);
+        let whole = self.shapes.terms().position(<[u8]>::is_empty);
+        let code = match whole {
+            Some(code) => u32::try_from(code).expect("a dictionary has fewer than 2^32 terms"),
+            None => Arc::make_mut(&mut self.shapes)
+                .push_sharing(0, &[])
+                .expect("shapes stay far below 4 GiB"),
+        };
+        self.push_parts(code, document);
+    }
+
+    /// Adds the next row: the code of its shape, and its own bytes.
+    pub fn push_parts(&mut self, code: u32, own: &[u8]) {
+        self.codes.push(code);
+        if self.ends.is_empty() && own.is_empty() {
+            return;
+        }
+        // Rows before the first that has own bytes have none.
+        self.ends
+            .resize(self.codes.len() - 1, self.bytes.len() as u64);
+        self.bytes.extend_from_slice(own);
         self.ends.push(self.bytes.len() as u64);
     }
 
-    /// The document of `row`.
+    /// The shape of `row`; the empty one where there are no documents.
     ///
     /// # Panics
     /// When there is no such row.
     #[must_use]
-    pub fn get(&self, row: usize) -> &[u8] {
+    pub fn shape(&self, row: usize) -> &[u8] {
+        match self.codes.is_empty() {
+            true => &[],
+            false => self.shapes.term(self.codes[row]),
+        }
+    }
+
+    /// What the shape of `row` does not say.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn own_bytes(&self, row: usize) -> &[u8] {
+        if self.ends.is_empty() {
+            return &[];
+        }
         let start = if row == 0 { 0 } else { self.ends[row - 1] };
         &self.bytes[start as usize..self.ends[row] as usize]
+    }
+
+    /// Memory that it takes, about.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.len()
+            + self.ends.len() * size_of::<u64>()
+            + self.codes.len() * size_of::<u32>()
+            + self.shapes.text_bytes()
     }
 }
 

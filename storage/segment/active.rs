@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::check::check_batch;
 use super::gather::{
-    TermOrder, common_kind, document, gather_column, gather_sources, gather_texts, rows_in_order,
+    TermOrder, common_kind, gather_column, gather_sources, gather_texts, rows_in_order,
 };
 use super::occurrence::{ValueIndex, slice_vector};
 use super::source::{occurrence_kind, vector_rows};
@@ -228,7 +228,7 @@ impl ActiveChunk {
 
     pub(super) fn source(&self, row: usize) -> Result<Vec<u8>, SegmentError> {
         self.check_row(row)?;
-        Ok(document(&self.batch, row).to_vec())
+        Ok(self.batch.sources.own_bytes(row).to_vec())
     }
 
     fn check_row(&self, row: usize) -> Result<(), SegmentError> {
@@ -300,7 +300,7 @@ fn concat_batches(batches: &[&ColumnBatch]) -> Result<ColumnBatch, SegmentError>
             .copied()
             .collect(),
         ids,
-        sources: gather_sources(batches, &rows),
+        sources: gather_sources(batches, &rows, order),
         columns,
         times_are_field: batches.iter().all(|batch| batch.times_are_field),
     })
@@ -355,10 +355,10 @@ fn memory_bytes(batch: &ColumnBatch) -> usize {
             Column::Text(texts) => text_bytes(texts),
         })
         .sum();
-    let row_bytes = size_of::<i64>() + size_of::<u32>() + 2 * size_of::<u64>();
+    let row_bytes = size_of::<i64>() + size_of::<u32>() + size_of::<u64>();
     columns
         + batch.row_count() * row_bytes
-        + batch.sources.bytes.len()
+        + batch.sources.memory_bytes()
         + batch.ids.as_ref().map_or(0, text_bytes)
 }
 

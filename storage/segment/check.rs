@@ -19,10 +19,19 @@ pub(super) fn check_batch(batch: &ColumnBatch) -> Result<(), SegmentError> {
         batch.offsets.len() == rows,
         "offsets and times differ in number",
     )?;
-    let ends = &batch.sources.ends;
+    let (codes, ends) = (&batch.sources.codes, &batch.sources.ends);
+    let shapes = batch.sources.shapes.len();
     ensure(
-        ends.is_empty() || ends.len() == rows,
+        [0, rows].contains(&ends.len()) && [0, rows].contains(&codes.len()),
         "documents and times differ in number",
+    )?;
+    ensure(
+        codes.len() == rows || ends.is_empty(),
+        "documents have no shapes",
+    )?;
+    ensure(
+        codes.iter().all(|code| (*code as usize) < shapes),
+        "a document has a shape that is not there",
     )?;
     ensure(ends.is_sorted(), "documents overlap")?;
     ensure(

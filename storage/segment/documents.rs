@@ -1,21 +1,48 @@
-//! Original documents in compressed blocks, found by row.
+//! Original documents: the shape of each row, and its own bytes in compressed blocks.
 //!
-//! The index holds the number of rows of each block; a block holds the lengths of its documents
-//! and then the documents. A segment whose documents are all empty has no such pages.
+//! Shapes are a text column. The index of own bytes holds the number of rows of each block; a block
+//! holds the lengths of its rows' bytes and then the bytes. Where all shapes are empty there are no
+//! shapes, and where no row has own bytes there are no blocks.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use super::column_reader::StoredColumn;
+use super::column_writer::{TooLarge, write_texts};
 use super::encoding::{ByteReader, ByteWriter, Flaw};
+use super::footer::ColumnEntry;
 use super::layout::{BLOCK_BYTES, DOCUMENTS, page};
 use super::pages::{Packing, PageWriter, PagedFile, decode_page};
 use super::{Section, SegmentError};
-use crate::model::SourceColumn;
+use crate::model::{CodeVector, Dictionary, Occurrence, SourceColumn, TextColumn, VECTOR_ROWS};
 
-/// Appends the pages of `documents`; `None` when one of them is too large.
-pub(super) fn write_documents(documents: &SourceColumn, out: &mut PageWriter) -> Option<()> {
-    if documents.bytes.is_empty() {
-        return Some(());
+/// Appends the pages of `documents`, of which the shapes ascend; says what the footer must know
+/// about shapes.
+pub(super) fn write_documents(
+    documents: &SourceColumn,
+    row_count: usize,
+    out: &mut PageWriter,
+) -> Result<Option<ColumnEntry>, TooLarge> {
+    let mut entry = None;
+    if documents.shapes.text_bytes() > 0 {
+        let shapes = TextColumn {
+            dictionary: Arc::clone(&documents.shapes),
+            codes: documents.codes.clone(),
+            occurrence: Occurrence::One,
+        };
+        write_texts(&shapes, row_count, DOCUMENTS, out)?;
+        let term_count = documents.shapes.len();
+        entry = Some(ColumnEntry::shapes(
+            u32::try_from(term_count).expect("codes have 32 bits"),
+            u32::try_from(documents.shapes.text_bytes()).expect("dictionaries are bounded"),
+        ));
     }
+    if !documents.bytes.is_empty() {
+        write_own_bytes(documents, out).ok_or(TooLarge("a page passes 256 MiB"))?;
+    }
+    Ok(entry)
+}
+
+fn write_own_bytes(documents: &SourceColumn, out: &mut PageWriter) -> Option<()> {
     let mut index = Vec::new();
     let mut blocks = Vec::new();
     let mut first = 0;
@@ -50,24 +77,67 @@ pub(super) fn write_documents(documents: &SourceColumn, out: &mut PageWriter) ->
 fn encode_block(documents: &SourceColumn, rows: std::ops::Range<usize>) -> Vec<u8> {
     let mut block = Vec::new();
     for row in rows.clone() {
-        block.put_unsigned(documents.get(row).len());
+        block.put_unsigned(documents.own_bytes(row).len());
     }
     for row in rows {
-        block.put(documents.get(row));
+        block.put(documents.own_bytes(row));
     }
     block
 }
 
 /// Documents in a file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct DocumentPages {
+    /// `None`: all shapes are empty.
+    shapes: Option<StoredColumn>,
     /// First row of each block, and the number of rows.
     first_rows: OnceLock<Vec<usize>>,
 }
 
 impl DocumentPages {
-    /// The document of `row`, which exists.
-    pub(super) fn document(&self, row: usize, file: &PagedFile) -> Result<Vec<u8>, SegmentError> {
+    pub(super) fn new(file: &PagedFile) -> Self {
+        let entry = file.footer.shapes.as_ref();
+        Self {
+            shapes: entry.map(|entry| StoredColumn::new(DOCUMENTS, Some(entry), file)),
+            first_rows: OnceLock::new(),
+        }
+    }
+
+    /// All shapes by code.
+    pub(super) fn shapes(&self, file: &PagedFile) -> Result<Arc<Dictionary>, SegmentError> {
+        let stored = self.shapes.as_ref();
+        match stored.and_then(|shapes| shapes.dictionary.as_ref()) {
+            Some(dictionary) => dictionary.load(file),
+            None => Ok(Arc::new(Dictionary::from_terms([[].as_slice()]))),
+        }
+    }
+
+    /// The shape of each row of `vector`, which has `row_count` rows; `out` is replaced.
+    pub(super) fn shape_codes(
+        &self,
+        vector: usize,
+        row_count: usize,
+        file: &PagedFile,
+        out: &mut CodeVector,
+    ) -> Result<(), SegmentError> {
+        let Some(shapes) = &self.shapes else {
+            *out = CodeVector {
+                row_count,
+                codes: vec![0; row_count],
+                ..CodeVector::default()
+            };
+            return Ok(());
+        };
+        shapes.codes(vector, file, out)?;
+        if out.codes.len() != row_count {
+            let name = page(DOCUMENTS, Section::Headers, 0);
+            return Err(name.malformed(Flaw("a row has not one shape")));
+        }
+        Ok(())
+    }
+
+    /// What the shape of `row`, which exists, does not say.
+    pub(super) fn own_bytes(&self, row: usize, file: &PagedFile) -> Result<Vec<u8>, SegmentError> {
         let pages = file.pages(DOCUMENTS, Section::DocumentBlock);
         if pages.is_empty() {
             return Ok(Vec::new());
@@ -87,29 +157,39 @@ impl DocumentPages {
         })
     }
 
-    /// Appends all documents to `out`.
-    pub(super) fn read_all(
-        &self,
-        file: &PagedFile,
-        out: &mut SourceColumn,
-    ) -> Result<(), SegmentError> {
+    /// All documents.
+    pub(super) fn read_all(&self, file: &PagedFile) -> Result<SourceColumn, SegmentError> {
+        let row_count = usize::try_from(file.footer.summary.row_count)
+            .expect("the footer bounds the number of rows");
+        let mut out = SourceColumn {
+            shapes: self.shapes(file)?,
+            ..SourceColumn::default()
+        };
+        let mut vector_codes = CodeVector::default();
+        let mut codes = Vec::with_capacity(row_count);
+        for vector in 0..row_count.div_ceil(VECTOR_ROWS) {
+            let rows = super::source::vector_rows(row_count, vector).len();
+            self.shape_codes(vector, rows, file, &mut vector_codes)?;
+            codes.extend_from_slice(&vector_codes.codes);
+        }
         let pages = file.pages(DOCUMENTS, Section::DocumentBlock);
         if pages.is_empty() {
-            (0..file.footer.summary.row_count).for_each(|_| out.push(&[]));
-            return Ok(());
+            out.codes = codes;
+            return Ok(out);
         }
         let first_rows = self.first_rows(file)?;
         for (number, rows) in pages.zip(first_rows.windows(2)) {
             let bytes = file.read_page(number)?;
             let name = file.footer.pages[number].name;
             decode_page(name, &bytes, |bytes| {
-                for length in decode_lengths(bytes, rows[1] - rows[0])? {
-                    out.push(bytes.take(length)?);
+                let lengths = decode_lengths(bytes, rows[1] - rows[0])?;
+                for (row, length) in (rows[0]..).zip(lengths) {
+                    out.push_parts(codes[row], bytes.take(length)?);
                 }
                 Ok(())
             })?;
         }
-        Ok(())
+        Ok(out)
     }
 
     fn first_rows(&self, file: &PagedFile) -> Result<&[usize], SegmentError> {

@@ -19,6 +19,7 @@ const TAG_ORIGINS: u64 = 3;
 const TAG_VECTOR_TIMES: u64 = 4;
 const TAG_COLUMNS: u64 = 5;
 const TAG_PAGES: u64 = 6;
+const TAG_SHAPES: u64 = 7;
 
 /// Everything that is known once a segment is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub(super) struct Footer {
     pub(super) vector_times_ms: Vec<(i64, i64)>,
     /// Explicit ids, if some row has one: they are stored as a text column.
     pub(super) ids: Option<ColumnEntry>,
+    /// Shapes of the documents, if one is not empty: they are stored as a text column.
+    pub(super) shapes: Option<ColumnEntry>,
     /// The fields, ascending by path.
     pub(super) columns: Vec<ColumnEntry>,
     /// All pages in the order of the file.
@@ -50,6 +53,22 @@ pub(super) struct ColumnEntry {
     /// For texts: terms of the dictionary and their bytes together.
     pub(super) term_count: u32,
     pub(super) text_bytes: u32,
+}
+
+impl ColumnEntry {
+    /// The shapes of documents as a column: so many terms, so many bytes together.
+    pub(super) fn shapes(term_count: u32, text_bytes: u32) -> Self {
+        Self {
+            path: "_source".into(),
+            stored_as: DOCUMENTS,
+            info: ColumnInfo {
+                kind: ColumnKind::Text,
+                occurrence: ColumnOccurrence::One,
+            },
+            term_count,
+            text_bytes,
+        }
+    }
 }
 
 /// One page.
@@ -77,18 +96,21 @@ impl Footer {
         field(TAG_VECTOR_TIMES, encode_vector_times(&self.vector_times_ms));
         field(TAG_COLUMNS, self.encode_columns());
         field(TAG_PAGES, encode_pages(&self.pages));
+        if let Some(shapes) = &self.shapes {
+            field(TAG_SHAPES, encode_shapes(shapes));
+        }
         out
     }
 
     /// Reads the footer of a file whose pages end at `pages_end`.
     pub(super) fn decode(bytes: &[u8], pages_end: u64) -> Result<Self, Flaw> {
         let mut bytes = ByteReader::new(bytes);
-        let mut fields: [Option<ByteReader<'_>>; 6] = [None; 6];
+        let mut fields: [Option<ByteReader<'_>>; 7] = [None; 7];
         while bytes.remaining() > 0 {
             let tag: u64 = bytes.unsigned()?;
             let body = ByteReader::new(bytes.sized()?);
             let slot = match tag {
-                TAG_CREATOR..=TAG_PAGES => &mut fields[(tag - TAG_CREATOR) as usize],
+                TAG_CREATOR..=TAG_SHAPES => &mut fields[(tag - TAG_CREATOR) as usize],
                 _ => continue,
             };
             if slot.replace(body).is_some() {
@@ -102,6 +124,7 @@ impl Footer {
             Some(times),
             Some(columns),
             Some(pages),
+            shapes,
         ] = fields
         else {
             return Err(Flaw("a field is missing"));
@@ -112,6 +135,7 @@ impl Footer {
         footer.vector_times_ms = decode_vector_times(times, &footer.summary)?;
         (footer.ids, footer.columns) = decode_columns(columns)?;
         footer.pages = decode_pages(pages, pages_end)?;
+        footer.shapes = shapes.map(decode_shapes).transpose()?;
         Ok(footer)
     }
 
@@ -143,6 +167,19 @@ impl Footer {
     }
 }
 
+fn encode_shapes(shapes: &ColumnEntry) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.put_varint(shapes.term_count.into());
+    out.put_varint(shapes.text_bytes.into());
+    out
+}
+
+fn decode_shapes(mut bytes: ByteReader<'_>) -> Result<ColumnEntry, Flaw> {
+    let shapes = ColumnEntry::shapes(bytes.unsigned()?, bytes.unsigned()?);
+    bytes.finish()?;
+    Ok(shapes)
+}
+
 fn decode_rows(mut bytes: ByteReader<'_>) -> Result<Footer, Flaw> {
     let row_count: u64 = bytes.unsigned()?;
     let time_first_ms = bytes.signed()?;
@@ -170,6 +207,7 @@ fn decode_rows(mut bytes: ByteReader<'_>) -> Result<Footer, Flaw> {
         times_are_field,
         vector_times_ms: Vec::new(),
         ids: None,
+        shapes: None,
         columns: Vec::new(),
         pages: Vec::new(),
     })

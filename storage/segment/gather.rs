@@ -332,18 +332,62 @@ fn too_many_values(path: &Arc<str>) -> SegmentError {
 }
 
 /// The documents of `rows`; rows of batches without documents have empty ones.
-pub(super) fn gather_sources(batches: &[&ColumnBatch], rows: &[RowRef]) -> SourceColumn {
-    let mut sources = SourceColumn::default();
+pub(super) fn gather_sources(
+    batches: &[&ColumnBatch],
+    rows: &[RowRef],
+    order: TermOrder,
+) -> SourceColumn {
+    let (shapes, maps) = merge_shapes(batches, order);
+    let mut sources = SourceColumn {
+        shapes: Arc::new(shapes),
+        codes: Vec::with_capacity(rows.len()),
+        ..SourceColumn::default()
+    };
     for row in rows {
-        sources.push(document(batches[row.batch as usize], row.row as usize));
+        let (batch, index) = (row.batch as usize, row.row as usize);
+        let documents = &batches[batch].sources;
+        let code = documents.codes.get(index).map_or(0, |code| *code as usize);
+        sources.push_parts(maps[batch][code], documents.own_bytes(index));
     }
     sources
 }
 
-/// The document of `row`, empty when the batch keeps none.
-pub(super) fn document(batch: &ColumnBatch, row: usize) -> &[u8] {
-    if batch.sources.ends.is_empty() {
-        return &[];
+/// The shapes that some row has. Batches without documents have the empty one as code 0.
+fn merge_shapes(batches: &[&ColumnBatch], order: TermOrder) -> (Dictionary, CodeMaps) {
+    let without = Dictionary::from_terms([[].as_slice()]);
+    let mut used = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let documents = &batch.sources;
+        if documents.codes.is_empty() {
+            used.push((&without, vec![batch.row_count() > 0]));
+            continue;
+        }
+        let mut is_used = vec![false; documents.shapes.len()];
+        for code in &documents.codes {
+            is_used[*code as usize] = true;
+        }
+        used.push((documents.shapes.as_ref(), is_used));
     }
-    batch.sources.get(row)
+    let mut terms: Vec<&[u8]> = used
+        .iter()
+        .flat_map(|(shapes, is_used)| shapes.terms().zip(is_used))
+        .filter_map(|(term, is_used)| is_used.then_some(term))
+        .collect();
+    if order == TermOrder::Bytes {
+        terms.sort_unstable();
+    }
+    let mut merged = DictionaryBuilder::default();
+    for term in terms {
+        merged.code(term);
+    }
+    let maps = used
+        .iter()
+        .map(|(shapes, is_used)| {
+            let terms = shapes.terms().zip(is_used);
+            terms
+                .map(|(term, is_used)| if *is_used { merged.code(term) } else { 0 })
+                .collect()
+        })
+        .collect();
+    (merged.finish(), maps)
 }

@@ -16,8 +16,8 @@ use super::pages::PagedFile;
 use super::{ColumnHandle, ColumnInfo, NumberSummary, Section, SegmentError, SegmentSummary};
 use crate::disk::ReadFile;
 use crate::model::{
-    CodeVector, Column, ColumnBatch, ColumnKind, Dictionary, NumberVector, SourceColumn,
-    VECTOR_ROWS, VectorOccurrence,
+    CodeVector, Column, ColumnBatch, ColumnKind, Dictionary, NumberVector, VECTOR_ROWS,
+    VectorOccurrence,
 };
 
 /// An open segment file. Pages are read when they are asked for; vector headers, dictionaries and
@@ -64,7 +64,7 @@ impl SegmentReader {
                 .iter()
                 .map(|entry| StoredColumn::new(entry.stored_as, Some(entry), &file))
                 .collect(),
-            documents: DocumentPages::default(),
+            documents: DocumentPages::new(&file),
             cells: OnceLock::new(),
             file,
         })
@@ -118,9 +118,7 @@ impl SegmentReader {
                 ids.codes(vector, &self.file, out)
             })?);
         }
-        let mut sources = SourceColumn::default();
-        self.documents.read_all(&self.file, &mut sources)?;
-        batch.sources = sources;
+        batch.sources = self.documents.read_all(&self.file)?;
         for (entry, stored) in self.file.footer.columns.iter().zip(&self.columns) {
             let column = self.read_column(entry, stored, vectors.clone())?;
             batch.columns.push((entry.path.clone(), column));
@@ -321,7 +319,7 @@ impl SegmentReader {
 
     pub(super) fn source(&self, row: usize) -> Result<Vec<u8>, SegmentError> {
         self.check_row(row)?;
-        self.documents.document(row, &self.file)
+        self.documents.own_bytes(row, &self.file)
     }
 
     fn check_row(&self, row: usize) -> Result<(), SegmentError> {

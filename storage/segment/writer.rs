@@ -33,6 +33,9 @@ use crate::model::{
 /// Who wrote a file, for people who look at it.
 const CREATOR: &str = concat!("siltstone ", env!("CARGO_PKG_VERSION"));
 
+/// What the documents are called in messages.
+const SOURCE_PATH: &str = "_source";
+
 /// What the ids are called in messages.
 const IDS_PATH: &str = "_id";
 
@@ -94,7 +97,7 @@ pub(super) fn sort_batches(
             .map(|(batch, row)| batch.offsets[row])
             .collect(),
         ids: Some(ids).filter(|ids| !ids.codes.is_empty()),
-        sources: gather_sources(batches, &rows),
+        sources: gather_sources(batches, &rows, order),
         columns,
         times_are_field: batches
             .iter()
@@ -143,7 +146,11 @@ fn encode_segment(batch: &ColumnBatch, cells: &Cells) -> Result<EncodedSegment, 
         column: column.into(),
         reason: "a page passes 256 MiB",
     };
-    write_documents(&batch.sources, &mut out).ok_or_else(|| too_large("_source"))?;
+    let documents = write_documents(&batch.sources, row_count, &mut out);
+    let shapes = documents.map_err(|TooLarge(reason)| SegmentError::TooLarge {
+        column: SOURCE_PATH.into(),
+        reason,
+    })?;
     write_cells(cells, &mut out).ok_or_else(|| too_large("cells"))?;
     let mut columns = Vec::with_capacity(batch.columns.len());
     for ((path, column), number) in batch.columns.iter().zip(FIELDS_FIRST..) {
@@ -165,6 +172,7 @@ fn encode_segment(batch: &ColumnBatch, cells: &Cells) -> Result<EncodedSegment, 
             .map(|times| (times[0], times[times.len() - 1]))
             .collect(),
         ids,
+        shapes,
         columns,
         pages: std::mem::take(&mut out.pages),
     };
