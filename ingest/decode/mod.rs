@@ -22,6 +22,7 @@ mod tests;
 
 pub use decoder::{
     DEPTH_MAX, DecodedRows, Document, DocumentDecoder, FIELDS_MAX, NewFields, TIME_FIELD_SETTING,
+    WHOLE_TEXTS_SETTING,
 };
 pub use error::DocumentError;
 pub use fields::FieldsCommit;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ingest::broker::{Broker, BrokerOptions};
+use ingest::decode::WHOLE_TEXTS_SETTING;
 use serde_json::Value;
 use storage::catalog::{Catalog, CatalogChange, Edit, Topic};
 use storage::model::{TopicId, TopicName};
@@ -174,13 +175,17 @@ impl Db {
                 let number = u128::from(catalog.next_topic_id().0);
                 (u128::from_le_bytes(catalog.store_uuid()) ^ number).to_le_bytes()
             });
-            new_topic(
+            let mut topic = new_topic(
                 name,
                 definition.or_partitions(partitions_default),
                 catalog,
                 uuid,
                 clock.now_ms(),
-            )
+            );
+            // Nobody chose between text and keyword for records: their texts are to serve as both.
+            let whole_texts = topic.settings.entry(WHOLE_TEXTS_SETTING.into());
+            whole_texts.or_insert(Value::Bool(true));
+            topic
         };
         let broker = BrokerOptions {
             auto_create_topics: options.auto_create_topics,

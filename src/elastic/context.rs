@@ -60,6 +60,16 @@ impl<'a> Context<'a> {
         })
     }
 
+    /// The field that `path` names where its values count whole: in aggregations, sorting and
+    /// queries for terms. A text field that has whole texts is a keyword there.
+    pub(super) fn whole_field(&self, path: &str) -> Option<NamedField<'a>> {
+        let mut field = self.field(path)?;
+        if field.field.has_whole_texts() {
+            field.place.field_type = FieldType::Keyword;
+        }
+        Some(field)
+    }
+
     /// The fields that `pattern` names: itself, or with `*` every field (and subfield) that fits.
     ///
     /// # Errors

@@ -288,7 +288,7 @@ fn sort_field<'a>(
     name: &str,
     options: &SortOptions,
 ) -> Result<Option<NamedField<'a>>, ElasticError> {
-    match context.field(name) {
+    match context.whole_field(name) {
         Some(field) if field.field_type() == FieldType::Text => Err(text_field(context, name)),
         None if !options.unmapped && !context.index.is_empty() => {
             Err(context.query_error(format!("No mapping found for [{name}] in order to sort on")))

@@ -262,7 +262,7 @@ fn note(
         .iter()
         .any(|pattern| matches_wildcard(pattern, path))
     {
-        let can_aggregate = field.field_type != FieldType::Text;
+        let can_aggregate = field.field_type != FieldType::Text || field.has_whole_texts();
         let types = found.entry(path.into()).or_default();
         let capabilities = types.entry(type_name(field).into()).or_default();
         capabilities.note(topic, can_aggregate, false);

@@ -9,6 +9,7 @@ use super::read;
 
 /// Settings that do something here.
 const WORKING: &[&str] = &[
+    "index.mapping.whole_texts",
     "index.materialize",
     "index.number_of_shards",
     "index.time_field",

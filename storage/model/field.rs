@@ -81,6 +81,13 @@ pub struct Field {
 }
 
 impl Field {
+    /// Whether its texts can be used whole, though full-text queries see their words.
+    #[must_use]
+    pub fn has_whole_texts(&self) -> bool {
+        let attribute = self.attributes.get(WHOLE_TEXT_ATTRIBUTE);
+        self.field_type == FieldType::Text && attribute == Some(&serde_json::Value::Bool(true))
+    }
+
     /// A field of `field_type` with nothing else said.
     #[must_use]
     pub fn new(field_type: FieldType) -> Self {
@@ -94,6 +101,10 @@ impl Field {
         }
     }
 }
+
+/// The attribute of a text field that says whether its whole texts can be grouped, sorted and
+/// looked up under its own name.
+pub const WHOLE_TEXT_ATTRIBUTE: &str = "fielddata";
 
 /// All fields of a topic by dotted path. Values of a subfield are those of its parent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

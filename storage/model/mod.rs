@@ -19,7 +19,7 @@ pub use date_format::{DATE_FORMAT_DEFAULT, DateError, DateFormat, DateReading, D
 pub use decimal::Decimal;
 pub use dictionary::{Dictionary, DictionaryBuilder};
 pub use exact_sum::ExactSum;
-pub use field::{Field, FieldType, Mapping};
+pub use field::{Field, FieldType, Mapping, WHOLE_TEXT_ATTRIBUTE};
 pub use ids::{LeaderEpoch, Offset, OffsetRange, Partition, PartitionId, TopicId};
 pub use name::{NAME_BYTES_MAX, NameError, TopicName};
 pub use occurrence::Occurrence;

@@ -341,7 +341,7 @@ impl Definition<'_> {
     /// The field named by the definition. The outer `None` is no name at all.
     fn field<'a>(&self, context: &Context<'a>) -> Result<Option<NamedField<'a>>, ElasticError> {
         match self.body.get("field") {
-            Some(path) => Ok(context.field(&super::read::text(path, "field")?)),
+            Some(path) => Ok(context.whole_field(&super::read::text(path, "field")?)),
             None if self.body.contains_key("script") => Err(ElasticError::unsupported(format!(
                 "[script] of [{}]",
                 self.type_name

@@ -5,7 +5,7 @@ use query::request::{
     TermSelection, TermValue,
 };
 use serde_json::json;
-use storage::model::{Decimal, Field, FieldType, Mapping};
+use storage::model::{Decimal, Field, FieldType, Mapping, WHOLE_TEXT_ATTRIBUTE};
 
 use super::*;
 
@@ -20,6 +20,10 @@ fn mapping() -> Mapping {
     ] {
         mapping.fields.insert(path.into(), Field::new(field_type));
     }
+    let mut whole = Field::new(FieldType::Text);
+    let attribute = (WHOLE_TEXT_ATTRIBUTE.into(), true.into());
+    whole.attributes.extend([attribute]);
+    mapping.fields.insert("whole".into(), whole);
     mapping
 }
 
@@ -357,6 +361,7 @@ fn definitions_that_make_no_sense_say_why() {
     assert!(
         refused(&json!({"terms": {"field": "text"}})).contains("Text fields are not optimised")
     );
+    one(&json!({"terms": {"field": "whole"}}));
     assert!(
         refused(&json!({"max": {"field": "n"}, "aggs": {"b": {"max": {"field": "n"}}}}))
             .contains("cannot accept sub-aggregations")

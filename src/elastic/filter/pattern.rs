@@ -38,7 +38,7 @@ pub(super) fn parse(
         }
     }
     let text = text.ok_or_else(|| ElasticError::illegal_argument("value cannot be null"))?;
-    let Some(field) = context.field(clause.path) else {
+    let Some(field) = context.whole_field(clause.path) else {
         return Ok(Filter::None);
     };
     let pattern = match name {

@@ -77,7 +77,7 @@ pub(super) fn parse(context: &Context<'_>, body: &Value) -> Result<Filter, Elast
     if !upper_included {
         range.upper = excluded(range.upper);
     }
-    match context.field(clause.path) {
+    match context.whole_field(clause.path) {
         Some(field) => filter(context, &field, &range, Strictness::Strict),
         None if clause.path == "_id" => Err(ElasticError::illegal_argument(
             "Field [_id] of type [_id] does not support range queries",

@@ -49,7 +49,7 @@ pub(super) fn parse_term(context: &Context<'_>, body: &Value) -> Result<Filter, 
     if let Some(filter) = metadata(context, clause.path, std::slice::from_ref(&text)) {
         return Ok(filter);
     }
-    match context.field(clause.path) {
+    match context.whole_field(clause.path) {
         None => Ok(Filter::None),
         Some(field) if any_case && leaf::has_texts(&field) => {
             let regex = format!("(?i){}", escape_regex(&text));
@@ -88,7 +88,7 @@ pub(super) fn parse_terms(context: &Context<'_>, body: &Value) -> Result<Filter,
     if let Some(filter) = metadata(context, clause.path, &texts) {
         return Ok(filter);
     }
-    match context.field(clause.path) {
+    match context.whole_field(clause.path) {
         None => Ok(Filter::None),
         Some(field) => one_of(context, &field, &texts),
     }

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use query::request::{FieldRef, Pattern, TextPredicate, TokenMatch};
 use serde_json::json;
-use storage::model::{Decimal, Field, FieldType, Mapping};
+use storage::model::{Decimal, Field, FieldType, Mapping, WHOLE_TEXT_ATTRIBUTE};
 
 use super::*;
 
@@ -33,11 +33,14 @@ fn mapping() -> Mapping {
 }
 
 fn parse(query: &Value) -> Result<Filter, ElasticError> {
-    let mapping = mapping();
+    parse_with(&mapping(), query)
+}
+
+fn parse_with(mapping: &Mapping, query: &Value) -> Result<Filter, ElasticError> {
     parse_filter(
         &Context {
             index: "logs",
-            mapping: &mapping,
+            mapping,
             now_ms: NOW_MS,
         },
         query,
@@ -244,6 +247,32 @@ fn exact_values() {
         &json!({"terms": {"n": 1}}),
         "parsing_exception: [terms] query requires a list of values",
     );
+}
+
+#[test]
+fn whole_texts_are_terms_and_words() {
+    let mut message = Field::new(FieldType::Text);
+    message
+        .attributes
+        .insert(WHOLE_TEXT_ATTRIBUTE.into(), true.into());
+    let mut mapping = Mapping::default();
+    mapping.fields.insert("message".into(), message);
+    for (query, expected) in [
+        (json!({"term": {"message": "A-1"}}), "message.keyword=A-1"),
+        (
+            json!({"terms": {"message": ["A-1", "b"]}}),
+            "message.keyword=A-1|b",
+        ),
+        (json!({"prefix": {"message": "A-"}}), "message.keyword~A-*"),
+        (
+            json!({"range": {"message": {"gte": "A"}}}),
+            "message.keyword:[A,)",
+        ),
+        (json!({"match": {"message": "A-1"}}), "message any(a 1)"),
+    ] {
+        let filter = parse_with(&mapping, &query).expect("well formed");
+        assert_eq!(show(&filter), expected, "{query}");
+    }
 }
 
 #[test]
