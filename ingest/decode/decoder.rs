@@ -23,6 +23,21 @@ pub const DEPTH_MAX: usize = 20;
 /// The setting that names the time field.
 pub const TIME_FIELD_SETTING: &str = "index.time_field";
 
+/// The setting with which new text fields can be grouped, sorted and looked up as whole texts
+/// under their own name, as the keyword below them can.
+pub const WHOLE_TEXTS_SETTING: &str = "index.mapping.whole_texts";
+
+/// What the time of an event is called where several fields are dates.
+const TIME_NAMES: [&str; 7] = [
+    "timestamp",
+    "time",
+    "ts",
+    "date",
+    "datetime",
+    "event_time",
+    "created_at",
+];
+
 /// A record whose value is a document.
 #[derive(Debug, Clone, Copy)]
 pub struct Document<'a> {
@@ -113,6 +128,7 @@ impl DocumentDecoder {
             dynamic: topic.dynamic,
             fields_max: limit(topic, "index.mapping.total_fields.limit", FIELDS_MAX),
             depth_max: limit(topic, "index.mapping.depth.limit", DEPTH_MAX),
+            whole_texts: flag(topic, WHOLE_TEXTS_SETTING),
             time_path,
         };
         Self {
@@ -239,26 +255,24 @@ impl DocumentDecoder {
     }
 
     /// The time field of a topic that has none yet, chosen when the first row has been read:
-    /// `@timestamp` when it is a date, else the only date that was mapped before this row, else
-    /// the record's time.
+    /// `@timestamp` when it is a date, else the only date, else the first of the names that times
+    /// are given, else the record's time.
     fn choose_time_field(&self) -> TimeField {
-        let is_date = |index: FieldIndex| {
-            self.state.fields[index.0 as usize]
-                .definition
-                .field_type
-                .is_date()
-        };
+        let fields = &self.state.fields;
+        let is_date = |index: FieldIndex| fields[index.0 as usize].definition.field_type.is_date();
         if self.state.field_at(TIMESTAMP).is_some_and(is_date) {
             return TimeField::Field(TIMESTAMP.into());
         }
-        let mut dates = self
-            .base
-            .fields
+        let mut dates = fields
             .iter()
-            .filter(|(_, field)| field.field_type.is_date());
-        match (dates.next(), dates.next()) {
-            (Some((path, _)), None) => TimeField::Field(path.clone()),
-            _ => TimeField::RecordTime,
+            .filter(|field| field.definition.field_type.is_date());
+        if let (Some(only), None) = (dates.next(), dates.next()) {
+            return TimeField::Field(only.path.as_ref().into());
+        }
+        let is_time = |name: &&&str| self.state.field_at(name).is_some_and(is_date);
+        match TIME_NAMES.iter().find(is_time) {
+            Some(name) => TimeField::Field((*name).into()),
+            None => TimeField::RecordTime,
         }
     }
 
@@ -314,4 +328,13 @@ fn limit(topic: &Topic, setting: &str, default: usize) -> usize {
         Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) | None => None,
     };
     given.unwrap_or(default)
+}
+
+/// A switch from the settings, where it may stand as text; off unless it is on.
+fn flag(topic: &Topic, setting: &str) -> bool {
+    match topic.settings.get(setting) {
+        Some(Value::Bool(on)) => *on,
+        Some(Value::String(text)) => text == "true",
+        Some(Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_)) | None => false,
+    }
 }

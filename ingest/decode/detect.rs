@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
-use storage::model::{DateFormat, Field, FieldType};
+use storage::model::{DateFormat, Field, FieldType, WHOLE_TEXT_ATTRIBUTE};
 
 use super::value::Scalar;
 
@@ -28,8 +28,9 @@ static FORMATS: LazyLock<Vec<DateFormat>> = LazyLock::new(|| {
 pub(super) const TIMESTAMP: &str = "@timestamp";
 
 /// The field for a first value at `path`. The topic's time is a date whatever it looks like;
-/// `@timestamp` is one whenever its value can be.
-pub(super) fn field_for(path: &str, scalar: Scalar<'_>, is_time: bool) -> Field {
+/// `@timestamp` is one whenever its value can be. With `whole_texts` a text field can be used
+/// whole under its own name.
+pub(super) fn field_for(path: &str, scalar: Scalar<'_>, is_time: bool, whole_texts: bool) -> Field {
     if is_time || (path == TIMESTAMP && reads_as_date(scalar)) {
         return Field::new(FieldType::Date);
     }
@@ -45,7 +46,7 @@ pub(super) fn field_for(path: &str, scalar: Scalar<'_>, is_time: bool) -> Field 
                     ..Field::new(FieldType::Date)
                 }
             }
-            None => text_with_keyword(),
+            None => text_with_keyword(whole_texts),
         },
     }
 }
@@ -66,12 +67,16 @@ fn date_format(text: &str) -> Option<&'static str> {
     Some(DETECTED_FORMATS[index])
 }
 
-fn text_with_keyword() -> Field {
+fn text_with_keyword(whole_texts: bool) -> Field {
     let mut field = Field::new(FieldType::Text);
     let keyword = Field {
         ignore_above: Some(KEYWORD_CHARACTERS_MAX),
         ..Field::new(FieldType::Keyword)
     };
     field.subfields.insert("keyword".into(), keyword);
+    if whole_texts {
+        let attributes = &mut field.attributes;
+        attributes.insert(WHOLE_TEXT_ATTRIBUTE.into(), true.into());
+    }
     field
 }

@@ -32,6 +32,8 @@ pub(super) struct Rules {
     pub(super) dynamic: Dynamic,
     pub(super) fields_max: usize,
     pub(super) depth_max: usize,
+    /// Whether new text fields serve as whole texts, too.
+    pub(super) whole_texts: bool,
     /// A path whose values are instants whatever they look like.
     pub(super) time_path: Option<Arc<str>>,
 }
@@ -343,7 +345,7 @@ impl RowState {
             }));
         }
         let is_time = self.rules.time_path.as_ref() == Some(&path);
-        let field = detect::field_for(&path, scalar, is_time);
+        let field = detect::field_for(&path, scalar, is_time, self.rules.whole_texts);
         if self.field_count + 1 + field.subfields.len() > self.rules.fields_max {
             let max = self.rules.fields_max;
             return Err(self.fail(DocumentError::FieldCount { max }));

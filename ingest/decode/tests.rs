@@ -14,7 +14,7 @@ use storage::model::{
     TopicName,
 };
 
-use super::{DecodedRows, Document, DocumentDecoder, DocumentError};
+use super::{DecodedRows, Document, DocumentDecoder, DocumentError, WHOLE_TEXTS_SETTING};
 
 fn topic(fields: &Value) -> Topic {
     let fields: BTreeMap<String, Field> = serde_json::from_value(fields.clone()).unwrap();
@@ -285,10 +285,10 @@ fn a_timestamp_is_the_time_when_it_is_there() {
         &topic(&json!({})),
         r#"{"day":"2024-01-01","@timestamp":"yesterday"}"#,
         expect![[r#"
-            times [1000]
+            times [1704067200000] (field)
             @timestamp Text [yesterday]
             day Integer [1704067200000]
-            time field Some(RecordTime)
+            time field Some(Field("day"))
             new @timestamp {"field_type":"text","subfields":{"keyword":{"field_type":"keyword","ignore_above":256}}}
             new day {"field_type":"date"}
         "#]],
@@ -464,11 +464,11 @@ fn what_cannot_be_a_row_is_rejected() {
         &topic(&json!({"a.b": {"field_type": "long"}})),
         BROKEN_DOCUMENTS,
         expect![[r#"
-            times [1011, 1025]
+            times [1704067200000, 1025]
             a.b Integer [ | 7]
             day Integer [1704067200000 | ]
             n Integer [1 | ]
-            time field Some(RecordTime)
+            time field Some(Field("day"))
             new day {"field_type":"date"}
             new n {"field_type":"long"}
             rejected "object mapping for [a] tried to parse field [a] as object, but found a concrete value"
@@ -562,6 +562,23 @@ fn fields_are_limited() {
             new text {"field_type":"text","subfields":{"keyword":{"field_type":"keyword","ignore_above":256}}}
             rejected "Limit of total fields [3] has been exceeded"
             rejected "Limit of mapping depth [2] has been exceeded due to object field [a.b.c]"
+        "#]],
+    );
+}
+
+#[test]
+fn new_texts_can_be_used_whole_where_the_topic_says_so() {
+    let mut topic = topic(&json!({}));
+    let setting = (WHOLE_TEXTS_SETTING.into(), json!(true));
+    topic.settings.extend([setting]);
+    check(
+        &topic,
+        r#"{"miner":"miner-007"}"#,
+        expect![[r#"
+            times [1000]
+            miner Text [miner-007]
+            time field Some(RecordTime)
+            new miner {"field_type":"text","subfields":{"keyword":{"field_type":"keyword","ignore_above":256}},"attributes":{"fielddata":true}}
         "#]],
     );
 }
