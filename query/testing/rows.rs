@@ -154,8 +154,9 @@ fn write(batch: &ColumnBatch, roles: &ColumnRoles, cell_rows_percent_max: usize)
         cell_rows_percent_max,
         ..SegmentOptions::default()
     };
-    let encoded = write_segment(&[batch], roles, &options).expect("consistent rows");
-    let reader = SegmentReader::open(Arc::new(BytesFile(encoded.bytes))).expect("a fresh segment");
+    let mut bytes = Vec::new();
+    write_segment(&[batch], roles, &options, &mut bytes).expect("consistent rows");
+    let reader = SegmentReader::open(Arc::new(BytesFile(bytes))).expect("a fresh segment");
     RowSource::Segment(Arc::new(reader))
 }
 

@@ -5,7 +5,7 @@ use super::dictionary_pages::write_dictionary;
 use super::encoding::{VECTOR_VALUES_MAX, VectorHeader, encode_code_vector, encode_number_vector};
 use super::layout::{GROUP_ROWS, page};
 use super::occurrence::{ValueIndex, slice_vector};
-use super::pages::{Packing, PageWriter};
+use super::pages::{Packing, PageWriter, WriteFlaw};
 use super::source::vector_rows;
 use crate::model::{CodeVector, Exponents, NumberColumn, NumberVector, TextColumn, VECTOR_ROWS};
 
@@ -14,8 +14,8 @@ pub(super) fn write_numbers(
     numbers: &NumberColumn,
     row_count: usize,
     column: u32,
-    out: &mut PageWriter,
-) -> Result<(), TooLarge> {
+    out: &mut PageWriter<'_>,
+) -> Result<(), WriteFlaw> {
     let index = ValueIndex::new(&numbers.occurrence);
     let mut vector = NumberVector::default();
     write_vectors(row_count, column, out, |rows, values_page| {
@@ -44,8 +44,8 @@ pub(super) fn write_texts(
     texts: &TextColumn,
     row_count: usize,
     column: u32,
-    out: &mut PageWriter,
-) -> Result<(), TooLarge> {
+    out: &mut PageWriter<'_>,
+) -> Result<(), WriteFlaw> {
     let index = ValueIndex::new(&texts.occurrence);
     let mut vector = CodeVector::default();
     write_vectors(row_count, column, out, |rows, values_page| {
@@ -56,28 +56,23 @@ pub(super) fn write_texts(
         vector.codes.extend_from_slice(&texts.codes[values]);
         Ok(encode_code_vector(&vector, values_page))
     })?;
-    write_dictionary(&texts.dictionary, column, out).ok_or(TooLarge("its dictionary index"))
+    write_dictionary(&texts.dictionary, column, out)
 }
 
-/// Which part of a column passes its limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TooLarge(pub(super) &'static str);
-
-fn check_values(count: usize) -> Result<(), TooLarge> {
+fn check_values(count: usize) -> Result<(), WriteFlaw> {
     if count <= VECTOR_VALUES_MAX {
         return Ok(());
     }
-    Err(TooLarge("1,024 rows have more than 2^24 values"))
+    Err(WriteFlaw::TooLarge("1,024 rows have more than 2^24 values"))
 }
 
 /// Appends the headers and the values that `encode` makes of each vector.
 fn write_vectors(
     row_count: usize,
     column: u32,
-    out: &mut PageWriter,
-    mut encode: impl FnMut(std::ops::Range<usize>, &mut Vec<u8>) -> Result<VectorHeader, TooLarge>,
-) -> Result<(), TooLarge> {
-    let large = TooLarge("a page of 65,536 rows passes 256 MiB");
+    out: &mut PageWriter<'_>,
+    mut encode: impl FnMut(std::ops::Range<usize>, &mut Vec<u8>) -> Result<VectorHeader, WriteFlaw>,
+) -> Result<(), WriteFlaw> {
     let mut headers = Vec::new();
     let mut pages = vec![Vec::new()];
     for vector in 0..row_count.div_ceil(VECTOR_ROWS) {
@@ -87,11 +82,9 @@ fn write_vectors(
         let values_page = pages.last_mut().expect("there is one from the start");
         encode(vector_rows(row_count, vector), values_page)?.encode(&mut headers);
     }
-    out.add(page(column, Section::Headers, 0), &headers, Packing::Zstd)
-        .ok_or(large)?;
+    out.add(page(column, Section::Headers, 0), &headers, Packing::Zstd)?;
     for (group, values) in (0..).zip(&pages) {
-        out.add(page(column, Section::Values, group), values, Packing::Plain)
-            .ok_or(large)?;
+        out.add(page(column, Section::Values, group), values, Packing::Plain)?;
     }
     Ok(())
 }

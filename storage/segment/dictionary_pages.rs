@@ -8,16 +8,16 @@ use std::sync::{Arc, OnceLock};
 
 use super::encoding::{BlockWriter, ByteReader, ByteWriter, Flaw, TermReader, shared_bytes};
 use super::layout::{BLOCK_BYTES, page};
-use super::pages::{Packing, PageWriter, PagedFile, decode_page};
+use super::pages::{Packing, PageWriter, PagedFile, WriteFlaw, decode_page};
 use super::{Section, SegmentError};
 use crate::model::Dictionary;
 
-/// Appends the pages of a dictionary whose terms ascend; `None` when a page grows too large.
+/// Appends the pages of a dictionary whose terms ascend.
 pub(super) fn write_dictionary(
     dictionary: &Dictionary,
     column: u32,
-    out: &mut PageWriter,
-) -> Option<()> {
+    out: &mut PageWriter<'_>,
+) -> Result<(), WriteFlaw> {
     let mut index = Vec::new();
     let mut blocks = Vec::new();
     let mut block = BlockWriter::default();
@@ -46,7 +46,7 @@ pub(super) fn write_dictionary(
             Packing::Zstd,
         )?;
     }
-    Some(())
+    Ok(())
 }
 
 fn finish_block(

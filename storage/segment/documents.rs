@@ -7,11 +7,11 @@
 use std::sync::{Arc, OnceLock};
 
 use super::column_reader::StoredColumn;
-use super::column_writer::{TooLarge, write_texts};
+use super::column_writer::write_texts;
 use super::encoding::{ByteReader, ByteWriter, Flaw};
 use super::footer::ColumnEntry;
 use super::layout::{BLOCK_BYTES, DOCUMENTS, page};
-use super::pages::{Packing, PageWriter, PagedFile, decode_page};
+use super::pages::{Packing, PageWriter, PagedFile, WriteFlaw, decode_page};
 use super::{Section, SegmentError};
 use crate::model::{CodeVector, Dictionary, Occurrence, SourceColumn, TextColumn, VECTOR_ROWS};
 
@@ -20,8 +20,8 @@ use crate::model::{CodeVector, Dictionary, Occurrence, SourceColumn, TextColumn,
 pub(super) fn write_documents(
     documents: &SourceColumn,
     row_count: usize,
-    out: &mut PageWriter,
-) -> Result<Option<ColumnEntry>, TooLarge> {
+    out: &mut PageWriter<'_>,
+) -> Result<Option<ColumnEntry>, WriteFlaw> {
     let mut entry = None;
     if documents.shapes.text_bytes() > 0 {
         let shapes = TextColumn {
@@ -37,12 +37,12 @@ pub(super) fn write_documents(
         ));
     }
     if !documents.bytes.is_empty() {
-        write_own_bytes(documents, out).ok_or(TooLarge("a page passes 256 MiB"))?;
+        write_own_bytes(documents, out)?;
     }
     Ok(entry)
 }
 
-fn write_own_bytes(documents: &SourceColumn, out: &mut PageWriter) -> Option<()> {
+fn write_own_bytes(documents: &SourceColumn, out: &mut PageWriter<'_>) -> Result<(), WriteFlaw> {
     let mut index = Vec::new();
     let mut blocks = Vec::new();
     let mut first = 0;
@@ -71,7 +71,7 @@ fn write_own_bytes(documents: &SourceColumn, out: &mut PageWriter) -> Option<()>
             Packing::Zstd,
         )?;
     }
-    Some(())
+    Ok(())
 }
 
 fn encode_block(documents: &SourceColumn, rows: std::ops::Range<usize>) -> Vec<u8> {

@@ -21,6 +21,12 @@ pub enum SegmentError {
         /// What the disk said.
         source: io::Error,
     },
+    /// The file could not be written.
+    #[error("cannot write a segment file")]
+    Write {
+        /// What the disk said.
+        source: io::Error,
+    },
     /// The file does not begin or end as segments do.
     #[error("file of {file_bytes} bytes is no segment or lacks its end")]
     NotASegment {

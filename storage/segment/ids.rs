@@ -3,7 +3,7 @@
 use super::encoding::Flaw;
 use super::layout::{ID_ROWS_PAGE_TERMS, IDS, page};
 use super::occurrence::for_each_value;
-use super::pages::{Packing, PageWriter, PagedFile};
+use super::pages::{Packing, PageWriter, PagedFile, WriteFlaw};
 use super::{Section, SegmentError};
 use crate::model::TextColumn;
 
@@ -11,14 +11,14 @@ use crate::model::TextColumn;
 pub(super) fn write_id_rows(
     ids: &TextColumn,
     row_count: usize,
-    out: &mut PageWriter,
-) -> Option<()> {
+    out: &mut PageWriter<'_>,
+) -> Result<(), WriteFlaw> {
     let rows = first_rows(ids, row_count);
     for (number, rows) in (0..).zip(rows.chunks(ID_ROWS_PAGE_TERMS)) {
         let bytes: Vec<u8> = rows.iter().flat_map(|row| row.to_le_bytes()).collect();
         out.add(page(IDS, Section::IdRows, number), &bytes, Packing::Zstd)?;
     }
-    Some(())
+    Ok(())
 }
 
 /// The first row of each term.

@@ -1,6 +1,7 @@
 //! Rows that answer queries: immutable columnar files and the active rows before them.
 //!
-//! [`write_segment`] turns batches of rows into the bytes of one file, [`SegmentReader`] answers
+//! [`write_segment`] turns batches of rows into the bytes of one file, [`merge_segments`] several
+//! files into one, [`SegmentReader`] answers
 //! from such a file, [`ActiveChunk`] answers from rows that are not sealed yet, and [`RowSource`]
 //! is either of the two. `docs/formats/segment.md` describes every byte of the file.
 //!
@@ -13,6 +14,7 @@ mod check;
 mod collect;
 mod column_reader;
 mod column_writer;
+mod deleted;
 mod dictionary_pages;
 mod documents;
 mod encoding;
@@ -21,6 +23,7 @@ mod footer;
 mod gather;
 mod ids;
 mod layout;
+mod merge;
 mod occurrence;
 mod options;
 mod pages;
@@ -36,13 +39,15 @@ mod tests;
 pub use active::ActiveChunk;
 pub use cache::{PAGE_CACHE_BYTES, PageCache};
 pub use cells::{CellSet, Cells, HourRows, MeasureCells, NULL_CODE};
+pub use deleted::DeletedRows;
 pub use error::{PageName, Section, SegmentError};
+pub use merge::{MergeInput, MergedSegment, merge_segments};
 pub use options::{
     CELL_ROWS_PERCENT_MAX, ColumnRoles, DIMENSION_TERMS_MAX, MEASURES_MAX, SegmentOptions,
 };
 pub use reader::SegmentReader;
 pub use source::{ColumnHandle, ColumnInfo, ColumnOccurrence, NumberSummary, RowSource};
-pub use summary::{ContentHash, EncodedSegment, OriginRange, SegmentSummary};
+pub use summary::{ContentHash, OriginRange, SegmentSummary, WrittenSegment};
 pub use writer::write_segment;
 
 /// Version of the file format that this code writes; `docs/formats/segment.md` has the history.

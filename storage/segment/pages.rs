@@ -1,5 +1,6 @@
 //! Reading and writing checked pages.
 
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use super::layout::{
     FILE_HEADER, FILE_HEADER_BYTES, FOOTER, PAGE_BYTES_MAX, TRAILER_BYTES, Trailer, checksum,
     file_header, page,
 };
-use super::{PageName, SEGMENT_FORMAT_VERSION, Section, SegmentError};
+use super::{ContentHash, PageName, SEGMENT_FORMAT_VERSION, Section, SegmentError};
 use crate::disk::ReadFile;
 
 /// One read of so many bytes at the end opens nearly every segment.
@@ -41,27 +42,72 @@ pub(super) enum Packing {
     Zstd,
 }
 
-/// The bytes of a file that is being written.
+/// Why something could not be written; the caller knows which column it was.
 #[derive(Debug)]
-pub(super) struct PageWriter {
-    pub(super) bytes: Vec<u8>,
+pub(super) enum WriteFlaw {
+    /// A limit is passed: which one.
+    TooLarge(&'static str),
+    /// The disk refused.
+    Io(io::Error),
+}
+
+impl WriteFlaw {
+    /// The flaw of the column at `path` as an error.
+    pub(super) fn of(self, path: &str) -> SegmentError {
+        match self {
+            Self::TooLarge(reason) => SegmentError::TooLarge {
+                column: path.into(),
+                reason,
+            },
+            Self::Io(source) => SegmentError::Write { source },
+        }
+    }
+}
+
+impl From<io::Error> for WriteFlaw {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// A file that is being written: bytes go out as they come and are hashed on the way.
+pub(super) struct PageWriter<'a> {
+    out: &'a mut dyn io::Write,
+    hasher: blake3::Hasher,
+    written_bytes: u64,
     pub(super) pages: Vec<PageEntry>,
     seed: u32,
 }
 
-impl PageWriter {
-    pub(super) fn new(seed: u32) -> Self {
-        Self {
-            bytes: file_header(seed).to_vec(),
+impl<'a> PageWriter<'a> {
+    pub(super) fn new(seed: u32, out: &'a mut dyn io::Write) -> Result<Self, WriteFlaw> {
+        let mut writer = Self {
+            out,
+            hasher: blake3::Hasher::new(),
+            written_bytes: 0,
             pages: Vec::new(),
             seed,
-        }
+        };
+        writer.put(&file_header(seed))?;
+        Ok(writer)
     }
 
-    /// Appends a page; `None` when it is larger than pages may be.
-    pub(super) fn add(&mut self, name: PageName, raw: &[u8], packing: Packing) -> Option<()> {
+    fn put(&mut self, bytes: &[u8]) -> Result<(), WriteFlaw> {
+        self.out.write_all(bytes)?;
+        self.hasher.update(bytes);
+        self.written_bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Appends a page.
+    pub(super) fn add(
+        &mut self,
+        name: PageName,
+        raw: &[u8],
+        packing: Packing,
+    ) -> Result<(), WriteFlaw> {
         if raw.len() > PAGE_BYTES_MAX {
-            return None;
+            return Err(WriteFlaw::TooLarge("a page passes 256 MiB"));
         }
         let packed = match packing {
             Packing::Plain => None,
@@ -71,23 +117,23 @@ impl PageWriter {
         let raw_bytes = u32::try_from(raw.len()).expect("pages are bounded");
         self.pages.push(PageEntry {
             name,
-            offset: self.bytes.len() as u64,
+            offset: self.written_bytes,
             stored_bytes: u32::try_from(stored.len()).expect("pages are bounded"),
             raw_bytes: packed.is_some().then_some(raw_bytes),
             checksum: checksum(self.seed, name, stored),
         });
-        self.bytes.extend_from_slice(stored);
-        Some(())
+        self.put(stored)
     }
 
-    /// Appends footer and trailer; `None` when the footer is too large.
-    pub(super) fn finish(mut self, footer: &Footer) -> Option<Vec<u8>> {
+    /// Appends footer and trailer; says how long the file is and what its content hashes to.
+    pub(super) fn finish(mut self, footer: &Footer) -> Result<(u64, ContentHash), WriteFlaw> {
         let footer = footer.encode();
-        let footer_bytes = u32::try_from(footer.len()).ok()?;
-        self.bytes.extend_from_slice(&footer);
-        self.bytes
-            .extend_from_slice(&Trailer::encode(&footer, footer_bytes));
-        Some(self.bytes)
+        let footer_bytes = u32::try_from(footer.len())
+            .map_err(|_| WriteFlaw::TooLarge("a footer passes 4 GiB"))?;
+        self.put(&footer)?;
+        self.put(&Trailer::encode(&footer, footer_bytes))?;
+        let hash = ContentHash(*self.hasher.finalize().as_bytes());
+        Ok((self.written_bytes, hash))
     }
 }
 

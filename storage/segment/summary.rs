@@ -52,13 +52,13 @@ pub struct SegmentSummary {
     pub origins: Vec<OriginRange>,
 }
 
-/// A segment as bytes that are not on disk yet.
+/// A segment whose bytes went out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EncodedSegment {
-    /// The whole file.
-    pub bytes: Vec<u8>,
-    /// Its name.
+pub struct WrittenSegment {
+    /// The name that the file deserves.
     pub content_hash: ContentHash,
+    /// Its length.
+    pub bytes: u64,
     /// What its footer says.
     pub summary: SegmentSummary,
 }

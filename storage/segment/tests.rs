@@ -13,8 +13,8 @@ use proptest::prelude::*;
 use self::rows::{Row, Value, batch_of, read_rows};
 use self::samples::{SCHEMA, sample_rows};
 use super::{
-    ActiveChunk, ColumnRoles, EncodedSegment, RowSource, SegmentError, SegmentOptions,
-    SegmentReader, write_segment,
+    ActiveChunk, ColumnRoles, ContentHash, RowSource, SegmentError, SegmentOptions, SegmentReader,
+    WrittenSegment, write_segment,
 };
 use crate::disk::ReadFile;
 use crate::model::{ColumnBatch, ColumnKind, Decimal};
@@ -51,8 +51,26 @@ pub(super) fn roles() -> ColumnRoles {
     }
 }
 
-pub(super) fn write(batches: &[&ColumnBatch]) -> EncodedSegment {
-    write_segment(batches, &roles(), &SegmentOptions::default()).expect("consistent batches")
+/// A file and what its writer said about it.
+pub(super) struct Encoded {
+    pub(super) bytes: Vec<u8>,
+    pub(super) written: WrittenSegment,
+}
+
+pub(super) fn encode(
+    batches: &[&ColumnBatch],
+    roles: &ColumnRoles,
+    options: &SegmentOptions,
+) -> Result<Encoded, SegmentError> {
+    let mut bytes = Vec::new();
+    let written = write_segment(batches, roles, options, &mut bytes)?;
+    assert_eq!(written.bytes, bytes.len() as u64);
+    assert_eq!(written.content_hash, ContentHash::of(&bytes));
+    Ok(Encoded { bytes, written })
+}
+
+pub(super) fn write(batches: &[&ColumnBatch]) -> Encoded {
+    encode(batches, &roles(), &SegmentOptions::default()).expect("consistent batches")
 }
 
 /// Writes, opens and verifies; reads rows through every accessor.
@@ -60,7 +78,7 @@ fn check_round_trip(rows: &[Row], batches: &[&ColumnBatch]) -> Arc<SegmentReader
     let encoded = write(batches);
     let reader = Arc::new(open(encoded.bytes.clone()).expect("a fresh segment"));
     reader.verify().expect("a fresh segment");
-    assert_eq!(*reader.summary(), encoded.summary);
+    assert_eq!(*reader.summary(), encoded.written.summary);
     let mut sorted = rows.to_vec();
     sorted.sort();
     let source = RowSource::Segment(reader.clone());
@@ -71,7 +89,7 @@ fn check_round_trip(rows: &[Row], batches: &[&ColumnBatch]) -> Arc<SegmentReader
     );
     // What was read back is the same segment again, whatever it was written from.
     let again = write(&[&reader.read_batch().expect("a fresh segment")]);
-    assert_eq!(again.content_hash, encoded.content_hash);
+    assert_eq!(again.bytes, encoded.bytes);
     reader
 }
 
@@ -103,7 +121,7 @@ proptest! {
         check_round_trip(&rows, &batches);
         // The same rows in one batch make the same file.
         let whole = batch_of(&rows, &SCHEMA);
-        prop_assert_eq!(write(&[&whole]).content_hash, write(&batches).content_hash);
+        prop_assert_eq!(write(&[&whole]).bytes, write(&batches).bytes);
     }
 }
 
@@ -190,7 +208,7 @@ fn texts_and_numbers_of_one_path_do_not_go_together() {
     let text = batch_of(&[row(Value::text("x"))], &[("a", ColumnKind::Text)]);
     let number = batch_of(&[row(Value::Integer(1))], &[("a", ColumnKind::Integer)]);
     let options = SegmentOptions::default();
-    let error = write_segment(&[&text, &number], &ColumnRoles::default(), &options);
+    let error = encode(&[&text, &number], &ColumnRoles::default(), &options);
     assert!(matches!(error, Err(SegmentError::MixedKinds { column }) if column.as_ref() == "a"));
     let chunks = [text, number].map(|batch| Arc::new(ActiveChunk::new(batch)));
     assert!(matches!(
@@ -203,7 +221,7 @@ fn texts_and_numbers_of_one_path_do_not_go_together() {
 fn a_segment_without_rows_is_refused() {
     let options = SegmentOptions::default();
     let empty = ColumnBatch::default();
-    let error = write_segment(&[&empty], &ColumnRoles::default(), &options);
+    let error = encode(&[&empty], &ColumnRoles::default(), &options);
     assert!(matches!(error, Err(SegmentError::NoRows)));
 }
 
@@ -211,7 +229,7 @@ fn a_segment_without_rows_is_refused() {
 fn an_inconsistent_batch_is_refused() {
     let mut batch = batch_of(&sample_rows(1, 9), &SCHEMA);
     batch.offsets.pop();
-    let error = write_segment(&[&batch], &roles(), &SegmentOptions::default());
+    let error = encode(&[&batch], &roles(), &SegmentOptions::default());
     assert!(matches!(
         error,
         Err(SegmentError::Inconsistent { rows: 9, .. })

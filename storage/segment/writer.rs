@@ -7,11 +7,12 @@
 //!
 //! The bytes are a function of the rows, the roles and the options alone.
 
+use std::io;
 use std::sync::Arc;
 
 use super::cells::{CellPlan, Cells, derive_cells, write_cells};
 use super::check::check_batch;
-use super::column_writer::{TooLarge, write_numbers, write_texts};
+use super::column_writer::{write_numbers, write_texts};
 use super::documents::write_documents;
 use super::footer::{ColumnEntry, Footer};
 use super::gather::{
@@ -19,11 +20,11 @@ use super::gather::{
 };
 use super::ids::write_id_rows;
 use super::layout::{CELLS, DOCUMENTS, FIELDS_FIRST, IDS, OFFSETS, PARTITIONS, ROWS_MAX, TIMES};
-use super::pages::PageWriter;
+use super::pages::{PageWriter, WriteFlaw};
 use super::source::occurrence_kind;
 use super::{
-    ColumnInfo, ColumnRoles, ContentHash, EncodedSegment, OriginRange, SEGMENT_FORMAT_VERSION,
-    SegmentError, SegmentOptions, SegmentSummary,
+    ColumnInfo, ColumnRoles, OriginRange, SEGMENT_FORMAT_VERSION, SegmentError, SegmentOptions,
+    SegmentSummary, WrittenSegment,
 };
 use crate::model::{
     Column, ColumnBatch, ColumnKind, Exponents, NumberColumn, Occurrence, Offset, PartitionId,
@@ -39,29 +40,45 @@ const SOURCE_PATH: &str = "_source";
 /// What the ids are called in messages.
 const IDS_PATH: &str = "_id";
 
-/// All rows of `batches` as one segment, sorted by time, partition and offset.
+/// Writes all rows of `batches` to `out` as one segment, sorted by time, partition and offset.
 ///
 /// # Errors
-/// When there is no row, when batches do not fit together or when a limit is passed.
+/// When there is no row, when batches do not fit together, when a limit is passed or when `out`
+/// fails.
 pub fn write_segment(
     batches: &[&ColumnBatch],
     roles: &ColumnRoles,
     options: &SegmentOptions,
-) -> Result<EncodedSegment, SegmentError> {
-    let sorted = sort_batches(batches, roles)?;
-    let cells = derive_cells(&sorted, &CellPlan::new(&sorted, roles, options));
-    encode_segment(&sorted, &cells)
-}
-
-/// All rows of `batches` as one batch in the order and the form that segments have.
-pub(super) fn sort_batches(
-    batches: &[&ColumnBatch],
-    roles: &ColumnRoles,
-) -> Result<ColumnBatch, SegmentError> {
+    out: &mut dyn io::Write,
+) -> Result<WrittenSegment, SegmentError> {
     for batch in batches {
         check_batch(batch)?;
     }
-    let rows = sorted_rows(batches)?;
+    write_rows(batches, &sorted_rows(batches)?, roles, options, out)
+}
+
+/// Writes `rows`, which ascend by time, partition and offset.
+pub(super) fn write_rows(
+    batches: &[&ColumnBatch],
+    rows: &[RowRef],
+    roles: &ColumnRoles,
+    options: &SegmentOptions,
+    out: &mut dyn io::Write,
+) -> Result<WrittenSegment, SegmentError> {
+    if rows.is_empty() {
+        return Err(SegmentError::NoRows);
+    }
+    let sorted = gather_rows(batches, rows, roles)?;
+    let cells = derive_cells(&sorted, &CellPlan::new(&sorted, roles, options));
+    encode_segment(&sorted, &cells, out)
+}
+
+/// `rows` of `batches` as one batch in the form that segments have.
+fn gather_rows(
+    batches: &[&ColumnBatch],
+    rows: &[RowRef],
+    roles: &ColumnRoles,
+) -> Result<ColumnBatch, SegmentError> {
     let order = TermOrder::Bytes;
     let mut paths: Vec<&Arc<str>> = batches
         .iter()
@@ -74,11 +91,11 @@ pub(super) fn sort_batches(
         let kind = common_kind(batches, path, roles.decimals.contains(path))?;
         columns.push((
             path.clone(),
-            gather_column(batches, path, kind, &rows, order)?,
+            gather_column(batches, path, kind, rows, order)?,
         ));
     }
     let all_ids: Vec<_> = batches.iter().map(|batch| batch.ids.as_ref()).collect();
-    let ids = gather_texts(&all_ids, &IDS_PATH.into(), &rows, order)?;
+    let ids = gather_texts(&all_ids, &IDS_PATH.into(), rows, order)?;
     let pick = |row: &RowRef| (batches[row.batch as usize], row.row as usize);
     Ok(ColumnBatch {
         times_ms: rows
@@ -97,7 +114,7 @@ pub(super) fn sort_batches(
             .map(|(batch, row)| batch.offsets[row])
             .collect(),
         ids: Some(ids).filter(|ids| !ids.codes.is_empty()),
-        sources: gather_sources(batches, &rows, order),
+        sources: gather_sources(batches, rows, order),
         columns,
         times_are_field: batches
             .iter()
@@ -105,7 +122,7 @@ pub(super) fn sort_batches(
     })
 }
 
-fn sorted_rows(batches: &[&ColumnBatch]) -> Result<Vec<RowRef>, SegmentError> {
+pub(super) fn sorted_rows(batches: &[&ColumnBatch]) -> Result<Vec<RowRef>, SegmentError> {
     let rows = rows_in_order(batches);
     if rows.is_empty() {
         return Err(SegmentError::NoRows);
@@ -133,32 +150,26 @@ fn sorted_rows(batches: &[&ColumnBatch]) -> Result<Vec<RowRef>, SegmentError> {
 }
 
 /// The file of a batch that [`sort_batches`] made.
-fn encode_segment(batch: &ColumnBatch, cells: &Cells) -> Result<EncodedSegment, SegmentError> {
+fn encode_segment(
+    batch: &ColumnBatch,
+    cells: &Cells,
+    out: &mut dyn io::Write,
+) -> Result<WrittenSegment, SegmentError> {
     let row_count = batch.row_count();
     let seed = seed(batch);
-    let mut out = PageWriter::new(seed);
-    write_row_keys(batch, &mut out)?;
+    let mut out = PageWriter::new(seed, out).map_err(|flaw| flaw.of("header"))?;
+    write_row_keys(batch, &mut out).map_err(|flaw| flaw.of("row keys"))?;
     let ids = match &batch.ids {
         Some(ids) => Some(write_ids(ids, row_count, &mut out)?),
         None => None,
     };
-    let too_large = |column: &'static str| SegmentError::TooLarge {
-        column: column.into(),
-        reason: "a page passes 256 MiB",
-    };
     let documents = write_documents(&batch.sources, row_count, &mut out);
-    let shapes = documents.map_err(|TooLarge(reason)| SegmentError::TooLarge {
-        column: SOURCE_PATH.into(),
-        reason,
-    })?;
-    write_cells(cells, &mut out).ok_or_else(|| too_large("cells"))?;
+    let shapes = documents.map_err(|flaw| flaw.of(SOURCE_PATH))?;
+    write_cells(cells, &mut out).map_err(|flaw| flaw.of("cells"))?;
     let mut columns = Vec::with_capacity(batch.columns.len());
     for ((path, column), number) in batch.columns.iter().zip(FIELDS_FIRST..) {
         let entry = write_field(path, column, number, batch, &mut out);
-        columns.push(entry.map_err(|TooLarge(reason)| SegmentError::TooLarge {
-            column: path.clone(),
-            reason,
-        })?);
+        columns.push(entry.map_err(|flaw| flaw.of(path))?);
     }
     let summary = summarise(batch);
     let footer = Footer {
@@ -176,9 +187,9 @@ fn encode_segment(batch: &ColumnBatch, cells: &Cells) -> Result<EncodedSegment, 
         columns,
         pages: std::mem::take(&mut out.pages),
     };
-    let bytes = out.finish(&footer).ok_or_else(|| too_large("footer"))?;
-    Ok(EncodedSegment {
-        content_hash: ContentHash::of(&bytes),
+    let (bytes, content_hash) = out.finish(&footer).map_err(|flaw| flaw.of("footer"))?;
+    Ok(WrittenSegment {
+        content_hash,
         bytes,
         summary,
     })
@@ -198,7 +209,7 @@ fn seed(batch: &ColumnBatch) -> u32 {
 }
 
 /// Sort times, partitions and offsets.
-fn write_row_keys(batch: &ColumnBatch, out: &mut PageWriter) -> Result<(), SegmentError> {
+fn write_row_keys(batch: &ColumnBatch, out: &mut PageWriter<'_>) -> Result<(), WriteFlaw> {
     let partitions = batch
         .partitions
         .iter()
@@ -215,8 +226,7 @@ fn write_row_keys(batch: &ColumnBatch, out: &mut PageWriter) -> Result<(), Segme
             exponents: Exponents::Uniform(0),
             occurrence: Occurrence::One,
         };
-        write_numbers(&numbers, batch.row_count(), number, out)
-            .unwrap_or_else(|_| unreachable!("8 bytes a row are far below the bound of a page"));
+        write_numbers(&numbers, batch.row_count(), number, out)?;
     }
     Ok(())
 }
@@ -224,14 +234,11 @@ fn write_row_keys(batch: &ColumnBatch, out: &mut PageWriter) -> Result<(), Segme
 fn write_ids(
     ids: &TextColumn,
     row_count: usize,
-    out: &mut PageWriter,
+    out: &mut PageWriter<'_>,
 ) -> Result<ColumnEntry, SegmentError> {
-    let too_large = |reason| SegmentError::TooLarge {
-        column: IDS_PATH.into(),
-        reason,
-    };
-    write_texts(ids, row_count, IDS, out).map_err(|TooLarge(reason)| too_large(reason))?;
-    write_id_rows(ids, row_count, out).ok_or_else(|| too_large("a page passes 256 MiB"))?;
+    let written = write_texts(ids, row_count, IDS, out);
+    let written = written.and_then(|()| write_id_rows(ids, row_count, out));
+    written.map_err(|flaw| flaw.of(IDS_PATH))?;
     Ok(text_entry(&IDS_PATH.into(), ids, IDS))
 }
 
@@ -240,8 +247,8 @@ fn write_field(
     column: &Column,
     number: u32,
     batch: &ColumnBatch,
-    out: &mut PageWriter,
-) -> Result<ColumnEntry, TooLarge> {
+    out: &mut PageWriter<'_>,
+) -> Result<ColumnEntry, WriteFlaw> {
     let row_count = batch.row_count();
     let (numbers, kind) = match column {
         Column::Integer(numbers) => (numbers, ColumnKind::Integer),

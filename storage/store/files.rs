@@ -10,9 +10,6 @@ use crate::disk::{Disk, FilePath};
 use crate::model::TopicId;
 use crate::segment::{PageCache, SegmentReader};
 
-/// Behind the name of a segment that is not whole yet.
-const TEMPORARY_SUFFIX: &str = ".temporary";
-
 /// The folder of a topic's segments.
 pub(super) fn segment_folder(topic: TopicId) -> FilePath {
     path("segments").join(&topic.0.to_string())
@@ -21,11 +18,6 @@ pub(super) fn segment_folder(topic: TopicId) -> FilePath {
 /// The file of one of a topic's segments.
 pub(super) fn segment_file(topic: TopicId, meta: &SegmentMeta) -> FilePath {
     segment_folder(topic).join(&meta.file)
-}
-
-/// Where a segment is written before it gets its name.
-pub(super) fn temporary(file: &FilePath) -> FilePath {
-    path(&format!("{file}{TEMPORARY_SUFFIX}"))
 }
 
 /// Opens a segment that the catalog says has `bytes` bytes; it keeps what it reads in `pages`.

@@ -8,15 +8,22 @@
 //! A crash before the commit leaves an unknown file, which the next start removes, and the rows
 //! are decoded again from the old watermarks. A crash behind it leaves a segment and watermarks.
 
+use std::io;
 use std::sync::Arc;
 
 use super::active::{Gathered, Sealing};
-use super::files::{open_segment, remove, segment_file, segment_folder, temporary};
+use super::files::{open_segment, remove, segment_file, segment_folder};
 use super::{Store, StoreError};
 use crate::catalog::{CatalogChange, Edit, SegmentId, SegmentMeta, TimeField, Topic};
-use crate::disk::FilePath;
+use crate::disk::{AppendFile, FilePath};
 use crate::model::{OffsetRange, TopicId};
-use crate::segment::{ColumnRoles, EncodedSegment, OriginRange, write_segment};
+use crate::segment::{ColumnRoles, OriginRange, SegmentError, WrittenSegment, write_segment};
+
+/// What a segment is called, inside its topic's folder, until its content is known.
+const SEALING_FILE: &str = "sealing.temporary";
+
+/// How much of a segment is handed to the disk at once.
+const WRITE_BYTES: usize = 1 << 20;
 
 impl Store {
     /// Writes all rows published so far into one segment and commits it together with the
@@ -126,12 +133,13 @@ impl Store {
         };
         let roles = roles(&state.topic);
         let batches: Vec<_> = chosen.chunks.iter().map(|chunk| chunk.batch()).collect();
-        let folder = segment_folder(topic);
-        let segment = write_segment(&batches, &roles, &self.options.segment)
-            .map_err(StoreError::segment(&folder))?;
-        let meta = meta(&segment);
+        let temporary = segment_folder(topic).join(SEALING_FILE);
+        let written = self.write_new_file(&temporary, |out| {
+            write_segment(&batches, &roles, &self.options.segment, out)
+        })?;
+        let meta = meta(&written);
         let file = segment_file(topic, &meta);
-        self.write_file(&file, &segment.bytes)?;
+        self.publish_file(&temporary, &file)?;
 
         let reader = open_segment(&*self.disk, &file, meta.bytes, &self.pages)?;
         let mut view = self.view_mut();
@@ -143,33 +151,65 @@ impl Store {
         Ok((file, meta))
     }
 
-    /// Makes `bytes` the durable content of the new `file`.
-    fn write_file(&self, file: &FilePath, bytes: &[u8]) -> Result<(), StoreError> {
-        let temporary = temporary(file);
+    /// Makes the new file `path` and lets `write` fill it; it is durable then, but its name is not.
+    fn write_new_file(
+        &self,
+        path: &FilePath,
+        write: impl FnOnce(&mut dyn io::Write) -> Result<WrittenSegment, SegmentError>,
+    ) -> Result<WrittenSegment, StoreError> {
         // An earlier try of this process may have failed half way.
-        remove(&*self.disk, &temporary)?;
-        let created = self.disk.create(&temporary);
-        let mut writer = created.map_err(StoreError::io("create", &temporary))?;
-        let written = writer.append(bytes);
-        if let Err(error) = written {
-            // The disk may be full; rows stay active, and the room is given back.
-            remove(&*self.disk, &temporary)?;
-            return Err(StoreError::io("write", &temporary)(error));
-        }
-        let folder = file.parent().expect("segments lie in a folder");
+        remove(&*self.disk, path)?;
+        let created = self.disk.create(path);
+        let mut file = created.map_err(StoreError::io("create", path))?;
+        let mut out = io::BufWriter::with_capacity(WRITE_BYTES, Appending(&mut *file));
+        let written = write(&mut out).and_then(|written| match io::Write::flush(&mut out) {
+            Ok(()) => Ok(written),
+            Err(source) => Err(SegmentError::Write { source }),
+        });
+        // What is left in the buffer after an error is nobody's.
+        drop(out.into_parts());
+        let written = match written {
+            Ok(written) => written,
+            Err(error) => {
+                // The disk may be full; rows stay active, and the room is given back.
+                remove(&*self.disk, path)?;
+                return Err(match error {
+                    SegmentError::Write { source } => StoreError::io("write", path)(source),
+                    error => StoreError::segment(path)(error),
+                });
+            }
+        };
         // From here on a failure leaves no certainty about what the disk holds.
-        let synced = writer
-            .sync()
-            .map_err(StoreError::io("sync", &temporary))
-            .and_then(|()| {
-                let renamed = self.disk.rename(&temporary, file);
-                renamed.map_err(StoreError::io("rename", &temporary))
-            })
+        let synced = file.sync().map_err(StoreError::io("sync", path));
+        synced.map_err(|error| self.stop(error))?;
+        Ok(written)
+    }
+
+    /// Gives a durable file its name, durably.
+    fn publish_file(&self, temporary: &FilePath, file: &FilePath) -> Result<(), StoreError> {
+        let folder = file.parent().expect("segments lie in a folder");
+        let renamed = self.disk.rename(temporary, file);
+        let published = renamed
+            .map_err(StoreError::io("rename", temporary))
             .and_then(|()| {
                 let synced = self.disk.sync_directory(&folder);
                 synced.map_err(StoreError::io("sync", &folder))
             });
-        synced.map_err(|error| self.stop(error))
+        published.map_err(|error| self.stop(error))
+    }
+}
+
+/// A file that grows, as the standard library writes to it.
+struct Appending<'a>(&'a mut dyn AppendFile);
+
+impl io::Write for Appending<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.append(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -182,7 +222,7 @@ fn roles(topic: &Topic) -> ColumnRoles {
 }
 
 /// What the catalog will know about `segment`, but for its number.
-fn meta(segment: &EncodedSegment) -> SegmentMeta {
+fn meta(segment: &WrittenSegment) -> SegmentMeta {
     let summary = &segment.summary;
     let range = |origin: &OriginRange| {
         let range = OffsetRange::new(origin.first, origin.last.plus(1));
@@ -191,7 +231,7 @@ fn meta(segment: &EncodedSegment) -> SegmentMeta {
     SegmentMeta {
         id: SegmentId::default(),
         file: format!("{}.segment", segment.content_hash),
-        bytes: segment.bytes.len() as u64,
+        bytes: segment.bytes,
         row_count: summary.row_count,
         time_first_ms: summary.time_first_ms,
         time_last_ms: summary.time_last_ms,

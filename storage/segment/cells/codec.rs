@@ -6,15 +6,18 @@ use super::{CellSet, Cells, HourRows, MeasureCells, NULL_CODE};
 use crate::model::{ColumnKind, Decimal, ExactSum};
 use crate::segment::encoding::{ByteReader, ByteWriter, Flaw};
 use crate::segment::layout::{CELLS, page};
-use crate::segment::pages::{Packing, PageWriter, PagedFile, decode_page};
+use crate::segment::pages::{Packing, PageWriter, PagedFile, WriteFlaw, decode_page};
 use crate::segment::{Section, SegmentError};
 
 const PAGE_HOURS: u8 = 0;
 const PAGE_SET: u8 = 1;
 const PAGE_MEASURE: u8 = 2;
 
-/// Appends the pages of `cells`; `None` when one of them is too large.
-pub(in crate::segment) fn write_cells(cells: &Cells, out: &mut PageWriter) -> Option<()> {
+/// Appends the pages of `cells`.
+pub(in crate::segment) fn write_cells(
+    cells: &Cells,
+    out: &mut PageWriter<'_>,
+) -> Result<(), WriteFlaw> {
     let mut index = 0..;
     let mut add = |body: &[u8]| {
         let number = index
@@ -29,7 +32,7 @@ pub(in crate::segment) fn write_cells(cells: &Cells, out: &mut PageWriter) -> Op
             add(&encode_measure(measure))?;
         }
     }
-    Some(())
+    Ok(())
 }
 
 /// All cells of `file`.

@@ -8,10 +8,8 @@ use super::NULL_CODE;
 use crate::model::{Decimal, ExactSum, HOUR_MS};
 use crate::segment::tests::rows::{Row, Value, batch_of};
 use crate::segment::tests::samples::{SCHEMA, sample_rows};
-use crate::segment::tests::{open, roles};
-use crate::segment::{
-    CellSet, ColumnRoles, RowSource, SegmentOptions, SegmentReader, write_segment,
-};
+use crate::segment::tests::{encode, open, roles};
+use crate::segment::{CellSet, ColumnRoles, RowSource, SegmentOptions, SegmentReader};
 
 /// What a cell says, in terms that do not depend on how it was made.
 type Fold = (u64, BTreeMap<String, (u64, f64, Decimal, Decimal)>);
@@ -106,7 +104,7 @@ fn stored(set: &CellSet, source: &RowSource) -> BTreeMap<(i64, Option<Vec<u8>>),
 
 fn segment(rows: &[Row], roles: &ColumnRoles, options: &SegmentOptions) -> SegmentReader {
     let batch = batch_of(rows, &SCHEMA);
-    let encoded = write_segment(&[&batch], roles, options).expect("a consistent batch");
+    let encoded = encode(&[&batch], roles, options).expect("a consistent batch");
     open(encoded.bytes).expect("a fresh segment")
 }
 

@@ -142,7 +142,8 @@ fn a_page_of_another_segment_is_found() {
 fn lie(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     let reader = open(bytes.to_vec()).expect("an intact segment");
     let mut footer = reader.file.footer.clone();
-    let mut writer = PageWriter::new(footer.seed);
+    let mut file = Vec::new();
+    let mut writer = PageWriter::new(footer.seed, &mut file).expect("memory takes it");
     let target = random.below(footer.pages.len() as u64 + 1) as usize;
     for number in 0..footer.pages.len() {
         let mut raw = reader.file.read_page(number).expect("an intact page");
@@ -162,8 +163,9 @@ fn lie(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     }
     footer.pages = std::mem::take(&mut writer.pages);
     let is_footer_target = target == footer.pages.len();
-    let pages_end = writer.bytes.len();
-    let mut file = writer.finish(&footer).expect("a small footer");
+    let last = footer.pages.last().expect("every segment has pages");
+    let pages_end = (last.offset + u64::from(last.stored_bytes)) as usize;
+    writer.finish(&footer).expect("a small footer");
     if is_footer_target {
         let footer_end = file.len() - TRAILER_BYTES;
         let place = pages_end + random.below((footer_end - pages_end) as u64) as usize;
