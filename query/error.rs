@@ -50,4 +50,12 @@ pub enum QueryError {
         /// The aggregation's name.
         aggregation: String,
     },
+    /// The threads of a pool cannot be started.
+    #[error("cannot start {threads} threads for searches")]
+    Threads {
+        /// How many were wanted.
+        threads: usize,
+        /// Why not.
+        source: rayon::ThreadPoolBuildError,
+    },
 }

@@ -14,6 +14,7 @@ mod filter;
 mod frame;
 mod hits;
 mod pattern;
+mod pool;
 pub mod request;
 pub mod response;
 mod rollup;
@@ -26,4 +27,5 @@ mod testing;
 pub mod text;
 
 pub use error::QueryError;
+pub use pool::ScanPool;
 pub use search::{search, search_many};

@@ -7,11 +7,12 @@ use crate::QueryError;
 use crate::aggregate::{State, finish, plan, unify};
 use crate::budget::Budget;
 use crate::hits;
+use crate::pool::ScanPool;
 use crate::request::SearchRequest;
 use crate::response::{Profile, SearchResponse};
 use crate::scan::{Found, Part, scan};
 
-/// Answers `request` from `snapshot`.
+/// Answers `request` from `snapshot`, on the threads of `pool`.
 ///
 /// # Errors
 /// When the request does not fit the fields of the topic, when the answer or the state would pass
@@ -19,8 +20,9 @@ use crate::scan::{Found, Part, scan};
 pub fn search(
     request: &SearchRequest,
     snapshot: &TopicSnapshot,
+    pool: &ScanPool,
 ) -> Result<SearchResponse, QueryError> {
-    run(&[part(request, snapshot)])
+    run(&[part(request, snapshot)], pool)
 }
 
 /// Answers a search over several topics as one: rows count together, buckets merge. The requests
@@ -29,12 +31,15 @@ pub fn search(
 ///
 /// # Errors
 /// As [`search`], and when aggregations do not fit together.
-pub fn search_many(parts: &[(SearchRequest, TopicSnapshot)]) -> Result<SearchResponse, QueryError> {
+pub fn search_many(
+    parts: &[(SearchRequest, TopicSnapshot)],
+    pool: &ScanPool,
+) -> Result<SearchResponse, QueryError> {
     let parts: Vec<_> = parts
         .iter()
         .map(|(request, snapshot)| part(request, snapshot))
         .collect();
-    run(&parts)
+    run(&parts, pool)
 }
 
 fn part<'a>(request: &'a SearchRequest, snapshot: &'a TopicSnapshot) -> Part<'a> {
@@ -56,7 +61,7 @@ fn part<'a>(request: &'a SearchRequest, snapshot: &'a TopicSnapshot) -> Part<'a>
 ///    rows elsewhere; merge what it found.
 /// 3. Pick the rows to return, and read their documents.
 /// 4. Finish: fill gaps, order, cut, round sums once.
-pub(crate) fn run(parts: &[Part<'_>]) -> Result<SearchResponse, QueryError> {
+pub(crate) fn run(parts: &[Part<'_>], _pool: &ScanPool) -> Result<SearchResponse, QueryError> {
     let Some(first) = parts.first() else {
         return Ok(SearchResponse {
             matched: 0,

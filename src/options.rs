@@ -3,6 +3,7 @@
 //! [`Options`] is for embedders. [`Settings`] is what `siltstone serve` reads from a file, the
 //! environment and its flags; each later one wins.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -98,6 +99,8 @@ pub struct Options {
     pub partitions: u32,
     /// Whether writing to a topic that does not exist creates it.
     pub auto_create_topics: bool,
+    /// Threads that one search may run on.
+    pub query_threads: NonZero<usize>,
     /// Who does the work that nobody waits for.
     pub work: Work,
     /// Where the time of day comes from.
@@ -114,6 +117,7 @@ impl Default for Options {
             materialize_bytes: MATERIALIZE_BYTES,
             partitions: 1,
             auto_create_topics: true,
+            query_threads: std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
             work: Work::Background,
             clock: Clock::System,
         }

@@ -10,6 +10,7 @@ use storage::segment::RowSource;
 use super::answer;
 use super::rows::{Row, TIME_FIELD, Value, active, segment};
 use crate::QueryError;
+use crate::ScanPool;
 use crate::request::{
     Aggregation, BucketBy, CalendarUnit, DateHistogram, FieldRef, Filter, HitsRequest, Interval,
     Limits, Metric, MetricKind, NamedAggregation, Order, OrderBy, Pattern, RollupUse,
@@ -397,7 +398,11 @@ fn several_topics_answer_as_one() {
         time_field: Some(TIME_FIELD),
         sources,
     };
-    let response = run(&[part(&long, &longs), part(&double, &doubles)]).expect("an answer");
+    let response = run(
+        &[part(&long, &longs), part(&double, &doubles)],
+        &ScanPool::single(),
+    )
+    .expect("an answer");
     assert_eq!(response.matched, 194);
     // 7 is in both; 0 is the first of those in one.
     assert_eq!(
@@ -412,16 +417,22 @@ fn several_topics_answer_as_one() {
     assert_eq!(hits, [(0, "0-0"), (0, "0-1"), (1, "0-0")]);
 
     let texts = request(by_terms(terms("coin", FieldType::Keyword)));
-    let error = run(&[part(&long, &longs), part(&texts, &longs)]);
+    let error = run(
+        &[part(&long, &longs), part(&texts, &longs)],
+        &ScanPool::single(),
+    );
     assert!(matches!(error, Err(QueryError::DifferentShapes { .. })));
     let metric = request(sum_of("size", FieldType::Long));
-    let error = run(&[part(&long, &longs), part(&metric, &longs)]);
+    let error = run(
+        &[part(&long, &longs), part(&metric, &longs)],
+        &ScanPool::single(),
+    );
     assert!(matches!(error, Err(QueryError::DifferentShapes { .. })));
 }
 
 #[test]
 fn no_topic_no_rows() {
-    let response = run(&[]).expect("an answer");
+    let response = run(&[], &ScanPool::single()).expect("an answer");
     assert_eq!((response.matched, response.aggregations.len()), (0, 0));
     let response = found(&request(by_terms(terms("coin", FieldType::Keyword))), &[]);
     assert_eq!(buckets(&response), []);

@@ -11,6 +11,7 @@ mod rows;
 use storage::segment::RowSource;
 
 use crate::QueryError;
+use crate::ScanPool;
 use crate::request::{RollupUse, SearchRequest};
 use crate::response::{AggregationResult, Bucket, Profile, SearchResponse};
 use crate::scan::Part;
@@ -22,11 +23,14 @@ use rows::{TIME_FIELD, split_into_sources};
 const CASES: u64 = 600;
 
 fn answer(request: &SearchRequest, sources: &[RowSource]) -> Result<SearchResponse, QueryError> {
-    run(&[Part {
-        request,
-        time_field: Some(TIME_FIELD),
-        sources,
-    }])
+    run(
+        &[Part {
+            request,
+            time_field: Some(TIME_FIELD),
+            sources,
+        }],
+        &ScanPool::single(),
+    )
 }
 
 /// Says how the answer was made.

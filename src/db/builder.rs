@@ -88,7 +88,7 @@ impl DbBuilder {
         let (store, recovery) = Store::open(disk, checkpoint, store_options, now_ms)?;
         tracing::info!(?recovery, "store is open");
         let work = self.options.work;
-        let core = Arc::new(Core::new(Arc::new(store), self.options));
+        let core = Arc::new(Core::new(Arc::new(store), self.options)?);
         let workers = match work {
             Work::Background => Workers::start(&core)?,
             Work::Caller => Workers::none(),

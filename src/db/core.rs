@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ingest::documents::DocumentWriter;
 use ingest::materialize::{Materializer, WorkBudget};
+use query::ScanPool;
 use storage::model::{Offset, Partition, TopicId};
 use storage::store::Store;
 
@@ -25,6 +26,8 @@ pub(crate) struct Core {
     pub(crate) options: Options,
     pub(crate) health: Arc<Health>,
     pub(super) documents: DocumentWriter,
+    /// Threads of searches, and what searches keep for later ones.
+    pub(super) scans: ScanPool,
     materializers: Mutex<BTreeMap<TopicId, Arc<Mutex<Materializer>>>>,
     last_checkpoint_ms: Mutex<i64>,
     turns: AtomicU32,
@@ -40,9 +43,10 @@ pub(crate) enum Progress {
 }
 
 impl Core {
-    pub(super) fn new(store: Arc<Store>, options: Options) -> Self {
+    pub(super) fn new(store: Arc<Store>, options: Options) -> Result<Self> {
         let now_ms = options.clock.now_ms();
-        Self {
+        Ok(Self {
+            scans: ScanPool::new(options.query_threads)?,
             store,
             options,
             health: Arc::default(),
@@ -50,7 +54,7 @@ impl Core {
             materializers: Mutex::default(),
             last_checkpoint_ms: Mutex::new(now_ms),
             turns: AtomicU32::new(0),
-        }
+        })
     }
 
     pub(crate) fn now_ms(&self) -> i64 {

@@ -33,7 +33,7 @@ impl Db {
             .map(|state| state.topic.id);
         let snapshot = id.and_then(|id| self.core().store.snapshot(id));
         let snapshot = snapshot.ok_or_else(|| ElasticError::index_not_found(topic))?;
-        Ok(query::search(request, &snapshot)?)
+        Ok(query::search(request, &snapshot, &self.core().scans)?)
     }
 
     /// `_search` with the parameters of its URL.
@@ -94,7 +94,7 @@ impl Db {
             return Ok((parsed, None));
         };
         let parts: Vec<_> = parsed.requests.iter().cloned().zip(snapshots).collect();
-        match query::search_many(&parts) {
+        match query::search_many(&parts, &self.core().scans) {
             Ok(response) => Ok((parsed, Some(response))),
             Err(error) => {
                 let error = Error::from(error).into_elastic().on_shard(first.as_str());

@@ -1,0 +1,110 @@
+//! Threads that scans share.
+
+use std::num::NonZero;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::QueryError;
+
+/// Threads for scans. One pool serves all searches of a store.
+///
+/// The thread that asks always works itself, and the pool's threads look for younger searches
+/// between two steps, so a short search does not wait for the end of a long one.
+#[derive(Debug, Default)]
+pub struct ScanPool {
+    threads: Option<ThreadPool>,
+}
+
+impl ScanPool {
+    /// A pool in which a search runs on up to `threads` threads, the asking one among them.
+    ///
+    /// # Errors
+    /// When the system gives no more threads.
+    pub fn new(threads: NonZero<usize>) -> Result<Self, QueryError> {
+        let others = threads.get() - 1;
+        if others == 0 {
+            return Ok(Self::single());
+        }
+        let threads = ThreadPoolBuilder::new()
+            .num_threads(others)
+            .thread_name(|index| format!("scan-{index}"))
+            .build()
+            .map_err(|source| QueryError::Threads {
+                threads: others,
+                source,
+            })?;
+        Ok(Self {
+            threads: Some(threads),
+        })
+    }
+
+    /// No threads: searches run on the one that asks.
+    #[must_use]
+    pub fn single() -> Self {
+        Self::default()
+    }
+
+    /// How many threads work at one search.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the scan takes it up next"))]
+    pub(crate) fn width(&self) -> usize {
+        1 + self
+            .threads
+            .as_ref()
+            .map_or(0, ThreadPool::current_num_threads)
+    }
+
+    /// Lets each of `workers` take steps, all at once, until a step says that nothing is left.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the scan takes it up next"))]
+    pub(crate) fn run<W: Send>(&self, workers: &mut [W], step: impl Fn(&mut W) -> bool + Sync) {
+        let Some((first, others)) = workers.split_first_mut() else {
+            return;
+        };
+        let step = &step;
+        let Some(threads) = self.threads.as_ref().filter(|_| !others.is_empty()) else {
+            while step(first) {}
+            return;
+        };
+        threads.in_place_scope(|scope| {
+            for worker in others {
+                scope.spawn(move |_| {
+                    while step(worker) {
+                        rayon::yield_now();
+                    }
+                });
+            }
+            while step(first) {}
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn check(pool: &ScanPool, workers: usize) {
+        let next = AtomicUsize::new(0);
+        let mut done = vec![Vec::new(); workers];
+        pool.run(&mut done, |done| {
+            let task = next.fetch_add(1, Ordering::Relaxed);
+            if task < 1_000 {
+                done.push(task);
+            }
+            task < 1_000
+        });
+        let mut all = done.concat();
+        all.sort_unstable();
+        assert!(all.iter().copied().eq(0..1_000));
+    }
+
+    #[test]
+    fn every_task_is_done_once() {
+        let pool = ScanPool::new(NonZero::new(3).expect("not 0")).expect("threads");
+        assert_eq!(pool.width(), 3);
+        for workers in 1..5 {
+            check(&pool, workers);
+            check(&ScanPool::single(), workers);
+        }
+    }
+}
