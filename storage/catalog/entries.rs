@@ -78,6 +78,29 @@ impl Catalog {
     /// # Errors
     /// When an entry is damaged or of a later release, or one does not fit the others.
     pub fn read_entries(entries: &Entries) -> Result<Option<Self>, CatalogError> {
+        Self::read_with(entries, &mut Err)
+    }
+
+    /// As much of a catalog as `entries` hold, and what is wrong with the rest.
+    #[must_use]
+    pub fn read_sound_entries(entries: &Entries) -> (Option<Self>, Vec<CatalogError>) {
+        let mut errors = Vec::new();
+        let catalog = Self::read_with(entries, &mut |error| {
+            errors.push(error);
+            Ok(())
+        });
+        match catalog {
+            Ok(catalog) => (catalog, errors),
+            // Without its head nothing of a catalog can be told.
+            Err(error) => (None, vec![error]),
+        }
+    }
+
+    /// Reads entry by entry; `wrong` decides whether one that is wrong ends it.
+    fn read_with(
+        entries: &Entries,
+        wrong: &mut dyn FnMut(CatalogError) -> Result<(), CatalogError>,
+    ) -> Result<Option<Self>, CatalogError> {
         let Some(bytes) = entries.get(HEAD_KEY.as_bytes()) else {
             return match entries.is_empty() {
                 true => Ok(None),
@@ -85,41 +108,81 @@ impl Catalog {
             };
         };
         let mut catalog = read_head(bytes)?;
-        let topics = Arc::make_mut(&mut catalog.topics);
-        let names = Arc::make_mut(&mut catalog.names);
-        for (key, bytes) in under(entries, TOPIC_PREFIX) {
-            let topic: Topic = decode_entry(key, bytes)?;
-            let known = topic.id < catalog.next_topic_id;
-            let fresh = names.insert(topic.name.clone(), topic.id).is_none();
-            if !(known && fresh && key == topic_key(topic.id).as_bytes()) {
-                return Err(misplaced(key));
+        // Topics come first: the other entries belong to one.
+        for (prefix, read) in READERS {
+            for (key, bytes) in under(entries, prefix) {
+                read(&mut catalog, key, bytes).or_else(&mut *wrong)?;
             }
-            topics.insert(topic.id, Arc::new(TopicState::new(Arc::new(topic))));
-        }
-        for (key, bytes) in under(entries, SEGMENT_PREFIX) {
-            let state = owner(topics, key, SEGMENT_PREFIX)?;
-            let segment: SegmentMeta = decode_entry(key, bytes)?;
-            if key != segment_key(state.topic.id, segment.id).as_bytes() {
-                return Err(misplaced(key));
-            }
-            state.segments.push(Arc::new(segment));
-        }
-        for (key, bytes) in under(entries, WATERMARKS_PREFIX) {
-            let state = owner(topics, key, WATERMARKS_PREFIX)?;
-            state.watermarks = decode_entry::<Vec<_>>(key, bytes)?.into_iter().collect();
-        }
-        for (key, bytes) in under(entries, REJECTED_PREFIX) {
-            owner(topics, key, REJECTED_PREFIX)?.rejected = decode_entry(key, bytes)?;
-        }
-        let templates = Arc::make_mut(&mut catalog.templates);
-        for (key, bytes) in under(entries, TEMPLATE_PREFIX) {
-            let name = std::str::from_utf8(&key[TEMPLATE_PREFIX.len()..]);
-            let name = name.map_err(|_| misplaced(key))?;
-            templates.insert(name.into(), decode_entry::<Arc<Value>>(key, bytes)?);
         }
         Ok(Some(catalog))
     }
+
+    fn read_topic(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), CatalogError> {
+        let topic: Topic = decode_entry(key, bytes)?;
+        let known = topic.id < self.next_topic_id;
+        let fresh = !self.names.contains_key(&topic.name);
+        if !(known && fresh && key == topic_key(topic.id).as_bytes()) {
+            return Err(misplaced(key));
+        }
+        Arc::make_mut(&mut self.names).insert(topic.name.clone(), topic.id);
+        let state = TopicState::new(Arc::new(topic));
+        Arc::make_mut(&mut self.topics).insert(state.topic.id, Arc::new(state));
+        Ok(())
+    }
+
+    fn read_segment(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), CatalogError> {
+        let state = self.owner(key, SEGMENT_PREFIX)?;
+        let segment: SegmentMeta = decode_entry(key, bytes)?;
+        if key != segment_key(state.topic.id, segment.id).as_bytes() {
+            return Err(misplaced(key));
+        }
+        state.segments.push(Arc::new(segment));
+        Ok(())
+    }
+
+    fn read_watermarks(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), CatalogError> {
+        let state = self.owner(key, WATERMARKS_PREFIX)?;
+        state.watermarks = decode_entry::<Vec<_>>(key, bytes)?.into_iter().collect();
+        Ok(())
+    }
+
+    fn read_rejected(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), CatalogError> {
+        self.owner(key, REJECTED_PREFIX)?.rejected = decode_entry(key, bytes)?;
+        Ok(())
+    }
+
+    fn read_template(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), CatalogError> {
+        let name = std::str::from_utf8(&key[TEMPLATE_PREFIX.len()..]);
+        let name = name.map_err(|_| misplaced(key))?;
+        let body = decode_entry::<Arc<Value>>(key, bytes)?;
+        Arc::make_mut(&mut self.templates).insert(name.into(), body);
+        Ok(())
+    }
+
+    /// The topic whose number follows `prefix` in `key`.
+    fn owner(&mut self, key: &[u8], prefix: &str) -> Result<&mut TopicState, CatalogError> {
+        let digits = key[prefix.len()..].split(|byte| *byte == b'/').next();
+        let number = digits
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| digits.parse().ok());
+        number
+            .and_then(|number| Arc::make_mut(&mut self.topics).get_mut(&TopicId(number)))
+            .map(Arc::make_mut)
+            .ok_or_else(|| misplaced(key))
+    }
 }
+
+/// Adds an entry to a catalog.
+type ReadEntry = fn(&mut Catalog, &[u8], &[u8]) -> Result<(), CatalogError>;
+
+/// How the entries under each prefix are read, in this order.
+const READERS: [(&str, ReadEntry); 5] = [
+    (TOPIC_PREFIX, Catalog::read_topic),
+    (SEGMENT_PREFIX, Catalog::read_segment),
+    (WATERMARKS_PREFIX, Catalog::read_watermarks),
+    (REJECTED_PREFIX, Catalog::read_rejected),
+    (TEMPLATE_PREFIX, Catalog::read_template),
+];
 
 fn write_topic(id: TopicId, state: &TopicState, entries: &mut Entries) {
     entries.insert(topic_key(id).into(), encode_entry(&state.topic));
@@ -175,22 +238,6 @@ fn under<'a>(entries: &'a Entries, prefix: &'a str) -> impl Iterator<Item = (&'a
         .range(prefix.as_bytes().to_vec()..)
         .map(|(key, bytes)| (key.as_slice(), bytes.as_slice()))
         .take_while(move |(key, _)| key.starts_with(prefix.as_bytes()))
-}
-
-/// The topic whose number follows `prefix` in `key`.
-fn owner<'a>(
-    topics: &'a mut std::collections::BTreeMap<TopicId, Arc<TopicState>>,
-    key: &[u8],
-    prefix: &str,
-) -> Result<&'a mut TopicState, CatalogError> {
-    let digits = key[prefix.len()..].split(|byte| *byte == b'/').next();
-    let number = digits
-        .and_then(|digits| std::str::from_utf8(digits).ok())
-        .and_then(|digits| digits.parse().ok());
-    number
-        .and_then(|number| topics.get_mut(&TopicId(number)))
-        .map(Arc::make_mut)
-        .ok_or_else(|| misplaced(key))
 }
 
 fn misplaced(key: &[u8]) -> CatalogError {

@@ -42,9 +42,18 @@ impl MemoryCheckpoint {
     }
 
     fn read(&self) -> Result<Entries, CatalogError> {
+        let mut entries = Entries::new();
+        match self.read_file()? {
+            Some(bytes) => decode(&bytes, &mut entries).map(|()| entries),
+            None => Ok(entries),
+        }
+    }
+
+    /// The file's bytes; `None` when there is no file.
+    fn read_file(&self) -> Result<Option<Vec<u8>>, CatalogError> {
         let file = match self.disk.open(&self.path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Entries::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(CatalogError::io("open")(error)),
         };
         let len = file.len_bytes().map_err(CatalogError::io("read"))?;
@@ -52,7 +61,20 @@ impl MemoryCheckpoint {
         let mut bytes = vec![0; len];
         file.read_exact_at(0, &mut bytes)
             .map_err(CatalogError::io("read"))?;
-        decode(&bytes)
+        Ok(Some(bytes))
+    }
+
+    /// What can be read of the file, and what is wrong with it; nothing is changed or kept.
+    ///
+    /// # Errors
+    /// When the file cannot be read at all.
+    pub fn load_sound(&self) -> Result<(Entries, Option<CatalogError>), CatalogError> {
+        let mut entries = Entries::new();
+        let damage = match self.read_file()? {
+            Some(bytes) => decode(&bytes, &mut entries).err(),
+            None => None,
+        };
+        Ok((entries, damage))
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Entries>> {
@@ -114,7 +136,9 @@ fn push_len(out: &mut Vec<u8>, len: usize) {
     out.extend_from_slice(&len.to_le_bytes());
 }
 
-fn decode(bytes: &[u8]) -> Result<Entries, CatalogError> {
+/// Fills `entries` from a file. When it is damaged they are what could be told apart before the
+/// damage was met; only those who want to look at it use them then.
+fn decode(bytes: &[u8], entries: &mut Entries) -> Result<(), CatalogError> {
     let mut rest = bytes;
     if take(&mut rest, MAGIC.len())? != MAGIC {
         return Err(damaged("it does not start as a checkpoint does"));
@@ -126,17 +150,22 @@ fn decode(bytes: &[u8]) -> Result<Entries, CatalogError> {
             known: FILE_FORMAT_VERSION,
         });
     }
-    if take_u32(&mut rest)? != crc32fast::hash(rest) {
-        return Err(damaged("its checksum does not match"));
+    let holds = take_u32(&mut rest)? == crc32fast::hash(rest);
+    let read = decode_entries(rest, entries);
+    match holds {
+        true => read,
+        false => Err(damaged("its checksum does not match")),
     }
-    let mut entries = Entries::new();
+}
+
+fn decode_entries(mut rest: &[u8], entries: &mut Entries) -> Result<(), CatalogError> {
     for _ in 0..take_u32(&mut rest)? {
         let key = take_sized(&mut rest)?.to_vec();
         let value = take_sized(&mut rest)?.to_vec();
         entries.insert(key, value);
     }
     match rest.is_empty() {
-        true => Ok(entries),
+        true => Ok(()),
         false => Err(damaged("bytes behind its last entry")),
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{AppendFile, Disk, FilePath, ReadFile};
+use super::{AppendFile, Disk, FilePath, ReadFile, ReadOnlyDisk};
 
 /// Held by the process that uses a folder. Never removed: a second process could otherwise lock
 /// a file that has no name any more.
@@ -16,8 +16,9 @@ const LOCK_FILE: &str = "LOCK";
 #[derive(Debug)]
 pub struct FileDisk {
     root: PathBuf,
-    /// The operating system lets go of the lock when the file is closed, even by `kill -9`.
-    _lock: File,
+    /// The operating system lets go of the lock when the file is closed, even by `kill -9`. A
+    /// folder that is only looked at may lack the file.
+    _lock: Option<File>,
 }
 
 #[derive(Debug)]
@@ -45,17 +46,31 @@ impl FileDisk {
             .truncate(false)
             .write(true)
             .open(root.join(LOCK_FILE))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { root, _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(io::Error::new(
-                io::ErrorKind::WouldBlock,
-                format!(
-                    "the folder '{}' is in use by another process, which holds its file {LOCK_FILE}",
-                    root.display()
-                ),
-            )),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        held(lock.try_lock(), &root)?;
+        Ok(Self {
+            root,
+            _lock: Some(lock),
+        })
+    }
+
+    /// Looks at a folder that no process changes: nothing is made or written, and others may look
+    /// at the same time.
+    ///
+    /// # Errors
+    /// `WouldBlock` when a process has the folder open for its work; what the operating system
+    /// reports otherwise.
+    pub fn open_to_read(root: impl AsRef<Path>) -> io::Result<ReadOnlyDisk> {
+        let root = root.as_ref().to_path_buf();
+        let lock = match File::open(root.join(LOCK_FILE)) {
+            Ok(lock) => {
+                held(lock.try_lock_shared(), &root)?;
+                Some(lock)
+            }
+            // A copy of a store may have been made without it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        Ok(ReadOnlyDisk::new(Arc::new(Self { root, _lock: lock })))
     }
 
     fn absolute(&self, path: &FilePath) -> PathBuf {
@@ -160,6 +175,29 @@ impl Disk for FileDisk {
     fn sync_directory(&self, directory: &FilePath) -> io::Result<()> {
         sync_folder(&self.absolute(directory))
             .map_err(|error| named(&error, "sync folder", directory))
+    }
+}
+
+/// Opens a single file for reading, wherever it lies.
+///
+/// # Errors
+/// What the operating system reports.
+pub fn open_file(path: impl AsRef<Path>) -> io::Result<Arc<dyn ReadFile>> {
+    Ok(Arc::new(FileRead(File::open(path)?)))
+}
+
+/// Says whose folder it is when a lock is not to be had.
+fn held(locked: Result<(), TryLockError>, root: &Path) -> io::Result<()> {
+    match locked {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(io::Error::new(
+            io::ErrorKind::WouldBlock,
+            format!(
+                "the folder '{}' is in use by another process, which holds its file {LOCK_FILE}",
+                root.display()
+            ),
+        )),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

@@ -9,6 +9,7 @@ mod faulty;
 mod file;
 mod memory;
 mod path;
+mod read_only;
 mod remains;
 mod seeded;
 #[cfg(test)]
@@ -16,7 +17,8 @@ mod tests;
 mod traits;
 
 pub use faulty::{Fault, FaultyDisk};
-pub use file::FileDisk;
+pub use file::{FileDisk, open_file};
 pub use memory::MemoryDisk;
 pub use path::{FilePath, PathError};
+pub use read_only::ReadOnlyDisk;
 pub use traits::{AppendFile, Disk, ReadFile};

@@ -11,6 +11,7 @@ mod batch;
 mod builder;
 mod codec;
 mod cursor;
+mod damage;
 mod header;
 mod journal;
 mod partition;
@@ -22,11 +23,16 @@ mod tests;
 pub use batch::{Batches, RecordBatch};
 pub use builder::{BatchBuilder, NewRecord, ProducerStamp};
 pub use codec::{Codec, DECOMPRESSED_BYTES_MAX, DecompressionBuffer};
+pub use damage::Damage;
 pub use header::{BATCH_HEADER_BYTES, BatchError, BatchHeader, RecordFault};
 pub use journal::{
-    GROUP_BYTES_MAX, Journal, JournalError, JournalOptions, JournalPosition, Replay,
+    GROUP_BYTES_MAX, Journal, JournalError, JournalFileReport, JournalOptions, JournalPosition,
+    JournalSight, Replay, inspect_journal,
 };
-pub use partition::{LogEnd, LogError, LogOptions, LogReader, PartitionLog, TimedOffset};
+pub use partition::{
+    IndexState, LogEnd, LogError, LogFileReport, LogOptions, LogReader, LogSight, PartitionLog,
+    TimedOffset, inspect_log_file, log_files, log_partitions,
+};
 pub use producers::{
     PRODUCERS_MAX, ProducerStates, RETAINED_BATCHES, SequenceCheck, SequenceError,
 };

@@ -75,9 +75,7 @@ impl Checkpointer {
 
     /// `None` in a new store.
     pub(super) fn head(&self) -> Result<Option<Head>, CatalogError> {
-        let key = HEAD_KEY.as_bytes();
-        let bytes = self.written.get(key);
-        bytes.map(|bytes| decode_entry(key, bytes)).transpose()
+        head_of(&self.written)
     }
 
     /// `None` in a new store.
@@ -90,9 +88,7 @@ impl Checkpointer {
         &self,
         partition: Partition,
     ) -> Result<Option<PartitionEntry>, CatalogError> {
-        let key = partition_key(partition);
-        let bytes = self.written.get(&key);
-        bytes.map(|bytes| decode_entry(&key, bytes)).transpose()
+        partition_of(&self.written, partition)
     }
 
     /// The journal counts from here on.
@@ -215,6 +211,23 @@ fn entries(captured: &Captured) -> Result<Entries, StoreError> {
         entries.insert(partition_key(*partition), encode_entry(&entry));
     }
     Ok(entries)
+}
+
+/// What `entries` say about the store; `None` in a new one.
+pub(super) fn head_of(entries: &Entries) -> Result<Option<Head>, CatalogError> {
+    let key = HEAD_KEY.as_bytes();
+    let bytes = entries.get(key);
+    bytes.map(|bytes| decode_entry(key, bytes)).transpose()
+}
+
+/// What `entries` say about `partition`; `None` for one that was made later.
+pub(super) fn partition_of(
+    entries: &Entries,
+    partition: Partition,
+) -> Result<Option<PartitionEntry>, CatalogError> {
+    let key = partition_key(partition);
+    let bytes = entries.get(&key);
+    bytes.map(|bytes| decode_entry(&key, bytes)).transpose()
 }
 
 fn partition_key(partition: Partition) -> Vec<u8> {

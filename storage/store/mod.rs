@@ -28,6 +28,7 @@ mod commit;
 mod durable;
 mod error;
 mod files;
+mod inspect;
 mod journal_record;
 mod lsn;
 mod open;
@@ -46,6 +47,10 @@ mod view;
 mod tests;
 
 pub use error::{ReadError, StageError, StoreError};
+pub use inspect::{
+    CatalogSight, Damage, HeadSight, Inspection, JournalEntry, JournalItem, PartitionSight,
+    SegmentFileState,
+};
 pub use journal_record::JournalRecordError;
 pub use lsn::Lsn;
 pub use open::Store;

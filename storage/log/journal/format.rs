@@ -198,7 +198,14 @@ impl GroupHeader {
 
 /// Whether a group's header holds anywhere in `bytes`, whose first byte stands at `position`.
 pub(super) fn holds_a_group(bytes: &[u8], position: JournalPosition) -> bool {
+    find_group(bytes, position).is_some()
+}
+
+/// Where in `bytes`, whose first byte stands at `position`, the first group's header holds.
+pub(super) fn find_group(bytes: &[u8], position: JournalPosition) -> Option<usize> {
     let starts = bytes.windows(MARKER.len()).enumerate();
     let mut starts = starts.filter(|(_, window)| *window == MARKER);
-    starts.any(|(at, _)| GroupHeader::decode(&bytes[at..], position.plus(at)).is_some())
+    starts
+        .find(|(at, _)| GroupHeader::decode(&bytes[*at..], position.plus(*at)).is_some())
+        .map(|(at, _)| at)
 }

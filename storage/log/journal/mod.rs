@@ -5,6 +5,7 @@
 
 mod error;
 mod format;
+mod inspect;
 mod recovery;
 mod replay;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod writer;
 
 pub use error::JournalError;
 pub use format::{GROUP_BYTES_MAX, JournalPosition};
+pub use inspect::{JournalFileReport, JournalSight, inspect_journal};
 pub use replay::Replay;
 pub use writer::{Journal, JournalOptions};
 

@@ -5,7 +5,7 @@ use std::io;
 use super::LogError;
 use super::format::{INDEX_ENDING, INDEX_MAGIC, LOG_FORMAT_VERSION, check_version, file_path};
 use super::index::{FileIndex, IndexEntry, Latest};
-use crate::disk::Disk;
+use crate::disk::{Disk, FilePath};
 use crate::model::{Offset, Partition};
 
 const FIXED_BYTES: usize = 64;
@@ -32,14 +32,7 @@ pub(super) fn read(
     base: Offset,
 ) -> Result<Option<FileIndex>, LogError> {
     let path = file_path(partition, base, INDEX_ENDING);
-    let read = || -> io::Result<Vec<u8>> {
-        let file = disk.open(&path)?;
-        let len = usize::try_from(file.len_bytes()?).map_err(io::Error::other)?;
-        let mut bytes = vec![0; len];
-        file.read_exact_at(0, &mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = match read() {
+    let bytes = match read_bytes(disk, &path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         result => result.map_err(LogError::disk("read", &path))?,
     };
@@ -48,6 +41,41 @@ pub(super) fn read(
         Err(_) => Ok(None),
         Ok(()) => Ok(decode(&bytes, partition, base)),
     }
+}
+
+/// Whether an index file is there and holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexState {
+    /// There is none: the file still grows, or the index is made at the next start.
+    Absent,
+    /// It holds.
+    Sound,
+    /// It does not hold, or cannot be read; the next start makes it anew.
+    Damaged,
+}
+
+/// Looks at the index of the file of `partition` that starts at `base`.
+pub(super) fn state(disk: &dyn Disk, partition: Partition, base: Offset) -> IndexState {
+    let path = file_path(partition, base, INDEX_ENDING);
+    match read_bytes(disk, &path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => IndexState::Absent,
+        Err(_) => IndexState::Damaged,
+        Ok(bytes) => {
+            let is_current = check_version(&bytes, INDEX_MAGIC, &path).is_ok();
+            match is_current && decode(&bytes, partition, base).is_some() {
+                true => IndexState::Sound,
+                false => IndexState::Damaged,
+            }
+        }
+    }
+}
+
+fn read_bytes(disk: &dyn Disk, path: &FilePath) -> io::Result<Vec<u8>> {
+    let file = disk.open(path)?;
+    let len = usize::try_from(file.len_bytes()?).map_err(io::Error::other)?;
+    let mut bytes = vec![0; len];
+    file.read_exact_at(0, &mut bytes)?;
+    Ok(bytes)
 }
 
 fn encode(partition: Partition, base: Offset, index: &FileIndex) -> Vec<u8> {

@@ -8,6 +8,7 @@ mod error;
 mod format;
 mod index;
 mod index_file;
+mod inspect;
 mod reader;
 mod recovery;
 #[cfg(test)]
@@ -16,5 +17,7 @@ mod walk;
 mod writer;
 
 pub use error::LogError;
+pub use index_file::IndexState;
+pub use inspect::{LogFileReport, LogSight, inspect_log_file, log_files, log_partitions};
 pub use reader::{LogReader, TimedOffset};
 pub use writer::{LogEnd, LogOptions, PartitionLog};
