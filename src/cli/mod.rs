@@ -5,6 +5,7 @@
 
 mod client;
 mod demo;
+mod inspect;
 mod log;
 mod process;
 mod query;
@@ -46,6 +47,8 @@ enum Command {
     Query(query::Query),
     /// Check everything that a directory holds
     Verify(verify::Verify),
+    /// Show what the files of a store hold
+    Inspect(inspect::Inspect),
 }
 
 /// Runs the command of this process.
@@ -62,6 +65,7 @@ pub fn run() -> ExitCode {
         Command::Topic(command) => command.run(),
         Command::Query(command) => command.run(),
         Command::Verify(command) => command.run(),
+        Command::Inspect(command) => command.run(),
     };
     match outcome {
         Ok(code) => code,

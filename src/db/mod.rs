@@ -8,6 +8,7 @@ mod builder;
 mod core;
 mod documents;
 mod identity;
+mod inspect;
 mod search;
 mod topics;
 mod verify;
@@ -24,6 +25,7 @@ pub use verify::Verdict;
 
 pub(crate) use core::{Core, Progress};
 pub(crate) use documents::DocumentWrite;
+pub(crate) use inspect::inspect;
 pub(crate) use topics::templates;
 
 use crate::background::Workers;

@@ -43,6 +43,18 @@ impl RocksCheckpoint {
             committing: Mutex::new(()),
         })
     }
+
+    /// Opens the database in `folder` to look at it: nothing in it is changed, and commits fail.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open_to_read(folder: impl AsRef<Path>) -> Result<Self, CatalogError> {
+        let database = DB::open_for_read_only(&options(), folder, false);
+        Ok(Self {
+            database: database.map_err(database_error("open"))?,
+            committing: Mutex::new(()),
+        })
+    }
 }
 
 impl CheckpointStore for RocksCheckpoint {

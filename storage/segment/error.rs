@@ -144,7 +144,8 @@ pub enum Section {
 
 impl Section {
     /// What it is called in messages.
-    fn label(self) -> &'static str {
+    #[must_use]
+    pub fn label(self) -> &'static str {
         match self {
             Self::FileHeader => "file header",
             Self::Headers => "vector headers",

@@ -15,6 +15,7 @@ mod collect;
 mod column_reader;
 mod column_writer;
 mod deleted;
+mod describe;
 mod dictionary_pages;
 mod documents;
 mod encoding;
@@ -40,6 +41,7 @@ pub use active::ActiveChunk;
 pub use cache::{PAGE_CACHE_BYTES, PageCache};
 pub use cells::{CellSet, Cells, HourRows, MeasureCells, NULL_CODE};
 pub use deleted::DeletedRows;
+pub use describe::{CellsSight, ColumnSight, PageDamage, SegmentSight};
 pub use error::{PageName, Section, SegmentError};
 pub use merge::{MergeInput, MergedSegment, merge_segments};
 pub use options::{

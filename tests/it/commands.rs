@@ -47,6 +47,10 @@ fn every_command_shows_an_example() {
         &["topic", "delete"],
         &["query"],
         &["verify"],
+        &["inspect"],
+        &["inspect", "log"],
+        &["inspect", "segment"],
+        &["inspect", "catalog"],
     ] {
         let help = printed(&[command, &["--help"]].concat());
         let example = format!("siltstone {}", command.join(" "));

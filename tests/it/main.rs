@@ -4,6 +4,7 @@ mod acceptance;
 mod clients;
 mod commands;
 mod hostile;
+mod inspect;
 mod layering;
 mod library;
 mod replay;

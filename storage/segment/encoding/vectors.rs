@@ -48,6 +48,15 @@ pub(in crate::segment) struct NumberStatistics {
 }
 
 impl VectorHeader {
+    /// What the encoding of its integers is called, and their width: `packed 7`.
+    pub(in crate::segment) fn encoding_name(&self) -> String {
+        let name = format!("{:?}", self.code.encoding).to_lowercase();
+        match self.code.width {
+            0 => name,
+            width => format!("{name} {width}"),
+        }
+    }
+
     /// Appends the header.
     pub(in crate::segment) fn encode(&self, out: &mut Vec<u8>) {
         let statistics = self.statistics.unwrap_or(NumberStatistics {
