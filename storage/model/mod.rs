@@ -11,6 +11,7 @@ mod field;
 mod ids;
 mod name;
 mod occurrence;
+mod shape;
 mod time;
 mod vector;
 
@@ -23,5 +24,8 @@ pub use field::{Field, FieldType, Mapping, WHOLE_TEXT_ATTRIBUTE};
 pub use ids::{LeaderEpoch, Offset, OffsetRange, Partition, PartitionId, TopicId};
 pub use name::{NAME_BYTES_MAX, NameError, TopicName};
 pub use occurrence::Occurrence;
+pub use shape::{
+    DateStyle, ExponentStyle, Hole, MalformedShape, Shape, ShapeValue, Style, push_own, take_own,
+};
 pub use time::{HOUR_MS, TimeRange, Timestamp};
 pub use vector::{CodeVector, Exponents, NumberVector, VECTOR_ROWS, VectorOccurrence};

@@ -226,9 +226,30 @@ impl ActiveChunk {
         Ok(place.ok().map(|place| rows[place].1 as usize))
     }
 
-    pub(super) fn source(&self, row: usize) -> Result<Vec<u8>, SegmentError> {
+    pub(super) fn shapes(&self) -> Result<Arc<Dictionary>, SegmentError> {
+        Ok(Arc::clone(&self.batch.sources.shapes))
+    }
+
+    /// No codes at all where there are no documents.
+    pub(super) fn shape_codes(
+        &self,
+        vector: usize,
+        out: &mut CodeVector,
+    ) -> Result<(), SegmentError> {
+        let codes = &self.batch.sources.codes;
+        out.codes.clear();
+        out.codes
+            .extend_from_slice(&codes[vector_rows(codes.len(), vector)]);
+        Ok(())
+    }
+
+    pub(super) fn own_bytes(&self, row: usize) -> Result<Vec<u8>, SegmentError> {
         self.check_row(row)?;
         Ok(self.batch.sources.own_bytes(row).to_vec())
+    }
+
+    pub(super) fn term(&self, column: ColumnHandle, code: u32) -> Result<Vec<u8>, SegmentError> {
+        Ok(self.texts(column)?.0.dictionary.term(code).to_vec())
     }
 
     fn check_row(&self, row: usize) -> Result<(), SegmentError> {

@@ -17,6 +17,7 @@ mod column_writer;
 mod deleted;
 mod describe;
 mod dictionary_pages;
+mod document_reader;
 mod documents;
 mod encoding;
 mod error;
@@ -42,6 +43,7 @@ pub use cache::{PAGE_CACHE_BYTES, PageCache};
 pub use cells::{CellSet, Cells, HourRows, MeasureCells, NULL_CODE};
 pub use deleted::DeletedRows;
 pub use describe::{CellsSight, ColumnSight, PageDamage, SegmentSight};
+pub use document_reader::DocumentReader;
 pub use error::{PageName, Section, SegmentError};
 pub use merge::{MergeInput, MergedSegment, merge_segments};
 pub use options::{

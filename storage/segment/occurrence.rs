@@ -207,6 +207,24 @@ impl OccurrenceBuilder {
     }
 }
 
+/// The place of value `index` of the row at `place` of a vector, if the row has so many.
+pub(super) fn nth_value(occurrence: &VectorOccurrence, place: usize, index: u32) -> Option<usize> {
+    match occurrence {
+        VectorOccurrence::One => (index == 0).then_some(place),
+        VectorOccurrence::Optional(words) => {
+            let (word, bit) = (place / 64, place % 64);
+            let before: u32 = words[..word].iter().map(|word| word.count_ones()).sum();
+            let inside = (words[word] & low_bits(bit)).count_ones();
+            let is_there = index == 0 && words[word] >> bit & 1 == 1;
+            is_there.then_some((before + inside) as usize)
+        }
+        VectorOccurrence::Many(starts) => {
+            let value = starts[place].checked_add(index)?;
+            (value < starts[place + 1]).then_some(value as usize)
+        }
+    }
+}
+
 /// Calls `each` with the row of every value, in order of the values.
 pub(super) fn for_each_value(
     occurrence: &Occurrence,

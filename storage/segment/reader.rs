@@ -12,7 +12,9 @@ use super::encoding::{Flaw, VectorHeader};
 use super::footer::ColumnEntry;
 use super::ids::id_row;
 use super::layout::{FIELDS_FIRST, IDS, OFFSETS, PARTITIONS, TIMES, page};
+use super::occurrence::nth_value;
 use super::pages::PagedFile;
+use super::source::vector_rows;
 use super::{ColumnHandle, ColumnInfo, NumberSummary, Section, SegmentError, SegmentSummary};
 use crate::disk::ReadFile;
 use crate::model::{
@@ -291,19 +293,7 @@ impl SegmentReader {
         };
         let mut vector = CodeVector::default();
         ids.codes(row / VECTOR_ROWS, &self.file, &mut vector)?;
-        let place = row % VECTOR_ROWS;
-        let value = match &vector.occurrence {
-            VectorOccurrence::One => Some(place),
-            VectorOccurrence::Optional(words) => {
-                let (word, bit) = (place / 64, place % 64);
-                let before: u32 = words[..word].iter().map(|word| word.count_ones()).sum();
-                let inside = (words[word] & ((1 << bit) - 1)).count_ones();
-                (words[word] >> bit & 1 == 1).then_some((before + inside) as usize)
-            }
-            VectorOccurrence::Many(starts) => {
-                (starts[place] < starts[place + 1]).then_some(starts[place] as usize)
-            }
-        };
+        let value = nth_value(&vector.occurrence, row % VECTOR_ROWS, 0);
         let code = value.map(|value| vector.codes[value]);
         code.map(|code| self.texts(ids, IDS)?.term(code, &self.file))
             .transpose()
@@ -317,9 +307,29 @@ impl SegmentReader {
         code.map(|code| id_row(code, &self.file)).transpose()
     }
 
-    pub(super) fn source(&self, row: usize) -> Result<Vec<u8>, SegmentError> {
+    pub(super) fn shapes(&self) -> Result<Arc<Dictionary>, SegmentError> {
+        self.documents.shapes(&self.file)
+    }
+
+    pub(super) fn shape_codes(
+        &self,
+        vector: usize,
+        out: &mut CodeVector,
+    ) -> Result<(), SegmentError> {
+        let rows = vector_rows(self.row_count(), vector).len();
+        self.documents.shape_codes(vector, rows, &self.file, out)
+    }
+
+    pub(super) fn own_bytes(&self, row: usize) -> Result<Vec<u8>, SegmentError> {
         self.check_row(row)?;
         self.documents.own_bytes(row, &self.file)
+    }
+
+    /// One term of a text column, without loading the others.
+    pub(super) fn term(&self, column: ColumnHandle, code: u32) -> Result<Vec<u8>, SegmentError> {
+        let stored = self.stored(column, "texts")?;
+        self.texts(stored, column.0 + FIELDS_FIRST)?
+            .term(code, &self.file)
     }
 
     fn check_row(&self, row: usize) -> Result<(), SegmentError> {

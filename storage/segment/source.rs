@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{ActiveChunk, Cells, SegmentError, SegmentReader};
+use super::document_reader::Rows;
+use super::{ActiveChunk, Cells, DocumentReader, SegmentError, SegmentReader};
 use crate::model::{
     CodeVector, ColumnKind, Decimal, Dictionary, NumberVector, Occurrence, VECTOR_ROWS,
 };
@@ -223,7 +224,18 @@ impl RowSource {
     /// # Errors
     /// When there is no such row.
     pub fn source(&self, row: usize) -> Result<Vec<u8>, SegmentError> {
-        either!(self, rows => rows.source(row))
+        self.document_reader()?.document(row)
+    }
+
+    /// What rebuilds original documents, for when more than one is wanted.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn document_reader(&self) -> Result<DocumentReader<'_>, SegmentError> {
+        DocumentReader::new(match self {
+            Self::Segment(rows) => Rows::Segment(rows),
+            Self::Active(rows) => Rows::Active(rows),
+        })
     }
 
     /// The rows of `vector` that are deleted, as bits: row `r` of it is bit `r % 64` of word

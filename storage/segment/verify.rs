@@ -3,11 +3,12 @@
 
 use super::cells::{CellPlan, derive_cells};
 use super::check::check_batch;
+use super::document_reader::Rows;
 use super::encoding::{VectorHeader, number_statistics};
 use super::ids::{first_rows, id_row};
 use super::layout::{CELLS, FOOTER, IDS, page};
 use super::writer::summarise;
-use super::{ColumnHandle, PageName, Section, SegmentError, SegmentReader};
+use super::{ColumnHandle, DocumentReader, PageName, Section, SegmentError, SegmentReader};
 use crate::model::{Column, ColumnBatch, ColumnKind, NumberVector, Occurrence, VECTOR_ROWS};
 
 impl SegmentReader {
@@ -22,6 +23,8 @@ impl SegmentReader {
         self.verify_order(&batch)?;
         self.verify_statistics()?;
         self.verify_ids(&batch)?;
+        let mut documents = DocumentReader::new(Rows::Segment(self))?;
+        (0..batch.row_count()).try_for_each(|row| documents.document(row).map(drop))?;
         let cells = self.cells()?;
         ensure(
             derive_cells(&batch, &CellPlan::of(&cells)) == *cells,

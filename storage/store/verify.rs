@@ -285,6 +285,7 @@ impl Window {
         report: &mut VerifyReport,
     ) -> Result<u64, SegmentError> {
         let mut compared = 0;
+        let mut documents = rows.document_reader()?;
         let (mut partitions, mut offsets) = (Vec::new(), Vec::new());
         for vector in 0..rows.vector_count() {
             rows.origins(vector, &mut partitions, &mut offsets)?;
@@ -304,7 +305,7 @@ impl Window {
                     None => report.problem(format!(
                         "partition {partition}: a row of offset {offset}, which has no record"
                     )),
-                    Some(expected) if expected != digest(&rows.source(row)?) => {
+                    Some(expected) if expected != digest(&documents.document(row)?) => {
                         report.problem(format!(
                             "partition {partition}: the row of offset {offset} differs from its \
                              record"

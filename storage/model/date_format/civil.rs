@@ -6,7 +6,7 @@ use jiff::tz::{Offset, TimeZone};
 pub(super) const SECOND_MS: i64 = 1_000;
 pub(super) const MINUTE_MS: i64 = 60 * SECOND_MS;
 pub(super) const HOUR_MS: i64 = 60 * MINUTE_MS;
-pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
+pub(in crate::model) const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// Days of 400 years, after which the calendar repeats.
 const ERA_DAYS: i64 = 146_097;
@@ -16,18 +16,18 @@ const EPOCH_DAYS: i64 = 719_468;
 
 /// A day of the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Date {
-    pub(super) year: i64,
+pub(in crate::model) struct Date {
+    pub(in crate::model) year: i64,
     /// 1 to 12.
-    pub(super) month: i64,
+    pub(in crate::model) month: i64,
     /// 1 to 31.
-    pub(super) day: i64,
+    pub(in crate::model) day: i64,
 }
 
 impl Date {
     /// The day `days` after 1970-01-01. Counts from March, so that the leap day ends a year
     /// (Hinnant, "chrono-compatible low-level date algorithms").
-    pub(super) fn from_epoch_days(days: i64) -> Self {
+    pub(in crate::model) fn from_epoch_days(days: i64) -> Self {
         let days = days + EPOCH_DAYS;
         let era = days.div_euclid(ERA_DAYS);
         let day_of_era = days.rem_euclid(ERA_DAYS);
@@ -46,7 +46,7 @@ impl Date {
     }
 
     /// Days since 1970-01-01.
-    pub(super) fn epoch_days(self) -> i64 {
+    pub(in crate::model) fn epoch_days(self) -> i64 {
         let year = if self.month <= 2 {
             self.year - 1
         } else {
@@ -61,7 +61,7 @@ impl Date {
     }
 
     /// Whether the calendar has this day.
-    pub(super) fn is_valid(self) -> bool {
+    pub(in crate::model) fn is_valid(self) -> bool {
         (1..=12).contains(&self.month)
             && (1..=days_of_month(self.year, self.month)).contains(&self.day)
     }

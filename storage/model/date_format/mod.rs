@@ -15,4 +15,5 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+pub(super) use civil::{DAY_MS, Date};
 pub use format::{DATE_FORMAT_DEFAULT, DateError, DateFormat, DateReading, DateUnit};
