@@ -337,7 +337,7 @@ pub(super) fn gather_sources(
     rows: &[RowRef],
     order: TermOrder,
 ) -> SourceColumn {
-    let (shapes, maps) = merge_shapes(batches, order);
+    let (shapes, maps) = merge_shapes(batches, rows, order);
     let mut sources = SourceColumn {
         shapes: Arc::new(shapes),
         codes: Vec::with_capacity(rows.len()),
@@ -352,21 +352,27 @@ pub(super) fn gather_sources(
     sources
 }
 
-/// The shapes that some row has. Batches without documents have the empty one as code 0.
-fn merge_shapes(batches: &[&ColumnBatch], order: TermOrder) -> (Dictionary, CodeMaps) {
+/// The shapes that `rows` have. Batches without documents have the empty one as code 0.
+fn merge_shapes(
+    batches: &[&ColumnBatch],
+    rows: &[RowRef],
+    order: TermOrder,
+) -> (Dictionary, CodeMaps) {
     let without = Dictionary::from_terms([[].as_slice()]);
-    let mut used = Vec::with_capacity(batches.len());
-    for batch in batches {
-        let documents = &batch.sources;
-        if documents.codes.is_empty() {
-            used.push((&without, vec![batch.row_count() > 0]));
-            continue;
-        }
-        let mut is_used = vec![false; documents.shapes.len()];
-        for code in &documents.codes {
-            is_used[*code as usize] = true;
-        }
-        used.push((documents.shapes.as_ref(), is_used));
+    let mut used: Vec<_> = batches
+        .iter()
+        .map(|batch| match batch.sources.codes.is_empty() {
+            true => (&without, vec![false]),
+            false => {
+                let shapes = batch.sources.shapes.as_ref();
+                (shapes, vec![false; shapes.len()])
+            }
+        })
+        .collect();
+    for row in rows {
+        let codes = &batches[row.batch as usize].sources.codes;
+        let code = codes.get(row.row as usize).map_or(0, |code| *code as usize);
+        used[row.batch as usize].1[code] = true;
     }
     let mut terms: Vec<&[u8]> = used
         .iter()
