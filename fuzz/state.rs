@@ -62,7 +62,7 @@ pub fn segment(input: &[u8]) {
     let _ = reader.verify();
     let _ = reader.read_batch();
     let _ = reader.cells();
-    let source = RowSource::Segment(reader);
+    let source = RowSource::from(reader);
     for row in 0..source.row_count().min(8) {
         let _ = source.source(row);
     }

@@ -208,6 +208,10 @@ impl SourceScan<'_> {
                     inside => Some(inside),
                 },
             };
+            let inside = match Selection::live(source, vector) {
+                None => inside,
+                Some(live) => Some(inside.map_or(live, |inside| inside.and(&live))),
+            };
             frame.move_to(vector);
             self.frame(&mut frame, inside.as_ref(), budget)?;
             if frame.is_read() {

@@ -1,6 +1,7 @@
 //! Which rows of a vector take part.
 
 use storage::model::VECTOR_ROWS;
+use storage::segment::RowSource;
 
 const WORDS: usize = VECTOR_ROWS / 64;
 
@@ -33,6 +34,14 @@ impl Selection {
             selection.words[row / 64] |= u64::from(is_in(row)) << (row % 64);
         }
         selection
+    }
+
+    /// The rows of `vector` that are not deleted; `None` when none is.
+    pub(crate) fn live(source: &RowSource, vector: usize) -> Option<Self> {
+        let deleted = Self {
+            words: *source.deleted_rows(vector)?,
+        };
+        Some(deleted.complement(source.vector_rows(vector).len()))
     }
 
     pub(crate) fn and(mut self, other: &Self) -> Self {

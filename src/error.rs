@@ -142,7 +142,7 @@ impl From<StoreError> for Error {
             StoreError::Edit(_) => ErrorKind::Invalid,
             StoreError::EditTooLarge { .. } => ErrorKind::LimitExceeded,
             StoreError::Io { .. } => ErrorKind::Unavailable,
-            StoreError::NotNext { .. } => ErrorKind::Internal,
+            StoreError::NotNext { .. } | StoreError::ActiveRows(_) => ErrorKind::Internal,
             StoreError::Catalog(_)
             | StoreError::Journal(_)
             | StoreError::JournalRecord { .. }

@@ -145,7 +145,7 @@ fn documents_get_names() {
     materialize(&store, topic);
     assert_eq!(row_count(&store, topic), 4);
     let snapshot = store.snapshot(topic).unwrap();
-    let found = snapshot.sources[0].find_id(b"x").unwrap().unwrap();
+    let found = snapshot.sources[0].find_id(b"x").unwrap()[0];
     assert_eq!(snapshot.sources[0].source(found).unwrap(), br#"{"a":2}"#);
     assert_eq!(
         snapshot.topic.mapping.fields["a"].field_type,

@@ -291,7 +291,7 @@ fn current_topic(store: &Store, id: TopicId) -> Result<Arc<Topic>, StoreError> {
 
 fn is_row(snapshot: &TopicSnapshot, id: &str) -> Result<bool, WriteError> {
     for source in &snapshot.sources {
-        if source.find_id(id.as_bytes())?.is_some() {
+        if !source.find_id(id.as_bytes())?.is_empty() {
             return Ok(true);
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use storage::catalog::{Materialize, Rejected, Topic};
 use storage::log::{Batches, DecompressionBuffer, RecordBatch};
-use storage::model::{Offset, Partition, PartitionId, TopicId};
+use storage::model::{ColumnBatch, Offset, Partition, PartitionId, TopicId};
 use storage::store::{ReadError, Store};
 
 use super::MaterializeError;
@@ -280,7 +280,8 @@ fn advance(store: &Store, topic: &Topic, now_ms: i64) -> Result<Progress, Materi
         }
     }
     if !next.is_empty() {
-        store.publish(topic.id, Default::default(), &next, Vec::new(), now_ms)?;
+        let no_rows = ColumnBatch::default();
+        store.publish(topic.id, no_rows, &next, Vec::new(), now_ms)?;
     }
     Ok(Progress::default())
 }

@@ -19,6 +19,7 @@ use crate::filter::{Binder, BoundField};
 use crate::frame::{Columns, Frame, NumberSlot, RowFrame, TextSlot, ValueIndex};
 use crate::pattern::{CodeSet, find_code};
 use crate::request::{FieldRef, TermValue};
+use crate::selection::Selection;
 
 /// Terms over the entries of one source. A key is a code of the dictionary, an integer itself, or
 /// the place of a decimal among those seen.
@@ -207,7 +208,8 @@ impl<'p> BoundTerms<'p> {
                 for vector in 0..source.vector_count() {
                     frame.move_to(vector);
                     let numbers = frame.numbers(*slot)?;
-                    for value in 0..numbers.mantissas.len() {
+                    let live = Selection::live(source, vector);
+                    for value in live_values(live, numbers.index, numbers.mantissas.len()) {
                         let number = numbers.value(value);
                         if self.filter.allows_number(number) {
                             let key = table.number(number, budget)?;
@@ -232,7 +234,11 @@ impl<'p> BoundTerms<'p> {
                     frame.numbers(*slot)?.index
                 }
             };
-            if index.has_empty_row() {
+            let has_empty_row = match Selection::live(source, vector) {
+                None => index.has_empty_row(),
+                Some(live) => live.rows().any(|row| index.values(row).is_empty()),
+            };
+            if has_empty_row {
                 return Ok(true);
             }
         }
@@ -352,7 +358,8 @@ pub(super) fn assign_values(
     Ok(())
 }
 
-/// Which codes rows have. `None`: all, as in segments; a chunk may share a larger dictionary.
+/// Which codes rows have. `None`: all, as in segments; a chunk may share a larger dictionary, and
+/// deleted rows show no terms.
 fn used_codes(
     source: &RowSource,
     columns: &Columns,
@@ -360,17 +367,26 @@ fn used_codes(
     dictionary: &Dictionary,
 ) -> Result<Option<Vec<bool>>, QueryError> {
     match source {
-        RowSource::Segment(_) => Ok(None),
-        RowSource::Active(_) => {
-            let mut used = vec![false; dictionary.len()];
-            let mut frame = RowFrame::new(source, columns);
-            for vector in 0..source.vector_count() {
-                frame.move_to(vector);
-                for code in frame.codes(slot)?.codes {
-                    used[*code as usize] = true;
-                }
-            }
-            Ok(Some(used))
+        RowSource::Segment(_) if source.live_row_count() == source.row_count() => return Ok(None),
+        RowSource::Segment(_) | RowSource::Active(_) => {}
+    }
+    let mut used = vec![false; dictionary.len()];
+    let mut frame = RowFrame::new(source, columns);
+    for vector in 0..source.vector_count() {
+        frame.move_to(vector);
+        let codes = frame.codes(slot)?;
+        let live = Selection::live(source, vector);
+        for value in live_values(live, codes.index, codes.codes.len()) {
+            used[codes.codes[value] as usize] = true;
         }
+    }
+    Ok(Some(used))
+}
+
+/// The values of the rows in `live`, or all.
+fn live_values(live: Option<Selection>, index: ValueIndex<'_>, value_count: usize) -> Vec<usize> {
+    match live {
+        None => (0..value_count).collect(),
+        Some(live) => live.rows().flat_map(|row| index.values(row)).collect(),
     }
 }

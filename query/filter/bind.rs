@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use storage::model::{ColumnKind, Dictionary};
+use storage::model::{ColumnKind, Dictionary, Offset, PartitionId, origin_of_name};
 use storage::segment::{ColumnOccurrence, RowSource};
 
 use super::{BoundFilter, NumberRange, NumberSet};
@@ -212,7 +212,7 @@ impl<'a> Binder<'a> {
         let mut origins = BTreeSet::new();
         for id in ids {
             rows.extend(self.source.find_id(id.as_bytes())?);
-            origins.extend(origin(id));
+            origins.extend(origin_of_name(id.as_bytes()));
         }
         let (mut partitions, mut offsets) = (Vec::new(), Vec::new());
         let vector_count = if origins.is_empty() {
@@ -222,7 +222,8 @@ impl<'a> Binder<'a> {
         };
         for vector in 0..vector_count {
             self.source.origins(vector, &mut partitions, &mut offsets)?;
-            let places = partitions.iter().copied().zip(offsets.iter().copied());
+            let partitions = partitions.iter().copied().map(PartitionId);
+            let places = partitions.zip(offsets.iter().copied().map(Offset));
             for (row, place) in self.source.vector_rows(vector).zip(places) {
                 if origins.contains(&place) && self.source.id(row)?.is_none() {
                     rows.insert(row);
@@ -231,14 +232,6 @@ impl<'a> Binder<'a> {
         }
         Ok(rows.into_iter().collect())
     }
-}
-
-/// The partition and offset that an id such as `0-17` names.
-fn origin(id: &str) -> Option<(u32, u64)> {
-    let (partition, offset) = id.split_once('-')?;
-    let place = (partition.parse().ok()?, offset.parse().ok()?);
-    // `+1-2` and `01-2` are nobody's names.
-    (format!("{}-{}", place.0, place.1) == id).then_some(place)
 }
 
 /// At least `count` of `filters`, with what is constant folded away.

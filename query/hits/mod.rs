@@ -12,6 +12,7 @@ use crate::frame::{Columns, Frame, RowFrame};
 use crate::request::{HitsRequest, SortBy, SortKey};
 use crate::response::Hit;
 use crate::scan::Part;
+use crate::selection::Selection;
 use best::{Best, Candidate, Place};
 use keys::{BoundKey, Keys, keep};
 
@@ -135,7 +136,10 @@ fn take_vector(
     if bound.filter.decide(&frame) == Decision::None {
         return Ok(());
     }
-    let selection = bound.filter.select(&mut frame)?;
+    let mut selection = bound.filter.select(&mut frame)?;
+    if let Some(live) = Selection::live(source, vector) {
+        selection = selection.and(&live);
+    }
     let (mut partitions, mut offsets) = (Vec::new(), Vec::new());
     let first_row = frame.first_entry();
     for entry in selection.rows() {

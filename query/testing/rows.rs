@@ -113,7 +113,7 @@ pub(super) fn split_into_sources(rows: &[Row], random: &mut Random) -> Vec<RowSo
 /// `rows` in memory.
 pub(super) fn active(rows: &[Row]) -> RowSource {
     let batch = batch(rows, &mut Random::new(0));
-    RowSource::Active(Arc::new(ActiveChunk::new(batch)))
+    RowSource::from(Arc::new(ActiveChunk::new(batch)))
 }
 
 /// `rows` in a segment with cells.
@@ -130,7 +130,7 @@ fn source(rows: &[Row], random: &mut Random) -> RowSource {
     }
     let batch = batch(&rows, random);
     if rows.is_empty() || random.once_in(3) {
-        return RowSource::Active(Arc::new(ActiveChunk::new(batch)));
+        return RowSource::from(Arc::new(ActiveChunk::new(batch)));
     }
     let mut roles = roles();
     if random.once_in(2) {
@@ -157,7 +157,7 @@ fn write(batch: &ColumnBatch, roles: &ColumnRoles, cell_rows_percent_max: usize)
     let mut bytes = Vec::new();
     write_segment(&[batch], roles, &options, &mut bytes).expect("consistent rows");
     let reader = SegmentReader::open(Arc::new(BytesFile(bytes))).expect("a fresh segment");
-    RowSource::Segment(Arc::new(reader))
+    RowSource::from(Arc::new(reader))
 }
 
 fn batch(rows: &[Row], random: &mut Random) -> ColumnBatch {

@@ -28,6 +28,9 @@ pub struct SegmentMeta {
     pub time_last_ms: i64,
     /// Version of the file's format.
     pub format_version: u32,
+    /// Whether some row has an id that its writer gave.
+    #[serde(default)]
+    pub has_ids: bool,
     /// Which part of each partition its rows come from, ascending by partition. Offsets inside
     /// that have no row were rejected or were no documents.
     pub offsets: Vec<(PartitionId, OffsetRange)>,

@@ -40,6 +40,7 @@ fn segment(id: u64) -> SegmentMeta {
         time_first_ms: -5,
         time_last_ms: 5,
         format_version: 1,
+        has_ids: false,
         offsets: vec![(PartitionId(0), OffsetRange::new(Offset(0), Offset(10)))],
     }
 }
@@ -114,6 +115,7 @@ fn a_catalog_survives_a_checkpoint() {
           "time_first_ms": -5,
           "time_last_ms": 5,
           "format_version": 1,
+          "has_ids": false,
           "offsets": [
             [
               0,

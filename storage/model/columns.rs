@@ -168,6 +168,28 @@ impl ColumnBatch {
         self.times_ms.len()
     }
 
+    /// The rows whose writers gave an id, ascending, with their ids.
+    #[must_use]
+    pub fn ids_of_rows(&self) -> Vec<(usize, &[u8])> {
+        let mut found = Vec::new();
+        let Some(ids) = &self.ids else {
+            return found;
+        };
+        let mut value = 0;
+        for row in 0..self.row_count() {
+            let count = match &ids.occurrence {
+                Occurrence::One => 1,
+                Occurrence::Optional(words) => (words[row / 64] >> (row % 64) & 1) as usize,
+                Occurrence::Many(starts) => (starts[row + 1] - starts[row]) as usize,
+            };
+            if count > 0 {
+                found.push((row, ids.dictionary.term(ids.codes[value])));
+            }
+            value += count;
+        }
+        found
+    }
+
     /// The column at `path`.
     #[must_use]
     pub fn column(&self, path: &str) -> Option<&Column> {

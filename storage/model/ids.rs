@@ -113,3 +113,22 @@ impl OffsetRange {
 )]
 #[serde(transparent)]
 pub struct LeaderEpoch(pub i32);
+
+/// The name of a row that has no id of its own: `partition-offset`.
+#[must_use]
+pub fn name_of_origin(partition: PartitionId, offset: Offset) -> String {
+    format!("{}-{}", partition.0, offset.0)
+}
+
+/// Where the row comes from that `id` names, if `id` has the form of a row's without an id of its
+/// own.
+#[must_use]
+pub fn origin_of_name(id: &[u8]) -> Option<(PartitionId, Offset)> {
+    let (partition, offset) = std::str::from_utf8(id).ok()?.split_once('-')?;
+    let origin = (
+        PartitionId(partition.parse().ok()?),
+        Offset(offset.parse().ok()?),
+    );
+    // `+1-2` and `01-2` read as numbers, but no row is named like that.
+    (name_of_origin(origin.0, origin.1).as_bytes() == id).then_some(origin)
+}

@@ -21,7 +21,10 @@ pub use decimal::Decimal;
 pub use dictionary::{Dictionary, DictionaryBuilder};
 pub use exact_sum::ExactSum;
 pub use field::{Field, FieldType, Mapping, WHOLE_TEXT_ATTRIBUTE};
-pub use ids::{LeaderEpoch, Offset, OffsetRange, Partition, PartitionId, TopicId};
+pub use ids::{
+    LeaderEpoch, Offset, OffsetRange, Partition, PartitionId, TopicId, name_of_origin,
+    origin_of_name,
+};
 pub use name::{NAME_BYTES_MAX, NameError, TopicName};
 pub use occurrence::Occurrence;
 pub use shape::{

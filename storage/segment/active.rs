@@ -4,11 +4,11 @@ use std::sync::{Arc, OnceLock};
 
 use super::check::check_batch;
 use super::gather::{
-    TermOrder, common_kind, gather_column, gather_sources, gather_texts, rows_in_order,
+    RowRef, TermOrder, common_kind, gather_column, gather_sources, gather_texts, rows_in_order,
 };
 use super::occurrence::{ValueIndex, slice_vector};
 use super::source::{occurrence_kind, vector_rows};
-use super::{ColumnHandle, ColumnInfo, NumberSummary, SegmentError};
+use super::{ColumnHandle, ColumnInfo, NumberSummary, SegmentError, SourceRows};
 use crate::model::{
     CodeVector, Column, ColumnBatch, Dictionary, Exponents, NumberVector, Occurrence, TextColumn,
     VECTOR_ROWS,
@@ -21,7 +21,7 @@ pub struct ActiveChunk {
     /// How to find the values of a row, for each column.
     value_indexes: Vec<ValueIndex>,
     ids: Option<ValueIndex>,
-    /// First row of each id, ascending by id; made when an id is first looked up.
+    /// All rows that have ids, ascending by id and row; made when an id is first looked up.
     rows_by_id: OnceLock<Vec<(u32, u32)>>,
     vector_bounds_ms: Vec<(i64, i64)>,
     is_time_sorted: bool,
@@ -57,14 +57,13 @@ impl ActiveChunk {
         }
     }
 
-    /// All rows of `chunks` as one chunk, in the same order.
+    /// All live rows of `chunks` as one chunk, in the same order.
     ///
     /// # Errors
     /// When one path holds texts in one chunk and numbers in another, or when a dictionary
     /// outgrows its limit.
-    pub fn concat(chunks: &[Arc<Self>]) -> Result<Self, SegmentError> {
-        let batches: Vec<&ColumnBatch> = chunks.iter().map(|chunk| &chunk.batch).collect();
-        concat_batches(&batches).map(Self::new)
+    pub fn concat(chunks: &[SourceRows<Self>]) -> Result<Self, SegmentError> {
+        concat_batches(chunks).map(Self::new)
     }
 
     /// The rows as they came.
@@ -215,15 +214,18 @@ impl ActiveChunk {
         Ok(code.map(|code| ids.dictionary.term(*code).to_vec()))
     }
 
-    pub(super) fn find_id(&self, id: &[u8]) -> Result<Option<usize>, SegmentError> {
+    /// All rows with the given id, ascending.
+    pub(super) fn find_id(&self, id: &[u8]) -> Result<Vec<usize>, SegmentError> {
         let Some((ids, index)) = self.batch.ids.as_ref().zip(self.ids.as_ref()) else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
         let rows = self
             .rows_by_id
             .get_or_init(|| rows_by_id(ids, index, self.row_count()));
-        let place = rows.binary_search_by(|(code, _)| ids.dictionary.term(*code).cmp(id));
-        Ok(place.ok().map(|place| rows[place].1 as usize))
+        let start = rows.partition_point(|(code, _)| ids.dictionary.term(*code) < id);
+        let same = rows[start..].iter();
+        let same = same.take_while(|(code, _)| ids.dictionary.term(*code) == id);
+        Ok(same.map(|(_, row)| *row as usize).collect())
     }
 
     pub(super) fn shapes(&self) -> Result<Arc<Dictionary>, SegmentError> {
@@ -278,9 +280,13 @@ impl ActiveChunk {
     }
 }
 
-/// All rows of `batches` as one batch, in the same order.
-fn concat_batches(batches: &[&ColumnBatch]) -> Result<ColumnBatch, SegmentError> {
-    let rows = rows_in_order(batches);
+/// All live rows of `chunks` as one batch, in the same order.
+fn concat_batches(chunks: &[SourceRows<ActiveChunk>]) -> Result<ColumnBatch, SegmentError> {
+    let batches: Vec<&ColumnBatch> = chunks.iter().map(|chunk| &chunk.batch).collect();
+    let mut rows = rows_in_order(&batches);
+    if chunks.iter().any(|chunk| chunk.deleted().is_some()) {
+        rows.retain(|row| chunks[row.batch as usize].is_live(row.row as usize));
+    }
     let order = TermOrder::Arrival;
     let mut paths: Vec<&Arc<str>> = batches
         .iter()
@@ -290,10 +296,10 @@ fn concat_batches(batches: &[&ColumnBatch]) -> Result<ColumnBatch, SegmentError>
     paths.dedup();
     let mut columns = Vec::with_capacity(paths.len());
     for path in paths {
-        let kind = common_kind(batches, path, false)?;
+        let kind = common_kind(&batches, path, false)?;
         columns.push((
             path.clone(),
-            gather_column(batches, path, kind, &rows, order)?,
+            gather_column(&batches, path, kind, &rows, order)?,
         ));
     }
     let all_ids: Vec<_> = batches.iter().map(|batch| batch.ids.as_ref()).collect();
@@ -301,30 +307,27 @@ fn concat_batches(batches: &[&ColumnBatch]) -> Result<ColumnBatch, SegmentError>
         true => Some(gather_texts(&all_ids, &"_id".into(), &rows, order)?),
         false => None,
     };
-    let flat = |values: fn(&ColumnBatch) -> &[u32]| -> Vec<u32> {
-        batches
-            .iter()
-            .flat_map(|batch| values(batch))
-            .copied()
-            .collect()
-    };
     Ok(ColumnBatch {
-        times_ms: batches
-            .iter()
-            .flat_map(|batch| &batch.times_ms)
-            .copied()
-            .collect(),
-        partitions: flat(|batch| &batch.partitions),
-        offsets: batches
-            .iter()
-            .flat_map(|batch| &batch.offsets)
-            .copied()
-            .collect(),
+        times_ms: keys(&batches, &rows, |batch| &batch.times_ms),
+        partitions: keys(&batches, &rows, |batch| &batch.partitions),
+        offsets: keys(&batches, &rows, |batch| &batch.offsets),
         ids,
-        sources: gather_sources(batches, &rows, order),
+        sources: gather_sources(&batches, &rows, order),
         columns,
         times_are_field: batches.iter().all(|batch| batch.times_are_field),
     })
+}
+
+/// One of the keys that every row has.
+fn keys<T: Copy>(
+    batches: &[&ColumnBatch],
+    rows: &[RowRef],
+    values: impl Fn(&ColumnBatch) -> &[T],
+) -> Vec<T> {
+    let batches: Vec<&[T]> = batches.iter().map(|batch| values(batch)).collect();
+    rows.iter()
+        .map(|row| batches[row.batch as usize][row.row as usize])
+        .collect()
 }
 
 /// How the values of `column` are dealt out to rows.
@@ -335,7 +338,7 @@ fn occurrence(column: &Column) -> &Occurrence {
     }
 }
 
-/// Codes of all ids with the first row of each, ascending by id.
+/// Codes of all ids with their rows, ascending by id and row.
 fn rows_by_id(ids: &TextColumn, index: &ValueIndex, row_count: usize) -> Vec<(u32, u32)> {
     let mut rows = Vec::with_capacity(ids.codes.len());
     for (row, number) in (0..row_count).zip(0_u32..) {
@@ -346,7 +349,6 @@ fn rows_by_id(ids: &TextColumn, index: &ValueIndex, row_count: usize) -> Vec<(u3
         let terms = ids.dictionary.term(a.0).cmp(ids.dictionary.term(b.0));
         terms.then(a.1.cmp(&b.1))
     });
-    rows.dedup_by_key(|(code, _)| *code);
     rows
 }
 

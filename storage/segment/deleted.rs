@@ -1,82 +1,155 @@
-//! Which rows of a segment are deleted.
+//! Which rows of a source are deleted: a bitmap that is cheap to copy and to change.
+
+use std::sync::Arc;
 
 use crate::model::VECTOR_ROWS;
 
-/// Words of the bits of one vector.
+/// Words of the bitmap of a vector.
 const VECTOR_WORDS: usize = VECTOR_ROWS / 64;
 
-/// A set of rows of one segment, as bits by vector.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Vectors whose bitmaps lie together: what one deletion copies.
+pub(super) const GROUP_VECTORS: usize = 64;
+
+/// The deleted rows of one vector: row `r` of it is bit `r % 64` of word `r / 64`.
+pub type VectorDeletions = [u64; VECTOR_WORDS];
+
+/// Deleted rows of one source. A clone shares everything until it is changed, and a change copies
+/// only the row group that it is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeletedRows {
-    /// Vectors behind the last one have no deleted row.
-    vectors: Vec<[u64; VECTOR_WORDS]>,
-    count: u64,
+    row_count: usize,
+    count: usize,
+    /// By row group, up to the last that has a deleted row.
+    groups: Vec<Option<Arc<Group>>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Group {
+    /// Bit `v`: vector `v` of the group has a deleted row.
+    vectors: u64,
+    words: [VectorDeletions; GROUP_VECTORS],
 }
 
 impl DeletedRows {
-    /// Adds `row`; says whether it is new.
-    pub fn insert(&mut self, row: usize) -> bool {
-        let (vector, word, bit) = place(row);
-        if self.vectors.len() <= vector {
-            self.vectors.resize(vector + 1, [0; VECTOR_WORDS]);
+    /// No row of a source of `row_count` rows.
+    #[must_use]
+    pub fn new(row_count: usize) -> Self {
+        Self {
+            row_count,
+            count: 0,
+            groups: Vec::new(),
         }
-        let word = &mut self.vectors[vector][word];
-        let is_new = *word >> bit & 1 == 0;
-        *word |= 1 << bit;
-        self.count += u64::from(is_new);
-        is_new
+    }
+
+    /// Rows of the source, deleted or not.
+    #[must_use]
+    pub fn row_count(&self) -> usize {
+        self.row_count
+    }
+
+    /// Rows that are deleted.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Whether no row is deleted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     /// Whether `row` is deleted.
     #[must_use]
     pub fn contains(&self, row: usize) -> bool {
-        let (vector, word, bit) = place(row);
-        self.vectors
-            .get(vector)
-            .is_some_and(|words| words[word] >> bit & 1 == 1)
+        let place = row % VECTOR_ROWS;
+        self.vector(row / VECTOR_ROWS)
+            .is_some_and(|words| words[place / 64] >> (place % 64) & 1 == 1)
     }
 
-    /// Number of deleted rows.
+    /// Deletes `row`; false when it was deleted before.
+    ///
+    /// # Panics
+    /// When the source has no such row.
+    pub fn insert(&mut self, row: usize) -> bool {
+        assert!(row < self.row_count, "only rows of the source are deleted");
+        if self.contains(row) {
+            return false;
+        }
+        let (vector, place) = (row / VECTOR_ROWS, row % VECTOR_ROWS);
+        let (group, vector) = (vector / GROUP_VECTORS, vector % GROUP_VECTORS);
+        if self.groups.len() <= group {
+            self.groups.resize(group + 1, None);
+        }
+        let group = Arc::make_mut(self.groups[group].get_or_insert_with(|| {
+            Arc::new(Group {
+                vectors: 0,
+                words: [[0; VECTOR_WORDS]; GROUP_VECTORS],
+            })
+        }));
+        group.vectors |= 1 << vector;
+        group.words[vector][place / 64] |= 1 << (place % 64);
+        self.count += 1;
+        true
+    }
+
+    /// The deleted rows of `vector`; `None` when it has none.
     #[must_use]
-    pub fn count(&self) -> u64 {
-        self.count
+    pub fn vector(&self, vector: usize) -> Option<&VectorDeletions> {
+        let group = self.groups.get(vector / GROUP_VECTORS)?.as_ref()?;
+        let vector = vector % GROUP_VECTORS;
+        (group.vectors >> vector & 1 == 1).then(|| &group.words[vector])
     }
 
-    /// The deleted rows of `vector`: row `r` of it is bit `r % 64` of word `r / 64`. `None`: none.
+    /// Numbers and bitmaps of the vectors that have deleted rows, ascending.
+    pub fn vectors(&self) -> impl Iterator<Item = (usize, &VectorDeletions)> {
+        let vectors = 0..self.groups.len() * GROUP_VECTORS;
+        vectors.filter_map(|vector| Some((vector, self.vector(vector)?)))
+    }
+
+    /// All deleted rows, ascending.
+    pub fn rows(&self) -> impl Iterator<Item = usize> {
+        self.vectors().flat_map(|(vector, words)| {
+            let bits = 0..VECTOR_ROWS;
+            bits.filter(|bit| words[bit / 64] >> (bit % 64) & 1 == 1)
+                .map(move |bit| vector * VECTOR_ROWS + bit)
+        })
+    }
+
+    /// Memory that it takes, about.
     #[must_use]
-    pub fn vector(&self, vector: usize) -> Option<&[u64; VECTOR_WORDS]> {
-        let words = self.vectors.get(vector)?;
-        words.iter().any(|word| *word != 0).then_some(words)
+    pub fn memory_bytes(&self) -> usize {
+        self.groups.iter().flatten().count() * size_of::<Group>()
+            + self.groups.len() * size_of::<usize>()
     }
-}
-
-fn place(row: usize) -> (usize, usize, usize) {
-    let inside = row % VECTOR_ROWS;
-    (row / VECTOR_ROWS, inside / 64, inside % 64)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
     use super::*;
 
-    #[test]
-    fn rows_are_deleted_once() {
-        let mut deleted = DeletedRows::default();
-        for row in [0, 63, 64, 1023, 1024, 5000, 64] {
-            deleted.insert(row);
+    proptest! {
+        #[test]
+        fn the_bitmap_is_the_set(
+            row_count in 1_usize..300_000,
+            places in proptest::collection::vec(any::<prop::sample::Index>(), 0..60),
+        ) {
+            let mut deleted = DeletedRows::new(row_count);
+            let mut expected = BTreeSet::new();
+            for place in places {
+                let row = place.index(row_count);
+                let before = deleted.clone();
+                prop_assert_eq!(deleted.insert(row), expected.insert(row));
+                prop_assert_eq!(before.count() + 1, deleted.count() + usize::from(before.contains(row)));
+            }
+            prop_assert_eq!(deleted.count(), expected.len());
+            prop_assert!(deleted.rows().eq(expected.iter().copied()));
+            let vectors: BTreeSet<_> = expected.iter().map(|row| row / VECTOR_ROWS).collect();
+            prop_assert!(deleted.vectors().map(|(vector, _)| vector).eq(vectors));
         }
-        assert_eq!(deleted.count(), 6);
-        let all: Vec<_> = (0..9000).filter(|row| deleted.contains(*row)).collect();
-        assert_eq!(all, [0, 63, 64, 1023, 1024, 5000]);
-        assert_eq!(
-            deleted.vector(1),
-            Some(&{
-                let mut words = [0; VECTOR_WORDS];
-                words[0] = 1;
-                words
-            })
-        );
-        assert_eq!(deleted.vector(2), None);
-        assert_eq!(deleted.vector(99), None);
     }
 }

@@ -41,7 +41,7 @@ mod tests;
 pub use active::ActiveChunk;
 pub use cache::{PAGE_CACHE_BYTES, PageCache};
 pub use cells::{CellSet, Cells, HourRows, MeasureCells, NULL_CODE};
-pub use deleted::DeletedRows;
+pub use deleted::{DeletedRows, VectorDeletions};
 pub use describe::{CellsSight, ColumnSight, PageDamage, SegmentSight};
 pub use document_reader::DocumentReader;
 pub use error::{PageName, Section, SegmentError};
@@ -50,7 +50,9 @@ pub use options::{
     CELL_ROWS_PERCENT_MAX, ColumnRoles, DIMENSION_TERMS_MAX, MEASURES_MAX, SegmentOptions,
 };
 pub use reader::SegmentReader;
-pub use source::{ColumnHandle, ColumnInfo, ColumnOccurrence, NumberSummary, RowSource};
+pub use source::{
+    ColumnHandle, ColumnInfo, ColumnOccurrence, NumberSummary, RowSource, SourceRows,
+};
 pub use summary::{ContentHash, OriginRange, SegmentSummary, WrittenSegment};
 pub use writer::write_segment;
 

@@ -31,6 +31,8 @@ pub struct SegmentReader {
     partitions: StoredColumn,
     offsets: StoredColumn,
     ids: Option<StoredColumn>,
+    /// Whether each id has one row; known once an id is looked up.
+    ids_are_unique: OnceLock<bool>,
     columns: Vec<StoredColumn>,
     documents: DocumentPages,
     cells: OnceLock<Arc<Cells>>,
@@ -61,6 +63,7 @@ impl SegmentReader {
             partitions: StoredColumn::new(PARTITIONS, None, &file),
             offsets: StoredColumn::new(OFFSETS, None, &file),
             ids: ids.map(|entry| StoredColumn::new(IDS, Some(entry), &file)),
+            ids_are_unique: OnceLock::new(),
             columns: footer
                 .columns
                 .iter()
@@ -299,12 +302,43 @@ impl SegmentReader {
             .transpose()
     }
 
-    pub(super) fn find_id(&self, id: &[u8]) -> Result<Option<usize>, SegmentError> {
+    /// All rows with the given id, ascending.
+    pub(super) fn find_id(&self, id: &[u8]) -> Result<Vec<usize>, SegmentError> {
         let Some(ids) = &self.ids else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
-        let code = self.texts(ids, IDS)?.find(id, &self.file)?;
-        code.map(|code| id_row(code, &self.file)).transpose()
+        let Some(code) = self.texts(ids, IDS)?.find(id, &self.file)? else {
+            return Ok(Vec::new());
+        };
+        let first = id_row(code, &self.file)?;
+        let mut rows = vec![first];
+        if self.ids_are_unique(ids)? {
+            return Ok(rows);
+        }
+        // Rare: a row that was replaced while it was sealed, or one id in several partitions.
+        let mut vector_codes = CodeVector::default();
+        for vector in first / VECTOR_ROWS..self.row_count().div_ceil(VECTOR_ROWS) {
+            ids.codes(vector, &self.file, &mut vector_codes)?;
+            if vector_codes.codes.contains(&code) {
+                let found = rows_with_code(&vector_codes, code);
+                let found = found.map(|row| vector * VECTOR_ROWS + row);
+                rows.extend(found.filter(|row| *row > first));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Whether there are as many ids as distinct ones.
+    fn ids_are_unique(&self, ids: &StoredColumn) -> Result<bool, SegmentError> {
+        if let Some(are_unique) = self.ids_are_unique.get() {
+            return Ok(*are_unique);
+        }
+        let mut count = 0;
+        for vector in 0..self.row_count().div_ceil(VECTOR_ROWS) {
+            count += u64::from(ids.header(vector, &self.file)?.value_count);
+        }
+        let are_unique = count == u64::from(self.texts(ids, IDS)?.term_count());
+        Ok(*self.ids_are_unique.get_or_init(|| are_unique))
     }
 
     pub(super) fn shapes(&self) -> Result<Arc<Dictionary>, SegmentError> {
@@ -366,4 +400,19 @@ impl SegmentReader {
             wanted: "texts",
         })
     }
+}
+
+/// The rows of a vector that have `code`, ascending.
+fn rows_with_code(vector: &CodeVector, code: u32) -> impl Iterator<Item = usize> {
+    let mut value = 0;
+    (0..vector.row_count).filter(move |row| {
+        let count = match &vector.occurrence {
+            VectorOccurrence::One => 1,
+            VectorOccurrence::Optional(words) => (words[row / 64] >> (row % 64) & 1) as usize,
+            VectorOccurrence::Many(starts) => (starts[row + 1] - starts[*row]) as usize,
+        };
+        let values = value..value + count;
+        value = values.end;
+        vector.codes[values].contains(&code)
+    })
 }

@@ -1,21 +1,104 @@
 //! One face for sealed and active rows: what a query scans.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use super::document_reader::Rows;
-use super::{ActiveChunk, Cells, DocumentReader, SegmentError, SegmentReader};
+use super::{
+    ActiveChunk, Cells, DeletedRows, DocumentReader, SegmentError, SegmentReader, VectorDeletions,
+};
 use crate::model::{
-    CodeVector, ColumnKind, Decimal, Dictionary, NumberVector, Occurrence, VECTOR_ROWS,
+    CodeVector, ColumnKind, Decimal, Dictionary, NumberVector, Occurrence, Offset, PartitionId,
+    VECTOR_ROWS,
 };
 
 /// Rows that can be scanned vector by vector.
 #[derive(Debug, Clone)]
 pub enum RowSource {
     /// An immutable file.
-    Segment(Arc<SegmentReader>),
+    Segment(SourceRows<SegmentReader>),
     /// Rows in memory that are not sealed yet.
-    Active(Arc<ActiveChunk>),
+    Active(SourceRows<ActiveChunk>),
+}
+
+/// Rows that never change, and which of them are deleted.
+#[derive(Debug)]
+pub struct SourceRows<R> {
+    rows: Arc<R>,
+    deleted: Option<Arc<DeletedRows>>,
+}
+
+impl<R> SourceRows<R> {
+    /// `rows` without `deleted`.
+    #[must_use]
+    pub fn new(rows: Arc<R>, deleted: Option<Arc<DeletedRows>>) -> Self {
+        let deleted = deleted.filter(|deleted| !deleted.is_empty());
+        Self { rows, deleted }
+    }
+
+    /// All rows.
+    #[must_use]
+    pub fn rows(&self) -> &Arc<R> {
+        &self.rows
+    }
+
+    /// Those that are deleted; `None` when none is.
+    #[must_use]
+    pub fn deleted(&self) -> Option<&Arc<DeletedRows>> {
+        self.deleted.as_ref()
+    }
+
+    /// Whether `row` takes part in answers.
+    #[must_use]
+    pub fn is_live(&self, row: usize) -> bool {
+        !self
+            .deleted
+            .as_ref()
+            .is_some_and(|deleted| deleted.contains(row))
+    }
+
+    fn deleted_count(&self) -> usize {
+        self.deleted.as_ref().map_or(0, |deleted| deleted.count())
+    }
+
+    fn deleted_rows(&self, vector: usize) -> Option<&VectorDeletions> {
+        self.deleted.as_ref()?.vector(vector)
+    }
+}
+
+impl<R> Clone for SourceRows<R> {
+    fn clone(&self) -> Self {
+        Self {
+            rows: Arc::clone(&self.rows),
+            deleted: self.deleted.clone(),
+        }
+    }
+}
+
+impl<R> Deref for SourceRows<R> {
+    type Target = R;
+
+    fn deref(&self) -> &R {
+        &self.rows
+    }
+}
+
+impl<R> From<Arc<R>> for SourceRows<R> {
+    fn from(rows: Arc<R>) -> Self {
+        Self::new(rows, None)
+    }
+}
+
+impl From<Arc<SegmentReader>> for RowSource {
+    fn from(rows: Arc<SegmentReader>) -> Self {
+        Self::Segment(rows.into())
+    }
+}
+
+impl From<Arc<ActiveChunk>> for RowSource {
+    fn from(rows: Arc<ActiveChunk>) -> Self {
+        Self::Active(rows.into())
+    }
 }
 
 /// A column of one source.
@@ -65,10 +148,16 @@ macro_rules! either {
 }
 
 impl RowSource {
-    /// Number of rows.
+    /// Number of rows, deleted ones included.
     #[must_use]
     pub fn row_count(&self) -> usize {
         either!(self, rows => rows.row_count())
+    }
+
+    /// Number of rows that are not deleted.
+    #[must_use]
+    pub fn live_row_count(&self) -> usize {
+        either!(self, rows => rows.row_count() - rows.deleted_count())
     }
 
     /// Number of vectors.
@@ -187,6 +276,9 @@ impl RowSource {
     /// are no values; ask [`RowSource::numbers`] then.
     #[must_use]
     pub fn number_summary(&self, column: ColumnHandle, vector: usize) -> Option<NumberSummary> {
+        if self.deleted_rows(vector).is_some() {
+            return None;
+        }
         either!(self, rows => rows.number_summary(column, vector))
     }
 
@@ -203,6 +295,23 @@ impl RowSource {
         either!(self, rows => rows.origins(vector, partitions, offsets))
     }
 
+    /// Partition and offset of `row`.
+    ///
+    /// # Errors
+    /// When there is no such row.
+    pub fn origin(&self, row: usize) -> Result<(PartitionId, Offset), SegmentError> {
+        let (mut partitions, mut offsets) = (Vec::new(), Vec::new());
+        self.origins(row / VECTOR_ROWS, &mut partitions, &mut offsets)?;
+        let place = row % VECTOR_ROWS;
+        let origin = partitions.get(place).zip(offsets.get(place));
+        let origin = origin.map(|(partition, offset)| (PartitionId(*partition), Offset(*offset)));
+        origin.ok_or(SegmentError::OutOfRange {
+            what: "row",
+            index: row,
+            count: self.row_count(),
+        })
+    }
+
     /// The id that the writer of `row` gave; `None` when it gave none.
     ///
     /// # Errors
@@ -211,12 +320,22 @@ impl RowSource {
         either!(self, rows => rows.id(row))
     }
 
-    /// The first row with the given id.
+    /// The rows with the given id that are not deleted, ascending. A partition has at most one.
     ///
     /// # Errors
     /// When the file cannot be read or is damaged.
-    pub fn find_id(&self, id: &[u8]) -> Result<Option<usize>, SegmentError> {
-        either!(self, rows => rows.find_id(id))
+    pub fn find_id(&self, id: &[u8]) -> Result<Vec<usize>, SegmentError> {
+        either!(self, rows => {
+            let mut found = rows.find_id(id)?;
+            found.retain(|row| rows.is_live(*row));
+            Ok(found)
+        })
+    }
+
+    /// Whether `row` takes part in answers.
+    #[must_use]
+    pub fn is_live(&self, row: usize) -> bool {
+        either!(self, rows => rows.is_live(row))
     }
 
     /// The original document of `row`.
@@ -242,16 +361,18 @@ impl RowSource {
     /// `r / 64`. `None`: none is. A deleted row takes part in no answer, so statistics of a vector
     /// that has one do not hold.
     #[must_use]
-    pub fn deleted_rows(&self, _vector: usize) -> Option<&[u64; VECTOR_ROWS / 64]> {
-        None
+    pub fn deleted_rows(&self, vector: usize) -> Option<&VectorDeletions> {
+        either!(self, rows => rows.deleted_rows(vector))
     }
 
-    /// The rollup cells; `None` for active chunks, which have none.
+    /// The rollup cells, of the rows that are not deleted. `None` for active chunks, which have
+    /// none, and while those of a segment were not made again since a deletion.
     ///
     /// # Errors
     /// When the file cannot be read or is damaged.
     pub fn cells(&self) -> Result<Option<Arc<Cells>>, SegmentError> {
         match self {
+            Self::Segment(segment) if segment.deleted.is_some() => Ok(None),
             Self::Segment(segment) => segment.cells().map(Some),
             Self::Active(_) => Ok(None),
         }

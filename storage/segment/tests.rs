@@ -14,7 +14,7 @@ use self::rows::{Row, Value, batch_of, read_rows};
 use self::samples::{SCHEMA, sample_rows};
 use super::{
     ActiveChunk, ColumnRoles, ContentHash, RowSource, SegmentError, SegmentOptions, SegmentReader,
-    WrittenSegment, write_segment,
+    SourceRows, WrittenSegment, write_segment,
 };
 use crate::disk::ReadFile;
 use crate::model::{ColumnBatch, ColumnKind, Decimal};
@@ -81,7 +81,7 @@ fn check_round_trip(rows: &[Row], batches: &[&ColumnBatch]) -> Arc<SegmentReader
     assert_eq!(*reader.summary(), encoded.written.summary);
     let mut sorted = rows.to_vec();
     sorted.sort();
-    let source = RowSource::Segment(reader.clone());
+    let source = RowSource::from(reader.clone());
     assert_eq!(read_rows(&source), sorted);
     assert_eq!(
         source.time_bounds_ms(),
@@ -96,10 +96,10 @@ fn check_round_trip(rows: &[Row], batches: &[&ColumnBatch]) -> Arc<SegmentReader
 fn check_active(rows: &[Row], parts: &[&[Row]]) {
     let chunks: Vec<_> = parts
         .iter()
-        .map(|rows| Arc::new(ActiveChunk::new(batch_of(rows, &SCHEMA))))
+        .map(|rows| SourceRows::from(Arc::new(ActiveChunk::new(batch_of(rows, &SCHEMA)))))
         .collect();
     let chunk = ActiveChunk::concat(&chunks).expect("chunks of one schema");
-    let source = RowSource::Active(Arc::new(chunk));
+    let source = RowSource::from(Arc::new(chunk));
     assert_eq!(read_rows(&source), rows);
     assert!(source.cells().expect("nothing is read").is_none());
 }
@@ -161,7 +161,7 @@ fn several_row_groups_come_back() {
     let encoded = write(&[&batch_of(&rows, &schema)]);
     let reader = Arc::new(open(encoded.bytes).expect("a fresh segment"));
     reader.verify().expect("a fresh segment");
-    assert_eq!(read_rows(&RowSource::Segment(reader)), rows);
+    assert_eq!(read_rows(&RowSource::from(reader)), rows);
 }
 
 #[test]
@@ -190,9 +190,10 @@ fn integers_are_widened_where_the_field_is_decimal_by_now() {
     let widened = expected([12.0, 9_007_199_254_740_992.0, 12.5]);
     check_round_trip(&widened, &[&old_batch, &new_batch]);
     check_round_trip(&widened[..2], &[&old_batch]);
-    let chunks = [old_batch, new_batch].map(|batch| Arc::new(ActiveChunk::new(batch)));
+    let chunks =
+        [old_batch, new_batch].map(|batch| SourceRows::from(Arc::new(ActiveChunk::new(batch))));
     let chunk = ActiveChunk::concat(&chunks).expect("numbers go together");
-    assert_eq!(read_rows(&RowSource::Active(Arc::new(chunk))), widened);
+    assert_eq!(read_rows(&RowSource::from(Arc::new(chunk))), widened);
 }
 
 #[test]
@@ -210,7 +211,7 @@ fn texts_and_numbers_of_one_path_do_not_go_together() {
     let options = SegmentOptions::default();
     let error = encode(&[&text, &number], &ColumnRoles::default(), &options);
     assert!(matches!(error, Err(SegmentError::MixedKinds { column }) if column.as_ref() == "a"));
-    let chunks = [text, number].map(|batch| Arc::new(ActiveChunk::new(batch)));
+    let chunks = [text, number].map(|batch| SourceRows::from(Arc::new(ActiveChunk::new(batch))));
     assert!(matches!(
         ActiveChunk::concat(&chunks),
         Err(SegmentError::MixedKinds { .. })
@@ -243,7 +244,7 @@ fn the_time_field_costs_nothing_twice() {
     let without = write(&[&batch_of(&rows, &[])]);
     assert!(with.bytes.len() < without.bytes.len() + 100);
     let reader = open(with.bytes).expect("a fresh segment");
-    assert!(RowSource::Segment(Arc::new(reader)).times_are_field());
+    assert!(RowSource::from(Arc::new(reader)).times_are_field());
 }
 
 #[test]

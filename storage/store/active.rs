@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::catalog::RejectedRecords;
 use crate::model::{Offset, PartitionId};
-use crate::segment::{ActiveChunk, SegmentError, SegmentReader};
+use crate::segment::{ActiveChunk, SegmentError, SegmentReader, SourceRows};
 
 /// A chunk of this many rows is left alone: folding it again would cost more than a scan gains.
 const FOLD_ROWS_MAX: usize = 4 * 1024 * 1024;
@@ -18,11 +18,13 @@ const FOLD_ROWS_MAX: usize = 4 * 1024 * 1024;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Gathered {
     /// In order of publishing.
-    pub(super) chunks: Vec<Arc<ActiveChunk>>,
+    pub(super) chunks: Vec<SourceRows<ActiveChunk>>,
     /// Partitions that went on, and how far.
     pub(super) next: BTreeMap<PartitionId, Offset>,
     /// Records that could not become rows.
     pub(super) rejected: RejectedRecords,
+    /// Rows that are gone from the chunks because they were deleted.
+    pub(super) dropped: u64,
     /// When the first of it was published.
     pub(super) oldest_ms: Option<i64>,
 }
@@ -62,13 +64,14 @@ impl Gathered {
         self.chunks.extend(later.chunks);
         self.next.extend(later.next);
         self.rejected.merge(&later.rejected);
+        self.dropped += later.dropped;
         self.oldest_ms = self.oldest_ms.or(later.oldest_ms);
     }
 }
 
 impl ActiveRows {
     /// All chunks, in order of publishing.
-    pub(super) fn chunks(&self) -> impl Iterator<Item = &Arc<ActiveChunk>> {
+    pub(super) fn chunks(&self) -> impl Iterator<Item = &SourceRows<ActiveChunk>> {
         let sealing = self.sealing.iter();
         let sealing = sealing.flat_map(|sealing| &sealing.gathered.chunks);
         sealing.chain(&self.open.chunks)
@@ -83,7 +86,7 @@ impl ActiveRows {
 }
 
 /// How many of the last chunks are to be folded into one: fewer than 2 means none.
-pub(super) fn foldable(chunks: &[Arc<ActiveChunk>]) -> usize {
+pub(super) fn foldable(chunks: &[SourceRows<ActiveChunk>]) -> usize {
     let (mut count, mut rows) = (0, 0);
     for chunk in chunks.iter().rev() {
         let previous = chunk.row_count();
@@ -97,9 +100,10 @@ pub(super) fn foldable(chunks: &[Arc<ActiveChunk>]) -> usize {
     count
 }
 
-/// The last chunks as one, and how many they were; `None` when they are few enough.
+/// The last chunks as one, and how many they were; `None` when they are few enough. Deleted rows
+/// are left out.
 pub(super) fn fold(
-    chunks: &[Arc<ActiveChunk>],
+    chunks: &[SourceRows<ActiveChunk>],
 ) -> Result<Option<(usize, Arc<ActiveChunk>)>, SegmentError> {
     let count = foldable(chunks);
     if count < 2 {

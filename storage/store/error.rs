@@ -65,6 +65,9 @@ pub enum StoreError {
         /// What is wrong.
         source: SegmentError,
     },
+    /// Rows in memory do not go together.
+    #[error("rows that are not sealed yet: {0}")]
+    ActiveRows(SegmentError),
     /// The catalog names a segment whose file is gone or has another size.
     #[error("segment file '{file}' {what}; restore the folder 'segments' from a copy")]
     SegmentFile {

@@ -36,6 +36,7 @@ mod options;
 mod partition;
 mod produce;
 mod recovery;
+mod removal;
 mod rows;
 mod seal;
 mod staging;
@@ -58,5 +59,6 @@ pub use options::{CHECKPOINT_JOURNAL_BYTES, EDIT_BYTES_MAX, STAGED_BYTES_MAX, St
 pub use partition::LogBounds;
 pub use produce::Staged;
 pub use recovery::Recovery;
+pub use removal::{NewRows, Removal};
 pub use rows::{ActiveSize, TopicSnapshot};
 pub use verify::{VerifyProgress, VerifyReport};

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::active::{ActiveRows, fold};
+use super::removal::{Deletions, NewRows, Place, Removal, Search};
 use super::view::{TopicWork, View};
 use super::{Store, StoreError};
 use crate::catalog::{Rejected, RejectedRecords, SegmentMeta, Topic};
 use crate::model::{ColumnBatch, Offset, OffsetRange, Partition, PartitionId, TopicId};
-use crate::segment::{ActiveChunk, RowSource};
+use crate::segment::{ActiveChunk, RowSource, SourceRows};
 
 /// All rows of a topic at one instant, each exactly once.
 #[derive(Debug, Clone)]
@@ -24,10 +25,10 @@ pub struct TopicSnapshot {
 }
 
 impl TopicSnapshot {
-    /// Number of rows.
+    /// Number of rows that are not deleted.
     #[must_use]
     pub fn row_count(&self) -> usize {
-        self.sources.iter().map(RowSource::row_count).sum()
+        self.sources.iter().map(RowSource::live_row_count).sum()
     }
 }
 
@@ -53,28 +54,36 @@ impl Store {
     }
 
     /// Makes `rows` visible, which together with `rejected` are all that became of the records of
-    /// some partitions up to the offsets in `next`.
+    /// some partitions up to the offsets in `next`. In the same instant the rows vanish that these
+    /// records replace or remove.
     ///
     /// # Errors
-    /// When the topic is gone, or when a row or `next` does not continue what was published
-    /// before. Then nothing is published.
+    /// When the topic is gone, when a row or `next` does not continue what was published before,
+    /// or when segments in which ids are looked up cannot be read. Then nothing is published.
     pub fn publish(
         &self,
         topic: TopicId,
-        rows: ColumnBatch,
+        rows: impl Into<NewRows>,
         next: &[(PartitionId, Offset)],
         rejected: Vec<Rejected>,
         now_ms: i64,
     ) -> Result<(), StoreError> {
         let work = self.topic_work(topic)?;
         let _publishing = work.publishing.lock().expect(NOBODY_PANICS);
+        let NewRows { rows, removals } = rows.into();
         self.check_continues(topic, &rows, next)?;
-        let chunk = (rows.row_count() > 0).then(|| Arc::new(ActiveChunk::new(rows)));
+        let chunk = Arc::new(ActiveChunk::new(rows));
+        let mut deletions = self.deletions(topic, &chunk, &removals)?;
+        let deleted = deletions.remove(&Place::New);
         {
             let mut view = self.view_mut();
             let view = view.topics.get_mut(&topic);
-            let open = &mut view.ok_or(StoreError::UnknownTopic(topic))?.active.open;
-            open.chunks.extend(chunk);
+            let view = view.ok_or(StoreError::UnknownTopic(topic))?;
+            view.delete(deletions);
+            let open = &mut view.active.open;
+            if chunk.row_count() > 0 {
+                open.chunks.push(SourceRows::new(chunk, deleted));
+            }
             open.next.extend(next.iter().copied());
             for record in rejected {
                 open.rejected.add(record);
@@ -90,10 +99,10 @@ impl Store {
     pub fn snapshot(&self, topic: TopicId) -> Option<TopicSnapshot> {
         let view = self.view();
         let (state, topic) = view.topic(topic)?;
-        let segments = state.segments.iter().map(|meta| {
-            let reader = topic.readers.get(&meta.file);
-            RowSource::Segment(Arc::clone(reader.expect("every segment has its reader")))
-        });
+        let segments = state
+            .segments
+            .iter()
+            .map(|meta| RowSource::Segment(topic.segment_rows(meta)));
         let active = topic.active.chunks().cloned().map(RowSource::Active);
         Some(TopicSnapshot {
             topic: Arc::clone(&state.topic),
@@ -125,6 +134,25 @@ impl Store {
             Some(topic) => Ok(Arc::clone(&topic.work)),
             None => Err(StoreError::UnknownTopic(topic)),
         }
+    }
+
+    /// What the records of `rows` and `removals` delete. The caller is publishing.
+    fn deletions(
+        &self,
+        topic: TopicId,
+        rows: &Arc<ActiveChunk>,
+        removals: &[Removal],
+    ) -> Result<Deletions, StoreError> {
+        // Without ids there is nothing to look for, and rows cost what they always did.
+        if rows.batch().ids.is_none() && removals.is_empty() {
+            return Ok(Deletions::default());
+        }
+        let search = {
+            let view = self.view();
+            let (state, view) = view.topic(topic).ok_or(StoreError::UnknownTopic(topic))?;
+            Search::new(state, view)
+        };
+        search.run(rows, removals)
     }
 
     /// Whether every row and every end in `next` lies between what is materialized and what is
@@ -167,9 +195,13 @@ impl Store {
             return;
         };
         if let Some(topic) = self.view_mut().topics.get_mut(&topic) {
-            let chunks = &mut topic.active.open.chunks;
-            chunks.truncate(chunks.len() - count);
-            chunks.push(folded);
+            let open = &mut topic.active.open;
+            let apart = open.chunks.split_off(open.chunks.len() - count);
+            let before: usize = apart.iter().map(|chunk| chunk.row_count()).sum();
+            open.dropped += (before - folded.row_count()) as u64;
+            if folded.row_count() > 0 {
+                open.chunks.push(folded.into());
+            }
         }
     }
 }

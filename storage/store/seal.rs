@@ -17,7 +17,9 @@ use super::{Store, StoreError};
 use crate::catalog::{CatalogChange, Edit, SegmentId, SegmentMeta, TimeField, Topic};
 use crate::disk::{AppendFile, FilePath};
 use crate::model::{OffsetRange, TopicId};
-use crate::segment::{ColumnRoles, OriginRange, SegmentError, WrittenSegment, write_segment};
+use crate::segment::{
+    ActiveChunk, ColumnRoles, OriginRange, SegmentError, SourceRows, WrittenSegment, write_segment,
+};
 
 /// What a segment is called, inside its topic's folder, until its content is known.
 const SEALING_FILE: &str = "sealing.temporary";
@@ -132,7 +134,8 @@ impl Store {
             return Err(StoreError::UnknownTopic(topic));
         };
         let roles = roles(&state.topic);
-        let batches: Vec<_> = chosen.chunks.iter().map(|chunk| chunk.batch()).collect();
+        let chunks = live_chunks(&chosen.chunks)?;
+        let batches: Vec<_> = chunks.iter().map(|chunk| chunk.batch()).collect();
         let temporary = segment_folder(topic).join(SEALING_FILE);
         let written = self.write_new_file(&temporary, |out| {
             write_segment(&batches, &roles, &self.options.segment, out)
@@ -213,6 +216,22 @@ impl io::Write for Appending<'_> {
     }
 }
 
+/// The chunks without their deleted rows.
+fn live_chunks(chunks: &[SourceRows<ActiveChunk>]) -> Result<Vec<Arc<ActiveChunk>>, StoreError> {
+    let mut live = Vec::with_capacity(chunks.len());
+    for chunk in chunks {
+        live.push(match chunk.deleted() {
+            None => Arc::clone(chunk.rows()),
+            Some(_) => {
+                let rest = ActiveChunk::concat(std::slice::from_ref(chunk));
+                Arc::new(rest.map_err(StoreError::ActiveRows)?)
+            }
+        });
+    }
+    live.retain(|chunk| chunk.row_count() > 0);
+    Ok(live)
+}
+
 fn roles(topic: &Topic) -> ColumnRoles {
     let time_field = match &topic.time_field {
         Some(TimeField::Field(path)) => Some(path.as_str()),
@@ -236,6 +255,7 @@ fn meta(segment: &WrittenSegment) -> SegmentMeta {
         time_first_ms: summary.time_first_ms,
         time_last_ms: summary.time_last_ms,
         format_version: summary.format_version,
+        has_ids: false,
         offsets: summary.origins.iter().map(range).collect(),
     }
 }

@@ -167,7 +167,7 @@ impl Store {
         if found != (meta.row_count, meta.time_first_ms, meta.time_last_ms) {
             return Err("its footer and the catalog differ".into());
         }
-        Ok(RowSource::Segment(reader))
+        Ok(RowSource::from(reader))
     }
 
     /// Compares a partition's log with its rows. Returns how many records below the watermark

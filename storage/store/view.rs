@@ -7,9 +7,10 @@ use super::active::ActiveRows;
 use super::durable::Durable;
 use super::journal_record::JournalRecord;
 use super::partition::PartitionView;
-use crate::catalog::{Catalog, CatalogChange, SegmentMeta, Topic, TopicState};
+use super::removal::{Deletions, Place};
+use crate::catalog::{Catalog, CatalogChange, SegmentId, SegmentMeta, Topic, TopicState};
 use crate::model::{Offset, Partition, TopicId};
-use crate::segment::SegmentReader;
+use crate::segment::{DeletedRows, SegmentReader, SourceRows};
 
 /// Everything that reads answer from; replaced piece by piece under one lock.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(super) struct TopicView {
     pub(super) partitions: Vec<PartitionView>,
     /// The open file of each segment, by its file name.
     pub(super) readers: BTreeMap<String, Arc<SegmentReader>>,
+    /// Deleted rows of segments, those of overlays included.
+    pub(super) deleted: BTreeMap<SegmentId, Arc<DeletedRows>>,
     /// Rows that are in no segment yet.
     pub(super) active: ActiveRows,
     /// Who works on the rows.
@@ -137,6 +140,34 @@ impl TopicView {
         Self {
             partitions: partitions.collect(),
             ..Self::default()
+        }
+    }
+
+    /// The rows of a segment that the catalog names.
+    pub(super) fn segment_rows(&self, meta: &SegmentMeta) -> SourceRows<SegmentReader> {
+        let reader = self.readers.get(&meta.file);
+        let reader = reader.expect("every segment has its reader");
+        SourceRows::new(Arc::clone(reader), self.deleted.get(&meta.id).cloned())
+    }
+
+    /// Deletes rows of sources that are there.
+    pub(super) fn delete(&mut self, deletions: Deletions) {
+        let active = &mut self.active;
+        for (place, deleted) in deletions {
+            let chunk = match place {
+                Place::Segment(id) => {
+                    self.deleted.insert(id, deleted);
+                    continue;
+                }
+                Place::New => None,
+                Place::Open(number) => active.open.chunks.get_mut(number),
+                Place::Sealing(number) => {
+                    let sealing = active.sealing.as_mut();
+                    sealing.and_then(|sealing| sealing.gathered.chunks.get_mut(number))
+                }
+            };
+            let chunk = chunk.expect("the publisher keeps chunks where they are");
+            *chunk = SourceRows::new(Arc::clone(chunk.rows()), Some(deleted));
         }
     }
 

@@ -125,7 +125,7 @@ proptest! {
         let options = SegmentOptions { cell_rows_percent_max: 100, ..SegmentOptions::default() };
         let reader = segment(&rows, &roles(), &options);
         let cells = reader.cells().expect("a fresh segment");
-        let source = RowSource::Segment(std::sync::Arc::new(reader));
+        let source = RowSource::from(std::sync::Arc::new(reader));
         for set in &cells.sets {
             prop_assert_eq!(stored(set, &source), naive(&rows, set.dimension.as_deref()));
         }

@@ -59,7 +59,7 @@ fn survive(bytes: Vec<u8>, rows: &[Row], cells: &Cells) -> Result<(), SegmentErr
     let cache = Arc::new(PageCache::new(0));
     let reader = SegmentReader::open_with_cache(Arc::new(BytesFile(bytes)), cache)?;
     let reader = Arc::new(reader);
-    let source = RowSource::Segment(reader.clone());
+    let source = RowSource::from(reader.clone());
     let verified = reader.verify();
     if read_everything(&source).is_ok() {
         assert_eq!(read_rows(&source), rows);
@@ -71,7 +71,7 @@ fn survive(bytes: Vec<u8>, rows: &[Row], cells: &Cells) -> Result<(), SegmentErr
 fn content(bytes: &[u8]) -> (Vec<Row>, Arc<Cells>) {
     let reader = Arc::new(open(bytes.to_vec()).expect("an intact segment"));
     let cells = reader.cells().expect("an intact segment");
-    (read_rows(&RowSource::Segment(reader)), cells)
+    (read_rows(&RowSource::from(reader)), cells)
 }
 
 #[test]
@@ -187,7 +187,7 @@ proptest! {
         if let Ok(reader) = open(bytes) {
             let reader = Arc::new(reader);
             let _ = reader.verify();
-            let _ = read_everything(&RowSource::Segment(reader));
+            let _ = read_everything(&RowSource::from(reader));
         }
     }
 

@@ -43,7 +43,7 @@ fn version_1_is_read() {
         })
         .collect();
     expect![[r#"[(None, 5, 7), (Some("coin"), 30, 7)]"#]].assert_eq(&format!("{shape:?}"));
-    assert_eq!(read_rows(&RowSource::Segment(reader)), version_1_rows());
+    assert_eq!(read_rows(&RowSource::from(reader)), version_1_rows());
 }
 
 /// Says where the golden file comes from. Its bytes are not compared: later writers may choose
