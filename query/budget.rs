@@ -31,6 +31,12 @@ impl Budget {
         Ok(())
     }
 
+    /// Counts state of `before` bytes that has `after` bytes by now.
+    pub(crate) fn resize(&mut self, before: usize, after: usize) -> Result<(), QueryError> {
+        self.release(before);
+        self.charge(after)
+    }
+
     /// Bytes of state that exist.
     pub(crate) fn state_bytes(&self) -> usize {
         self.state_bytes

@@ -9,6 +9,7 @@
 
 mod aggregate;
 mod budget;
+mod distribution;
 mod error;
 mod filter;
 mod frame;
@@ -26,6 +27,7 @@ mod selection;
 mod testing;
 pub mod text;
 
+pub use distribution::{Distribution, VALUES_MAX};
 pub use error::QueryError;
 pub use pool::ScanPool;
 pub use search::{search, search_many};

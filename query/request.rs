@@ -175,6 +175,8 @@ pub struct NamedAggregation {
 pub enum Aggregation {
     /// One value over the rows of the bucket it stands in.
     Metric(Metric),
+    /// How many distinct values they have.
+    Cardinality(Cardinality),
     /// Rows dealt out to buckets.
     Bucket {
         /// How rows are dealt out.
@@ -196,7 +198,7 @@ pub struct Metric {
     pub missing: Option<Decimal>,
 }
 
-/// Metrics. All are exact.
+/// Metrics. All are exact; a distribution of many values says that it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricKind {
     /// Sum of values.
@@ -211,6 +213,19 @@ pub enum MetricKind {
     ValueCount,
     /// Count, min, max, avg and sum.
     Stats,
+    /// Those, the sum of squares and variances.
+    ExtendedStats,
+    /// How values are distributed: percentiles, ranks, the median's deviation.
+    Distribution,
+}
+
+/// How many distinct values rows have.
+#[derive(Debug, Clone)]
+pub struct Cardinality {
+    /// Any field; `None` when no such field exists.
+    pub field: Option<FieldRef>,
+    /// The value of rows without one.
+    pub missing: Option<TermValue>,
 }
 
 /// How rows are dealt out to buckets.
@@ -330,7 +345,7 @@ pub enum TermValue {
 }
 
 /// A criterion of bucket order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Order {
     /// By what.
     pub by: OrderBy,
@@ -339,7 +354,7 @@ pub struct Order {
 }
 
 /// What buckets are ordered by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum OrderBy {
     /// Number of rows.
     Count,
@@ -356,7 +371,7 @@ pub enum OrderBy {
 }
 
 /// A value of a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum MetricValue {
     /// Its only value.
     Single,
@@ -370,6 +385,22 @@ pub enum MetricValue {
     Avg,
     /// Sum.
     Sum,
+    /// Sum of squares.
+    SumOfSquares,
+    /// Variance of these values.
+    VariancePopulation,
+    /// Variance of what these values are a sample of.
+    VarianceSampling,
+    /// Square root of the first variance.
+    DeviationPopulation,
+    /// Square root of the second variance.
+    DeviationSampling,
+    /// The value that so many percent lie below.
+    Percentile(f64),
+    /// How many percent lie below the value.
+    Rank(f64),
+    /// The median of the distances from the median.
+    MedianAbsoluteDeviation,
 }
 
 /// Which rows are returned.

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use storage::model::{Decimal, ExactSum};
 
+use crate::Distribution;
+use crate::request::MetricValue;
+
 /// The answer of one search.
 #[derive(Debug, Clone)]
 pub struct SearchResponse {
@@ -106,6 +109,8 @@ pub enum MetricResult {
     Max(Option<Decimal>),
     /// Number of values.
     ValueCount(u64),
+    /// Number of distinct values.
+    Cardinality(u64),
     /// All of them.
     Stats {
         /// Number of values.
@@ -119,6 +124,85 @@ pub enum MetricResult {
         /// Mean.
         avg: Option<f64>,
     },
+    /// Those and variances.
+    ExtendedStats(ExtendedStats),
+    /// How values are distributed; it answers percentiles and ranks.
+    Distribution(Distribution),
+}
+
+/// Statistics with sums of squares.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExtendedStats {
+    /// Number of values.
+    pub count: u64,
+    /// Smallest value.
+    pub min: Option<Decimal>,
+    /// Largest value.
+    pub max: Option<Decimal>,
+    /// Mean.
+    pub avg: Option<f64>,
+    /// Exact sum.
+    pub sum: ExactSum,
+    /// The exact sum of squares, rounded once.
+    pub sum_of_squares: f64,
+    /// Variance of these values; `None` without values.
+    pub variance_population: Option<f64>,
+    /// Variance of what these values are a sample of; `None` with fewer than two.
+    pub variance_sampling: Option<f64>,
+}
+
+impl MetricResult {
+    /// One of its values; of a metric that has only one, that.
+    #[must_use]
+    pub fn value(&self, value: MetricValue) -> Option<f64> {
+        match self {
+            Self::Sum(sum) => Some(sum.to_f64()),
+            Self::Avg(avg) => *avg,
+            Self::Min(extreme) | Self::Max(extreme) => extreme.map(Decimal::to_f64),
+            Self::ValueCount(count) | Self::Cardinality(count) => Some(*count as f64),
+            Self::Stats {
+                count,
+                min,
+                max,
+                sum,
+                avg,
+            } => match value {
+                MetricValue::Min => min.map(Decimal::to_f64),
+                MetricValue::Max => max.map(Decimal::to_f64),
+                MetricValue::Avg => *avg,
+                MetricValue::Sum => Some(sum.to_f64()),
+                MetricValue::Single | MetricValue::Count => Some(*count as f64),
+                _ => None,
+            },
+            Self::ExtendedStats(all) => all.value(value),
+            Self::Distribution(all) => match value {
+                MetricValue::Percentile(percent) => all.percentile(percent),
+                MetricValue::Rank(value) => all.rank(value),
+                MetricValue::MedianAbsoluteDeviation => all.median_absolute_deviation(),
+                _ => Some(all.count() as f64),
+            },
+        }
+    }
+}
+
+impl ExtendedStats {
+    fn value(&self, value: MetricValue) -> Option<f64> {
+        match value {
+            MetricValue::Min => self.min.map(Decimal::to_f64),
+            MetricValue::Max => self.max.map(Decimal::to_f64),
+            MetricValue::Avg => self.avg,
+            MetricValue::Sum => Some(self.sum.to_f64()),
+            MetricValue::SumOfSquares => Some(self.sum_of_squares),
+            MetricValue::VariancePopulation => self.variance_population,
+            MetricValue::VarianceSampling => self.variance_sampling,
+            MetricValue::DeviationPopulation => self.variance_population.map(f64::sqrt),
+            MetricValue::DeviationSampling => self.variance_sampling.map(f64::sqrt),
+            MetricValue::Single | MetricValue::Count => Some(self.count as f64),
+            MetricValue::Percentile(_)
+            | MetricValue::Rank(_)
+            | MetricValue::MedianAbsoluteDeviation => None,
+        }
+    }
 }
 
 /// How an answer was made.

@@ -127,6 +127,9 @@ impl Reads {
             match &node.kind {
                 BoundKind::Metric(metric) => match (metric.source, metric.missing) {
                     (MetricSource::Absent, None) => {}
+                    (MetricSource::Numbers(slot), None) if metric.reads_values => {
+                        self.number(slot, columns);
+                    }
                     (MetricSource::Numbers(slot), None) => self.measures.push(slot),
                     (MetricSource::Texts(slot), _) => {
                         let path = &columns.texts[slot.0].path;

@@ -3,6 +3,8 @@
 
 use storage::model::{Decimal, ExactSum};
 
+use crate::distribution::Distribution;
+
 /// Several values at once.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Summary<'a> {
@@ -16,6 +18,9 @@ pub(crate) struct Summary<'a> {
 
 /// What is kept of the values of one group.
 pub(crate) trait Accumulator: Default + Clone {
+    /// Whether single values are needed: summed up ones do not do.
+    const READS_VALUES: bool = false;
+
     /// Adds a value.
     fn add(&mut self, value: Decimal);
 
@@ -34,6 +39,11 @@ pub(crate) trait Accumulator: Default + Clone {
 
     /// Adds another one.
     fn merge(&mut self, other: &Self);
+
+    /// Memory beside itself that grows with the values.
+    fn heap_bytes(&self) -> usize {
+        0
+    }
 }
 
 /// Number of values.
@@ -238,5 +248,25 @@ impl Accumulator for Statistics {
         self.mean.merge(&other.mean);
         self.least.merge(&other.least);
         self.greatest.merge(&other.greatest);
+    }
+}
+
+impl Accumulator for Distribution {
+    const READS_VALUES: bool = true;
+
+    fn add(&mut self, value: Decimal) {
+        Self::add(self, value.to_f64());
+    }
+
+    fn add_summary(&mut self, _: &Summary<'_>) {
+        unreachable!("a summary does not know single values, so values are read");
+    }
+
+    fn merge(&mut self, other: &Self) {
+        Self::merge(self, other);
+    }
+
+    fn heap_bytes(&self) -> usize {
+        Self::heap_bytes(self)
     }
 }

@@ -22,7 +22,9 @@ pub(crate) fn feed<F: Frame>(
     match (&mut node.kind, state) {
         (BoundKind::Metric(metric), State::Metric(states)) => {
             states.grow(group_count);
-            frame.feed_metric(metric, states, members)
+            let before = states.heap_bytes(members.groups());
+            frame.feed_metric(metric, states, members)?;
+            budget.resize(before, states.heap_bytes(members.groups()))
         }
         (kind, State::Buckets(buckets)) => {
             let mut inner = std::mem::take(&mut node.members);

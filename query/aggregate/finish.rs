@@ -12,7 +12,7 @@ use crate::budget::Budget;
 use crate::request::{
     Aggregation, BucketBy, DateHistogram, Filters, MetricValue, NamedAggregation, Terms,
 };
-use crate::response::{AggregationResult, Bucket, BucketKey};
+use crate::response::{AggregationResult, Bucket, BucketKey, MetricResult};
 use crate::rounding::Rounding;
 
 /// A merged state, with the groups of each parent at hand.
@@ -73,7 +73,8 @@ impl<'s> View<'s> {
                 by: BucketBy::DateHistogram(by),
                 ..
             } => Some(rounding_over(by, state)),
-            Aggregation::Bucket { .. } | Aggregation::Metric(_) => None,
+            Aggregation::Bucket { .. } => None,
+            Aggregation::Metric(_) | Aggregation::Cardinality(_) => None,
         };
         Self::Buckets(BucketView {
             state,
@@ -86,6 +87,12 @@ impl<'s> View<'s> {
 }
 
 impl BucketView<'_> {
+    /// How many buckets with rows there are below `parent`.
+    fn count(&self, parent: Option<u32>) -> u64 {
+        let count = |parent: usize| self.starts[parent + 1] - self.starts[parent];
+        parent.map_or(0, |parent| count(parent as usize) as u64)
+    }
+
     /// The buckets with rows below `parent`, in no order.
     fn entries(&self, parent: Option<u32>) -> Vec<Entry> {
         let groups = match parent {
@@ -159,8 +166,13 @@ fn bucket_result(
     parent: Option<u32>,
     budget: &mut Budget,
 ) -> Result<AggregationResult, QueryError> {
-    let Aggregation::Bucket { by, .. } = aggregation else {
-        unreachable!("a metric has no buckets")
+    let by = match aggregation {
+        Aggregation::Bucket { by, .. } => by,
+        Aggregation::Cardinality(_) => {
+            let count = view.count(parent);
+            return Ok(AggregationResult::Metric(MetricResult::Cardinality(count)));
+        }
+        Aggregation::Metric(_) => unreachable!("a metric has no buckets"),
     };
     match by {
         BucketBy::DateHistogram(by) => {
@@ -212,6 +224,7 @@ pub(super) fn metric_below(
     let (first, rest) = path.split_first()?;
     match views.get(*first)? {
         View::Metric(states) => states.order_value(group, value),
+        View::Buckets(view) if rest.is_empty() => Some(view.count(group) as f64),
         View::Buckets(view) => {
             let group = view.group(group, 0).and_then(|entry| entry.group);
             metric_below(&view.children, rest, value, group)

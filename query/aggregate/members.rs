@@ -126,6 +126,16 @@ impl Members {
         self.len() == 0
     }
 
+    /// The groups of the pairs, some of them several times.
+    pub(super) fn groups(&self) -> impl Iterator<Item = u32> {
+        let only = self.only_group();
+        let each = match (&self.groups, only) {
+            (MemberGroups::Each(groups), None) => groups.as_slice(),
+            (MemberGroups::Each(_) | MemberGroups::One(_), _) => &[],
+        };
+        only.into_iter().chain(each.iter().copied())
+    }
+
     /// The pairs, ascending by entry.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (usize, u32)> {
         (0..self.len()).map(|index| {

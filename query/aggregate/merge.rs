@@ -21,8 +21,9 @@ pub(crate) fn merge(
         (State::Metric(into), State::Metric(from)) => {
             let group_count = parents.iter().max().map_or(0, |group| *group as usize + 1);
             into.grow(group_count);
+            let before = into.heap_bytes(parents.iter().copied());
             into.merge(from, parents);
-            Ok(())
+            budget.resize(before, into.heap_bytes(parents.iter().copied()))
         }
         (State::Buckets(into), State::Buckets(from)) => {
             let groups = merge_groups(into, from, node, parents, budget)?;

@@ -4,8 +4,10 @@ use storage::model::{Decimal, Exponents};
 use storage::segment::MeasureCells;
 
 use super::accumulate::{Accumulator, Count, Greatest, Least, Mean, Statistics, Sum, Summary};
+use super::deviation::Deviations;
 use super::members::Members;
 use crate::QueryError;
+use crate::distribution::Distribution;
 use crate::filter::{Binder, BoundField};
 use crate::frame::{Frame, NumberSlot, Numbers, TextSlot};
 use crate::request::{Metric, MetricKind, MetricValue};
@@ -17,6 +19,8 @@ pub(crate) struct BoundMetric {
     pub(crate) source: MetricSource,
     /// The value of rows without one.
     pub(crate) missing: Option<Decimal>,
+    /// Whether it needs single values, which cells do not keep.
+    pub(crate) reads_values: bool,
 }
 
 /// Where the values of a metric come from.
@@ -49,6 +53,7 @@ impl BoundMetric {
         Ok(Self {
             source,
             missing: metric.missing,
+            reads_values: reads_values(metric.kind),
         })
     }
 
@@ -78,6 +83,8 @@ pub(crate) enum MetricStates {
     Least(Vec<Least>),
     Greatest(Vec<Greatest>),
     Statistics(Vec<Statistics>),
+    Deviations(Vec<Deviations>),
+    Distributions(Vec<Distribution>),
 }
 
 /// Runs `$answer` with the states of any kind.
@@ -90,6 +97,8 @@ macro_rules! with_states {
             MetricStates::Least($states) => $answer,
             MetricStates::Greatest($states) => $answer,
             MetricStates::Statistics($states) => $answer,
+            MetricStates::Deviations($states) => $answer,
+            MetricStates::Distributions($states) => $answer,
         }
     };
 }
@@ -103,6 +112,8 @@ impl MetricStates {
             MetricKind::Max => Self::Greatest(Vec::new()),
             MetricKind::ValueCount => Self::Counts(Vec::new()),
             MetricKind::Stats => Self::Statistics(Vec::new()),
+            MetricKind::ExtendedStats => Self::Deviations(Vec::new()),
+            MetricKind::Distribution => Self::Distributions(Vec::new()),
         }
     }
 
@@ -114,6 +125,8 @@ impl MetricStates {
             MetricKind::Min | MetricKind::Max => size_of::<Least>(),
             MetricKind::ValueCount => size_of::<Count>(),
             MetricKind::Stats => size_of::<Statistics>(),
+            MetricKind::ExtendedStats => size_of::<Deviations>(),
+            MetricKind::Distribution => size_of::<Distribution>(),
         }
     }
 
@@ -144,6 +157,7 @@ impl MetricStates {
                 Self::Counts(states) => feed_texts(states, metric, slot, frame, members),
                 Self::Sums(_) | Self::Means(_) | Self::Least(_) => Ok(()),
                 Self::Greatest(_) | Self::Statistics(_) => Ok(()),
+                Self::Deviations(_) | Self::Distributions(_) => Ok(()),
             },
             MetricSource::Numbers(slot) => {
                 with_states!(self, states => feed_numbers(states, metric, slot, frame, members))
@@ -165,8 +179,13 @@ impl MetricStates {
             (Self::Least(own), Self::Least(other)) => merge_states(own, other, groups),
             (Self::Greatest(own), Self::Greatest(other)) => merge_states(own, other, groups),
             (Self::Statistics(own), Self::Statistics(other)) => merge_states(own, other, groups),
+            (Self::Deviations(own), Self::Deviations(other)) => merge_states(own, other, groups),
+            (Self::Distributions(own), Self::Distributions(other)) => {
+                merge_states(own, other, groups);
+            }
             (Self::Counts(_) | Self::Sums(_) | Self::Means(_), _)
-            | (Self::Least(_) | Self::Greatest(_) | Self::Statistics(_), _) => {
+            | (Self::Least(_) | Self::Greatest(_) | Self::Statistics(_), _)
+            | (Self::Deviations(_) | Self::Distributions(_), _) => {
                 unreachable!("the parts of a search were checked to have one shape")
             }
         }
@@ -190,30 +209,43 @@ impl MetricStates {
                     avg: all.mean.value(),
                 }
             }
+            Self::Deviations(states) => MetricResult::ExtendedStats(state(states, group).result()),
+            Self::Distributions(states) => {
+                MetricResult::Distribution(state(states, group).sorted())
+            }
         }
     }
 
     /// A value of the answer for `group` to order by; `None` sorts last.
     pub(super) fn order_value(&self, group: Option<u32>, value: MetricValue) -> Option<f64> {
-        match self.result(group) {
-            MetricResult::Sum(sum) => Some(sum.to_f64()),
-            MetricResult::Avg(avg) => avg,
-            MetricResult::Min(extreme) | MetricResult::Max(extreme) => extreme.map(Decimal::to_f64),
-            MetricResult::ValueCount(count) => Some(count as f64),
-            MetricResult::Stats {
-                count,
-                min,
-                max,
-                sum,
-                avg,
-            } => match value {
-                MetricValue::Single | MetricValue::Count => Some(count as f64),
-                MetricValue::Min => min.map(Decimal::to_f64),
-                MetricValue::Max => max.map(Decimal::to_f64),
-                MetricValue::Avg => avg,
-                MetricValue::Sum => Some(sum.to_f64()),
-            },
+        self.result(group).value(value)
+    }
+
+    /// Memory that the states of `groups` hold beside themselves, each counted once.
+    pub(super) fn heap_bytes(&self, groups: impl Iterator<Item = u32>) -> usize {
+        match self {
+            Self::Distributions(states) => {
+                let mut groups: Vec<u32> = groups.collect();
+                groups.sort_unstable();
+                groups.dedup();
+                let states = groups
+                    .iter()
+                    .filter_map(|group| states.get(*group as usize));
+                states.map(Accumulator::heap_bytes).sum()
+            }
+            Self::Counts(_) | Self::Sums(_) | Self::Means(_) => 0,
+            Self::Least(_) | Self::Greatest(_) | Self::Statistics(_) | Self::Deviations(_) => 0,
         }
+    }
+}
+
+/// Whether a metric needs single values.
+fn reads_values(kind: MetricKind) -> bool {
+    match kind {
+        MetricKind::ExtendedStats => Deviations::READS_VALUES,
+        MetricKind::Distribution => Distribution::READS_VALUES,
+        MetricKind::Sum | MetricKind::Avg | MetricKind::Min | MetricKind::Max => false,
+        MetricKind::ValueCount | MetricKind::Stats => false,
     }
 }
 
@@ -239,7 +271,12 @@ fn feed_numbers<A: Accumulator, F: Frame>(
 ) -> Result<(), QueryError> {
     if let (Some(group), None) = (members.whole(), metric.missing) {
         let state = &mut states[group as usize];
-        if let Some(summary) = frame.summary(slot) {
+        let summary = if A::READS_VALUES {
+            None
+        } else {
+            frame.summary(slot)
+        };
+        if let Some(summary) = summary {
             let (mantissas, exponent) = summary.sum;
             state.add_summary(&Summary {
                 count: u64::from(summary.count),

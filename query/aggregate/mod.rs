@@ -14,6 +14,7 @@
 mod accumulate;
 mod bind;
 mod clock;
+mod deviation;
 mod feed;
 mod finish;
 mod groups;
@@ -27,6 +28,7 @@ mod state;
 mod term_choice;
 mod term_table;
 mod terms;
+mod wide_sum;
 
 pub(crate) use bind::{BoundKind, BoundNode};
 pub(crate) use feed::feed;

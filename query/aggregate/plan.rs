@@ -4,7 +4,8 @@ use super::clock::Clock;
 use super::term_choice::{TermFilter, TermKind};
 use crate::QueryError;
 use crate::request::{
-    Aggregation, BucketBy, DateHistogram, Filter, Filters, Metric, NamedAggregation, Terms,
+    Aggregation, BucketBy, Cardinality, DateHistogram, FieldRef, Filter, Filters, Metric,
+    NamedAggregation, TermValue, Terms,
 };
 
 /// One aggregation of a search.
@@ -20,7 +21,7 @@ impl PlanNode<'_> {
     /// Whether it or one below shows terms that no row has which matches.
     pub(crate) fn shows_empty_terms(&self) -> bool {
         let shows = match &self.kind {
-            PlanKind::Terms(terms) => terms.by.doc_count_min == 0,
+            PlanKind::Terms(terms) => terms.shows_empty,
             PlanKind::Metric(_) | PlanKind::Histogram(_) => false,
             PlanKind::Filter(_) | PlanKind::Filters(_) => false,
         };
@@ -51,7 +52,11 @@ pub(crate) struct PlanHistogram<'q> {
 /// Terms with what chooses them.
 #[derive(Debug)]
 pub(crate) struct PlanTerms<'q> {
-    pub(super) by: &'q Terms,
+    pub(super) field: Option<&'q FieldRef>,
+    /// The value of rows without one.
+    pub(super) missing: Option<&'q TermValue>,
+    /// Whether terms without rows are shown.
+    pub(super) shows_empty: bool,
     pub(super) kind: TermKind,
     pub(super) filter: TermFilter,
 }
@@ -89,6 +94,13 @@ fn plan_node<'q>(
                 is_returned,
             });
         }
+        Aggregation::Cardinality(by) => {
+            return Ok(PlanNode {
+                kind: PlanKind::Terms(plan_distinct(by)),
+                children: Vec::new(),
+                is_returned: false,
+            });
+        }
         Aggregation::Bucket { by, children } => (by, children),
     };
     let (kind, is_returned) = match by {
@@ -118,16 +130,33 @@ fn plan_histogram(by: &DateHistogram, (first_ms, last_ms): (i64, i64)) -> PlanHi
 }
 
 fn plan_terms(by: &Terms) -> Result<PlanTerms<'_>, QueryError> {
-    let kind = match (&by.field, &by.missing) {
-        (Some(field), _) => TermKind::of(field.field_type),
-        (None, Some(missing)) => TermKind::of_value(missing),
-        (None, None) => TermKind::Text,
-    };
+    let kind = term_kind(by.field.as_ref(), by.missing.as_ref());
     Ok(PlanTerms {
-        by,
+        field: by.field.as_ref(),
+        missing: by.missing.as_ref(),
+        shows_empty: by.doc_count_min == 0,
         kind,
         filter: TermFilter::new(by, kind)?,
     })
+}
+
+/// Distinct values are terms that nobody sees.
+fn plan_distinct(by: &Cardinality) -> PlanTerms<'_> {
+    PlanTerms {
+        field: by.field.as_ref(),
+        missing: by.missing.as_ref(),
+        shows_empty: false,
+        kind: term_kind(by.field.as_ref(), by.missing.as_ref()),
+        filter: TermFilter::default(),
+    }
+}
+
+fn term_kind(field: Option<&FieldRef>, missing: Option<&TermValue>) -> TermKind {
+    match (field, missing) {
+        (Some(field), _) => TermKind::of(field.field_type),
+        (None, Some(missing)) => TermKind::of_value(missing),
+        (None, None) => TermKind::Text,
+    }
 }
 
 /// Makes several topics' plans of one search fit together: terms that are integers in one topic and
@@ -158,7 +187,7 @@ fn unify_level(
             .map(|node| node.children.as_mut_slice())
             .collect();
         let children = match &named.aggregation {
-            Aggregation::Metric(_) => &[],
+            Aggregation::Metric(_) | Aggregation::Cardinality(_) => &[],
             Aggregation::Bucket { children, .. } => children.as_slice(),
         };
         unify_level(&mut below, children)?;
@@ -177,7 +206,7 @@ fn unify_nodes(nodes: &mut [&mut PlanNode<'_>]) -> Option<()> {
     let mut common = None;
     for node in &*nodes {
         if let PlanKind::Terms(terms) = &node.kind
-            && (terms.by.field.is_some() || terms.by.missing.is_some())
+            && (terms.field.is_some() || terms.missing.is_some())
         {
             common = Some(match common {
                 None => terms.kind,

@@ -107,7 +107,7 @@ fn metric_bytes(node: &PlanNode<'_>) -> usize {
 /// Children of an aggregation.
 pub(super) fn children(aggregation: &Aggregation) -> &[NamedAggregation] {
     match aggregation {
-        Aggregation::Metric(_) => &[],
+        Aggregation::Metric(_) | Aggregation::Cardinality(_) => &[],
         Aggregation::Bucket { children, .. } => children,
     }
 }

@@ -72,14 +72,12 @@ impl<'p> BoundTerms<'p> {
         plan: &'p PlanTerms<'_>,
         binder: &mut Binder<'_>,
     ) -> Result<Self, QueryError> {
-        let bound = match &plan.by.field {
+        let bound = match plan.field {
             None => BoundField::Absent,
             Some(field) => binder.field(field)?,
         };
         let missing = plan
-            .by
             .missing
-            .as_ref()
             .filter(|missing| plan.kind.takes(missing) && plan.filter.allows_value(missing));
         let (values, missing) = match bound {
             BoundField::Absent => (TermSource::Absent(missing.cloned()), missing.map(|_| 0)),
@@ -87,12 +85,12 @@ impl<'p> BoundTerms<'p> {
                 bind_texts(slot, missing.and_then(text_of), &plan.filter, binder)?
             }
             BoundField::Numbers(slot) => {
-                bind_numbers(slot, missing.and_then(number_of), plan.by.field.as_ref())
+                bind_numbers(slot, missing.and_then(number_of), plan.field)
             }
         };
         Ok(Self {
             filter: &plan.filter,
-            shows_empty: plan.by.doc_count_min == 0,
+            shows_empty: plan.shows_empty,
             values,
             missing,
         })

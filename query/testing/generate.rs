@@ -10,10 +10,10 @@ use storage::model::{Decimal, FieldType, HOUR_MS};
 use super::random::Random;
 use super::rows::{FIELDS, Row, TIME_FIELD, Value};
 use crate::request::{
-    Aggregation, BucketBy, CalendarUnit, DateHistogram, FieldRef, Filter, Filters, HitsRequest,
-    Interval, Limits, Metric, MetricKind, MetricValue, NamedAggregation, Order, OrderBy, Pattern,
-    RollupUse, SearchRequest, SortBy, SortKey, TermSelection, TermValue, Terms, TextPredicate,
-    TokenMatch,
+    Aggregation, BucketBy, CalendarUnit, Cardinality, DateHistogram, FieldRef, Filter, Filters,
+    HitsRequest, Interval, Limits, Metric, MetricKind, MetricValue, NamedAggregation, Order,
+    OrderBy, Pattern, RollupUse, SearchRequest, SortBy, SortKey, TermSelection, TermValue, Terms,
+    TextPredicate, TokenMatch,
 };
 
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -372,7 +372,7 @@ fn aggregations(
 ) -> Vec<NamedAggregation> {
     if depth == 0 {
         return random
-            .many(2, |random| metric(random, for_cells))
+            .many(2, |random| metric(random, topic, for_cells))
             .into_iter()
             .enumerate()
             .map(named)
@@ -380,7 +380,7 @@ fn aggregations(
     }
     random
         .many(3, |random| match random.below(3) {
-            0 => metric(random, for_cells),
+            0 => metric(random, topic, for_cells),
             _ => bucket(random, topic, depth, for_cells),
         })
         .into_iter()
@@ -396,7 +396,11 @@ fn named((index, aggregation): (usize, Aggregation)) -> NamedAggregation {
     }
 }
 
-fn metric(random: &mut Random, for_cells: bool) -> Aggregation {
+fn metric(random: &mut Random, topic: &TopicRows, for_cells: bool) -> Aggregation {
+    if random.once_in(6) {
+        let Terms { field, missing, .. } = terms(random, topic, &[], for_cells);
+        return Aggregation::Cardinality(Cardinality { field, missing });
+    }
     let kinds = [
         MetricKind::Sum,
         MetricKind::Avg,
@@ -404,9 +408,12 @@ fn metric(random: &mut Random, for_cells: bool) -> Aggregation {
         MetricKind::Max,
         MetricKind::ValueCount,
         MetricKind::Stats,
+        MetricKind::ExtendedStats,
+        MetricKind::Distribution,
     ];
-    let kind = random.choose(&kinds);
     if for_cells {
+        // Single values, which the last two read, are in no cell.
+        let kind = random.choose(&kinds[..6]);
         let path = random.choose(&["amount", "size", "grown", "nowhere"]);
         let field = FieldRef {
             column: path.into(),
@@ -418,6 +425,7 @@ fn metric(random: &mut Random, for_cells: bool) -> Aggregation {
             missing: None,
         });
     }
+    let kind = random.choose(&kinds);
     let field = match kind {
         MetricKind::ValueCount if random.once_in(2) => text_field(random),
         _ => number_field(random),
@@ -537,6 +545,8 @@ fn order(random: &mut Random, children: &[NamedAggregation]) -> Vec<Order> {
                     MetricValue::Max,
                     MetricValue::Avg,
                     MetricValue::Sum,
+                    MetricValue::DeviationSampling,
+                    MetricValue::Percentile(50.0),
                 ]),
             },
             _ => OrderBy::Key,
@@ -553,7 +563,7 @@ fn metric_paths(children: &[NamedAggregation]) -> Vec<Vec<usize>> {
     let mut paths = Vec::new();
     for (index, child) in children.iter().enumerate() {
         match &child.aggregation {
-            Aggregation::Metric(_) => paths.push(vec![index]),
+            Aggregation::Metric(_) | Aggregation::Cardinality(_) => paths.push(vec![index]),
             Aggregation::Bucket {
                 by: BucketBy::Filter(_),
                 children,
@@ -583,7 +593,11 @@ fn terms(
     let is_text = matches!(field.field_type, FieldType::Keyword | FieldType::Text);
     let term = |random: &mut Random| match field.field_type {
         FieldType::Keyword | FieldType::Text => TermValue::Text(Arc::from(coin(random).as_bytes())),
-        FieldType::Double => TermValue::Decimal(number(&field, topic, random)),
+        FieldType::Double => {
+            // Values of such a field are doubles.
+            let number = number(&field, topic, random).to_f64();
+            TermValue::Decimal(Decimal::from_f64(number).expect("a finite number"))
+        }
         _ => TermValue::Integer(number(&field, topic, random).mantissa),
     };
     let selection = |random: &mut Random| {

@@ -6,16 +6,20 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
+use num_bigint::BigInt;
 use storage::model::{Decimal, ExactSum, FieldType};
 
 use super::rows::{Row, Value};
+use crate::distribution::Distribution;
 use crate::pattern::CompiledPattern;
 use crate::request::{
-    Aggregation, BucketBy, DateHistogram, FieldRef, Filter, Filters, HitsRequest, Metric,
-    MetricKind, MetricValue, NamedAggregation, Order, OrderBy, Pattern, SearchRequest, SortBy,
-    TermSelection, TermValue, Terms, TextPredicate, TokenMatch,
+    Aggregation, BucketBy, Cardinality, DateHistogram, FieldRef, Filter, Filters, HitsRequest,
+    Metric, MetricKind, MetricValue, NamedAggregation, Order, OrderBy, Pattern, SearchRequest,
+    SortBy, TermSelection, TermValue, Terms, TextPredicate, TokenMatch,
 };
-use crate::response::{AggregationResult, Bucket, BucketKey, Hit, MetricResult, SortValue};
+use crate::response::{
+    AggregationResult, Bucket, BucketKey, ExtendedStats, Hit, MetricResult, SortValue,
+};
 use crate::rounding::Rounding;
 use crate::rounding::tests::oracle;
 
@@ -146,6 +150,7 @@ fn aggregate(named: &[NamedAggregation], rows: &[&Row], all: &[&Row]) -> Vec<Agg
         .iter()
         .map(|named| match &named.aggregation {
             Aggregation::Metric(metric) => AggregationResult::Metric(measure(metric, rows)),
+            Aggregation::Cardinality(by) => AggregationResult::Metric(cardinality(by, rows)),
             Aggregation::Bucket { by, children } => match by {
                 BucketBy::DateHistogram(by) => histogram(by, children, rows, all),
                 BucketBy::Terms(by) => terms(by, children, rows, all),
@@ -217,7 +222,78 @@ fn measure(metric: &Metric, rows: &[&Row]) -> MetricResult {
             sum,
             avg,
         },
+        MetricKind::ExtendedStats => {
+            let variance = |divisor: u64| (divisor > 0).then(|| variance(&values, divisor));
+            MetricResult::ExtendedStats(ExtendedStats {
+                count,
+                min,
+                max,
+                avg,
+                sum_of_squares: sum_of_squares(&values),
+                variance_population: variance(count),
+                variance_sampling: variance(count.saturating_sub(1)),
+                sum,
+            })
+        }
+        MetricKind::Distribution => {
+            let mut distribution = Distribution::default();
+            for value in &values {
+                distribution.add(value.to_f64());
+            }
+            MetricResult::Distribution(distribution.sorted())
+        }
     }
+}
+
+/// The values as whole numbers, all divided by one power of ten.
+fn whole(values: &[Decimal]) -> (Vec<BigInt>, i32) {
+    let exponents = values.iter().map(|value| i32::from(value.exponent));
+    let lowest = exponents.min().unwrap_or(0);
+    let scaled = |value: &Decimal| {
+        let power = (i32::from(value.exponent) - lowest).unsigned_abs();
+        BigInt::from(value.mantissa) * BigInt::from(10).pow(power)
+    };
+    (values.iter().map(scaled).collect(), lowest)
+}
+
+/// `numerator × 10^exponent / denominator`, rounded twice.
+fn ratio(numerator: &BigInt, exponent: i32, denominator: &BigInt) -> f64 {
+    let number = |text: String| text.parse::<f64>().expect("digits");
+    number(format!("{numerator}e{exponent}")) / number(denominator.to_string())
+}
+
+fn sum_of_squares(values: &[Decimal]) -> f64 {
+    let (whole, exponent) = whole(values);
+    let squares: BigInt = whole.iter().map(|value| value * value).sum();
+    ratio(&squares, 2 * exponent, &BigInt::from(1))
+}
+
+fn variance(values: &[Decimal], divisor: u64) -> f64 {
+    let (whole, exponent) = whole(values);
+    let count = BigInt::from(values.len());
+    let total: BigInt = whole.iter().sum();
+    let squares: BigInt = whole.iter().map(|value| value * value).sum();
+    let difference = squares * &count - &total * &total;
+    ratio(&difference, 2 * exponent, &(count * divisor))
+}
+
+fn cardinality(by: &Cardinality, rows: &[&Row]) -> MetricResult {
+    let terms = Terms {
+        field: by.field.clone(),
+        size: usize::MAX,
+        doc_count_min: 1,
+        missing: by.missing.clone(),
+        include: None,
+        exclude: None,
+        order: Vec::new(),
+    };
+    let mut found: Vec<BucketKey> = Vec::new();
+    for row in rows {
+        found.extend(row_terms(&terms, row, by.missing.as_ref()));
+    }
+    found.sort_by(compare_keys);
+    found.dedup();
+    MetricResult::Cardinality(found.len() as u64)
 }
 
 /// Integers that fit with exponent 0, others without trailing zeros.
@@ -473,29 +549,10 @@ fn ordered(mut buckets: Vec<Bucket>, orders: &[Order]) -> Vec<Bucket> {
 }
 
 fn metric_at(bucket: &Bucket, path: &[usize], value: MetricValue) -> Option<f64> {
-    let f64_of = |decimal: &Option<Decimal>| decimal.map(Decimal::to_f64);
     match &bucket.aggregations[path[0]] {
         AggregationResult::Single(inner) => metric_at(inner, &path[1..], value),
         AggregationResult::Buckets { .. } => panic!("orders go through single buckets"),
-        AggregationResult::Metric(metric) => match metric {
-            MetricResult::Sum(sum) => Some(sum.to_f64()),
-            MetricResult::Avg(avg) => *avg,
-            MetricResult::Min(extreme) | MetricResult::Max(extreme) => f64_of(extreme),
-            MetricResult::ValueCount(count) => Some(*count as f64),
-            MetricResult::Stats {
-                count,
-                min,
-                max,
-                sum,
-                avg,
-            } => match value {
-                MetricValue::Single | MetricValue::Count => Some(*count as f64),
-                MetricValue::Min => f64_of(min),
-                MetricValue::Max => f64_of(max),
-                MetricValue::Avg => *avg,
-                MetricValue::Sum => Some(sum.to_f64()),
-            },
-        },
+        AggregationResult::Metric(metric) => metric.value(value),
     }
 }
 

@@ -55,6 +55,21 @@ pub(super) fn integer(value: &Value, name: &str) -> Result<i64, ElasticError> {
     }
 }
 
+/// A finite number.
+pub(super) fn float(value: &Value, name: &str) -> Result<f64, ElasticError> {
+    let number = match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => Some(
+            text.trim()
+                .parse()
+                .map_err(|_| number_format(text).at_key(name))?,
+        ),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    let finite = number.filter(|number: &f64| number.is_finite());
+    finite.ok_or_else(|| wrong(value, name))
+}
+
 /// The integer that a text says; a fraction is cut off.
 pub(super) fn integer_text(text: &str) -> Option<i64> {
     text.parse()

@@ -141,6 +141,23 @@ pub(super) struct MetricShape {
     /// Values are nanoseconds and shown as milliseconds.
     pub(super) is_nanos: bool,
     pub(super) unmapped: bool,
+    pub(super) form: MetricForm,
+}
+
+/// Which values of a metric are printed.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) enum MetricForm {
+    /// Those that it has.
+    #[default]
+    Plain,
+    /// Statistics, and bounds so many deviations around the mean.
+    ExtendedStats { sigma: f64 },
+    /// The values that so many percent lie below.
+    Percentiles { percents: Vec<f64>, keyed: bool },
+    /// How many percent lie below these values.
+    Ranks { values: Vec<f64>, keyed: bool },
+    /// The median of the distances from the median.
+    MedianAbsoluteDeviation,
 }
 
 /// How a value is printed as a text beside itself.

@@ -1,17 +1,22 @@
-//! `sum`, `avg`, `min`, `max`, `value_count`, `stats`.
+//! Metrics of one field: `sum`, `avg`, `min`, `max`, `value_count`, `stats`, `extended_stats`,
+//! `cardinality` and, by way of `distribution`, percentiles and their kin.
 
 use jiff::tz::TimeZone;
-use query::request::{Aggregation, Metric, MetricKind};
+use query::request::{Aggregation, Cardinality, Metric, MetricKind};
 use serde_json::Value;
 use storage::model::{ColumnKind, Decimal};
 
-use super::{Definition, Parsed, unsupported_field, value_text};
+use super::terms::missing_of_nothing;
+use super::{Definition, Parsed, distribution, unsupported_field, value_text};
 use crate::elastic::ElasticError;
 use crate::elastic::context::{Context, NamedField};
 use crate::elastic::read;
 use crate::elastic::render::DecimalPattern;
-use crate::elastic::shape::{AggregationKind, MetricShape, ValueText};
-use crate::elastic::values::number_value;
+use crate::elastic::shape::{AggregationKind, MetricForm, MetricShape, ValueText};
+use crate::elastic::values::{number_value, term_value};
+
+/// How many deviations bounds are from the mean unless the request says otherwise.
+const SIGMA_DEFAULT: f64 = 2.0;
 
 /// Reads a metric.
 pub(super) fn parse(
@@ -19,19 +24,15 @@ pub(super) fn parse(
     definition: &Definition<'_>,
 ) -> Result<Parsed, ElasticError> {
     let (kind, typed) = kind(definition.type_name);
-    if !definition.children.requests.is_empty() {
-        return Err(ElasticError::new(
-            400,
-            "aggregation_initialization_exception",
-            format!(
-                "Aggregator [{}] of type [{}] cannot accept sub-aggregations",
-                definition.name, definition.type_name
-            ),
-        ));
-    }
+    let (form, typed) = match form(definition)? {
+        Some((form, typed)) => (form, typed),
+        None => (MetricForm::Plain, typed),
+    };
+    check_no_children(definition)?;
     let mut format = None;
     for (key, value) in definition.body {
         match key.as_str() {
+            own if is_own(&form, own) => {}
             "format" if !value.is_null() => format = Some(read::text(value, key)?),
             "field" | "format" | "missing" | "value_type" | "execution_hint" => {}
             "script" if definition.body.contains_key("field") => {
@@ -56,7 +57,8 @@ pub(super) fn parse(
         None | Some(Value::Null) => None,
         Some(value) => missing(context, field.as_ref(), value, format.as_deref())?,
     };
-    let shape = shape(context, kind, field.as_ref(), format.as_deref())?;
+    let mut shape = shape(context, kind, field.as_ref(), format.as_deref())?;
+    shape.form = form;
     let field = field.map(|field| field.place);
     Ok(Parsed {
         aggregation: Aggregation::Metric(Metric {
@@ -76,8 +78,131 @@ fn kind(type_name: &str) -> (MetricKind, &'static str) {
         "min" => (MetricKind::Min, "min"),
         "max" => (MetricKind::Max, "max"),
         "value_count" => (MetricKind::ValueCount, "value_count"),
-        _stats => (MetricKind::Stats, "stats"),
+        "stats" => (MetricKind::Stats, "stats"),
+        "extended_stats" => (MetricKind::ExtendedStats, "extended_stats"),
+        _distribution => (MetricKind::Distribution, "median_absolute_deviation"),
     }
+}
+
+/// What is printed of a metric that has a choice, and the type in its typed key.
+fn form(definition: &Definition<'_>) -> Result<Option<(MetricForm, &'static str)>, ElasticError> {
+    Ok(match definition.type_name {
+        "extended_stats" => {
+            let sigma = sigma(definition)?;
+            Some((MetricForm::ExtendedStats { sigma }, "extended_stats"))
+        }
+        "percentiles" => Some(distribution::percentiles(definition)?),
+        "percentile_ranks" => Some(distribution::ranks(definition)?),
+        "median_absolute_deviation" => Some(distribution::deviation(definition)?),
+        _plain => None,
+    })
+}
+
+/// Parameters that were read with the form.
+fn is_own(form: &MetricForm, key: &str) -> bool {
+    match form {
+        MetricForm::Plain => false,
+        MetricForm::ExtendedStats { .. } => key == "sigma",
+        MetricForm::Percentiles { .. } => {
+            matches!(
+                key,
+                "percents" | "keyed" | "tdigest" | "hdr" | "method" | "compression"
+            )
+        }
+        MetricForm::Ranks { .. } => {
+            matches!(
+                key,
+                "values" | "keyed" | "tdigest" | "hdr" | "method" | "compression"
+            )
+        }
+        MetricForm::MedianAbsoluteDeviation => key == "compression",
+    }
+}
+
+/// How many deviations the bounds of `extended_stats` are from the mean.
+fn sigma(definition: &Definition<'_>) -> Result<f64, ElasticError> {
+    let sigma = match definition.body.get("sigma") {
+        None | Some(Value::Null) => SIGMA_DEFAULT,
+        Some(value) => read::float(value, "sigma")?,
+    };
+    if sigma < 0.0 {
+        let reason = format!(
+            "[sigma] must be greater than or equal to 0. Found [{sigma:?}] in [{}]",
+            definition.name
+        );
+        return Err(definition.wrong("sigma", ElasticError::illegal_argument(reason)));
+    }
+    Ok(sigma)
+}
+
+/// `cardinality`: how many distinct values there are. Always exact, so no threshold matters.
+pub(super) fn parse_cardinality(
+    context: &Context<'_>,
+    definition: &Definition<'_>,
+) -> Result<Parsed, ElasticError> {
+    check_no_children(definition)?;
+    for (key, value) in definition.body {
+        match key.as_str() {
+            "precision_threshold" if !value.is_null() => {
+                if read::integer(value, key)? < 0 {
+                    let reason = format!(
+                        "[precisionThreshold] must be greater than or equal to 0. Found [{}] in \
+                         [{}]",
+                        read::shown(value),
+                        definition.name
+                    );
+                    return Err(definition.wrong(key, ElasticError::illegal_argument(reason)));
+                }
+            }
+            "field"
+            | "script"
+            | "missing"
+            | "format"
+            | "value_type"
+            | "execution_hint"
+            | "rehash"
+            | "precision_threshold" => {}
+            unknown => return Err(definition.unknown(unknown)),
+        }
+    }
+    let field = definition.field(context)?;
+    let missing = match (&field, definition.body.get("missing")) {
+        (_, None | Some(Value::Null)) => None,
+        (None, Some(value)) => Some(missing_of_nothing(value)?),
+        (Some(field), Some(value)) => Some(term_value(context, field, value, None)?),
+    };
+    if let Some(field) = &field
+        && field.field_type() == storage::model::FieldType::Text
+    {
+        return Err(unsupported_field(context, field, "cardinality"));
+    }
+    let unmapped = field.is_none();
+    Ok(Parsed {
+        aggregation: Aggregation::Cardinality(Cardinality {
+            field: field.map(|field| field.place),
+            missing,
+        }),
+        kind: AggregationKind::Metric(MetricShape {
+            unmapped,
+            ..MetricShape::default()
+        }),
+        typed: "cardinality",
+    })
+}
+
+/// A metric has no buckets that anything could stand in.
+pub(super) fn check_no_children(definition: &Definition<'_>) -> Result<(), ElasticError> {
+    if !definition.children.shapes.is_empty() {
+        return Err(ElasticError::new(
+            400,
+            "aggregation_initialization_exception",
+            format!(
+                "Aggregator [{}] of type [{}] cannot accept sub-aggregations",
+                definition.name, definition.type_name
+            ),
+        ));
+    }
+    Ok(())
 }
 
 /// The value of rows without one. A text field's values are only counted, so any will do.
@@ -118,8 +243,8 @@ fn shape(
         let text = text.unwrap_or_default().map(ValueText::Number);
         return Ok(MetricShape {
             text,
-            is_nanos: false,
             unmapped: true,
+            ..MetricShape::default()
         });
     };
     let mut text = value_text(context, field, format, &TimeZone::UTC)?;
@@ -134,6 +259,6 @@ fn shape(
     Ok(MetricShape {
         text,
         is_nanos,
-        unmapped: false,
+        ..MetricShape::default()
     })
 }

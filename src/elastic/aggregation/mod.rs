@@ -1,6 +1,7 @@
 //! Aggregations: JSON to what is computed and how it is printed.
 
 mod date_histogram;
+mod distribution;
 mod filters;
 mod interval;
 mod metric;
@@ -173,7 +174,6 @@ pub(super) const KNOWN_TYPES: &[&str] = &[
     "bucket_script",
     "bucket_selector",
     "bucket_sort",
-    "cardinality",
     "children",
     "composite",
     "cumulative_cardinality",
@@ -181,7 +181,6 @@ pub(super) const KNOWN_TYPES: &[&str] = &[
     "date_range",
     "derivative",
     "diversified_sampler",
-    "extended_stats",
     "extended_stats_bucket",
     "geo_bounds",
     "geo_centroid",
@@ -193,7 +192,6 @@ pub(super) const KNOWN_TYPES: &[&str] = &[
     "ip_range",
     "matrix_stats",
     "max_bucket",
-    "median_absolute_deviation",
     "min_bucket",
     "moving_avg",
     "moving_fn",
@@ -202,8 +200,6 @@ pub(super) const KNOWN_TYPES: &[&str] = &[
     "nested",
     "normalize",
     "parent",
-    "percentile_ranks",
-    "percentiles",
     "percentiles_bucket",
     "range",
     "rare_terms",
@@ -228,12 +224,17 @@ pub(super) const KNOWN_TYPES: &[&str] = &[
 /// Types that work.
 pub(super) const WORKING_TYPES: &[&str] = &[
     "avg",
+    "cardinality",
     "date_histogram",
+    "extended_stats",
     "filter",
     "filters",
     "max",
+    "median_absolute_deviation",
     "min",
     "missing",
+    "percentile_ranks",
+    "percentiles",
     "stats",
     "sum",
     "terms",
@@ -298,6 +299,7 @@ fn parse_typed(context: &Context<'_>, definition: Definition<'_>) -> Result<Pars
         "filter" => filters::parse_filter_aggregation(context, definition),
         "filters" => filters::parse(context, definition),
         "missing" => filters::parse_missing(context, definition),
+        "cardinality" => metric::parse_cardinality(context, &definition),
         _metric => metric::parse(context, &definition),
     }
 }

@@ -5,10 +5,11 @@ use query::request::{
 };
 use serde_json::{Map, Value};
 
-use super::Definition;
+use super::{Definition, ParsedAggregations};
 use crate::elastic::ElasticError;
 use crate::elastic::context::Context;
 use crate::elastic::read;
+use crate::elastic::shape::{AggregationKind, MetricForm};
 
 /// Reads `order`. An empty object says nothing.
 pub(super) fn parse(
@@ -23,7 +24,7 @@ pub(super) fn parse(
             .ok_or_else(|| definition.wrong_kind("order", criterion))?;
         let (key, descending) = criterion_of(entries)
             .map_err(|reason| definition.misread("order", ElasticError::parsing(reason)))?;
-        let by = parse_key(context, key, &definition.children.requests)?;
+        let by = parse_key(context, key, &definition.children)?;
         orders.push(Order { by, descending });
     }
     Ok(orders)
@@ -46,7 +47,7 @@ fn criterion_of(entries: &Map<String, Value>) -> Result<(&str, bool), String> {
 fn parse_key(
     context: &Context<'_>,
     key: &str,
-    children: &[NamedAggregation],
+    children: &ParsedAggregations,
 ) -> Result<OrderBy, ElasticError> {
     match key {
         "_count" => return Ok(OrderBy::Count),
@@ -61,7 +62,8 @@ fn parse_key(
         ))
     };
     let mut path = Vec::new();
-    let mut siblings = children;
+    let mut siblings = children.requests.as_slice();
+    let mut shapes = children.shapes.as_slice();
     let mut parts = key.split('>').peekable();
     while let Some(part) = parts.next() {
         let is_last = parts.peek().is_none();
@@ -82,7 +84,12 @@ fn parse_key(
         path.push(index);
         match &siblings[index].aggregation {
             Aggregation::Metric(metric) if is_last => {
-                let value = metric_value(metric.kind, value).map_err(invalid)?;
+                let value = metric_value(metric.kind, &shapes[index].kind, value);
+                let value = value.map_err(invalid)?;
+                return Ok(OrderBy::Metric { path, value });
+            }
+            Aggregation::Cardinality(_) if is_last => {
+                let value = single_value(value).map_err(invalid)?;
                 return Ok(OrderBy::Metric { path, value });
             }
             Aggregation::Bucket {
@@ -95,8 +102,9 @@ fn parse_key(
                     )));
                 }
                 siblings = children;
+                shapes = &shapes[index].children;
             }
-            Aggregation::Metric(_) | Aggregation::Bucket { .. } => {
+            Aggregation::Metric(_) | Aggregation::Cardinality(_) | Aggregation::Bucket { .. } => {
                 return Err(invalid(format!(
                     "Buckets can only be sorted on a sub-aggregator path that is built out of zero \
                      or more single-bucket aggregations within the path and a final single-bucket \
@@ -123,35 +131,74 @@ fn last_part<'t>(part: &'t str, siblings: &[NamedAggregation]) -> (&'t str, Opti
     }
 }
 
-fn metric_value(kind: MetricKind, value: Option<&str>) -> Result<MetricValue, String> {
-    match (kind, value) {
-        (MetricKind::Stats, Some("count")) => Ok(MetricValue::Count),
-        (MetricKind::Stats, Some("min")) => Ok(MetricValue::Min),
-        (MetricKind::Stats, Some("max")) => Ok(MetricValue::Max),
-        (MetricKind::Stats, Some("avg")) => Ok(MetricValue::Avg),
-        (MetricKind::Stats, Some("sum")) => Ok(MetricValue::Sum),
-        (MetricKind::Stats, None) => Err(
-            "When ordering on a multi-value metrics aggregation a metric name must be specified."
-                .into(),
-        ),
-        (MetricKind::Stats, Some(other)) => Err(format!("Unknown value key [{other}].")),
+/// Which value of a metric is meant by its name.
+fn metric_value(
+    kind: MetricKind,
+    shape: &AggregationKind,
+    value: Option<&str>,
+) -> Result<MetricValue, String> {
+    let form = match shape {
+        AggregationKind::Metric(shape) => Some(&shape.form),
+        _other => None,
+    };
+    let name = match (kind, form) {
+        (MetricKind::Distribution, Some(MetricForm::MedianAbsoluteDeviation)) => {
+            single_value(value)?;
+            return Ok(MetricValue::MedianAbsoluteDeviation);
+        }
+        (MetricKind::Stats | MetricKind::ExtendedStats | MetricKind::Distribution, _) => value
+            .ok_or(
+                "When ordering on a multi-value metrics aggregation a metric name must be \
+                 specified.",
+            )?,
         (
             MetricKind::Sum
             | MetricKind::Avg
             | MetricKind::Min
             | MetricKind::Max
             | MetricKind::ValueCount,
-            None | Some("value"),
-        ) => Ok(MetricValue::Single),
-        (
-            MetricKind::Sum
-            | MetricKind::Avg
-            | MetricKind::Min
-            | MetricKind::Max
-            | MetricKind::ValueCount,
-            Some(other),
-        ) => Err(format!(
-            "Ordering on a single-value metrics aggregation can only be done on its value, not on [{other}]."
+            _,
+        ) => return single_value(value),
+    };
+    let point = || {
+        let number = name.parse::<f64>().ok().filter(|number| number.is_finite());
+        number.ok_or_else(|| format!("Unknown value key [{name}]."))
+    };
+    match (kind, form) {
+        (MetricKind::Distribution, Some(MetricForm::Ranks { .. })) => {
+            point().map(MetricValue::Rank)
+        }
+        (MetricKind::Distribution, _) => point().map(MetricValue::Percentile),
+        _statistics => statistic(name, kind == MetricKind::ExtendedStats)
+            .ok_or_else(|| format!("Unknown value key [{name}].")),
+    }
+}
+
+/// The value of a metric that has only one.
+fn single_value(value: Option<&str>) -> Result<MetricValue, String> {
+    match value {
+        None | Some("value") => Ok(MetricValue::Single),
+        Some(other) => Err(format!(
+            "Ordering on a single-value metrics aggregation can only be done on its value, not on \
+             [{other}]."
         )),
     }
+}
+
+/// A value of statistics by its name.
+pub(super) fn statistic(name: &str, is_extended: bool) -> Option<MetricValue> {
+    Some(match name {
+        "count" => MetricValue::Count,
+        "min" => MetricValue::Min,
+        "max" => MetricValue::Max,
+        "avg" => MetricValue::Avg,
+        "sum" => MetricValue::Sum,
+        _plain if !is_extended => return None,
+        "sum_of_squares" => MetricValue::SumOfSquares,
+        "variance" | "variance_population" => MetricValue::VariancePopulation,
+        "variance_sampling" => MetricValue::VarianceSampling,
+        "std_deviation" | "std_deviation_population" => MetricValue::DeviationPopulation,
+        "std_deviation_sampling" => MetricValue::DeviationSampling,
+        _unknown => return None,
+    })
 }

@@ -206,7 +206,7 @@ fn with_default(order: Vec<Order>) -> Vec<Order> {
 }
 
 /// A value for rows that have no such field at all: its own kind decides.
-fn missing_of_nothing(value: &Value) -> Result<TermValue, ElasticError> {
+pub(super) fn missing_of_nothing(value: &Value) -> Result<TermValue, ElasticError> {
     match value.as_i64() {
         Some(number) => Ok(TermValue::Integer(number)),
         None => Ok(TermValue::Text(

@@ -332,8 +332,8 @@ fn definitions_that_make_no_sense_say_why() {
             "parsing_exception: Unknown aggregation type [term] did you mean [terms]?",
         ),
         (
-            json!({"percentiles": {"field": "n"}}),
-            "illegal_argument_exception: aggregation [percentiles] is not supported yet",
+            json!({"boxplot": {"field": "n"}}),
+            "illegal_argument_exception: aggregation [boxplot] is not supported yet",
         ),
         (
             json!({}),

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use query::response::{AggregationResult, Bucket, BucketKey, MetricResult};
+use query::response::{AggregationResult, Bucket, BucketKey};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
+use super::metric::metric_entries;
 use super::number::Number;
 use crate::elastic::shape::{AggregationKind, AggregationShape, MetricShape, ValueText};
 
@@ -234,78 +235,5 @@ impl ValueText {
             Self::Boolean => (number != 0.0).to_string(),
             Self::Number(pattern) => pattern.print(number),
         }
-    }
-}
-
-fn metric_entries<M: SerializeMap>(
-    map: &mut M,
-    shape: &MetricShape,
-    result: &MetricResult,
-) -> Result<(), M::Error> {
-    let number = |number: Number| {
-        if shape.is_nanos {
-            number.milliseconds()
-        } else {
-            number
-        }
-    };
-    let value = match result {
-        MetricResult::ValueCount(count) => return map.serialize_entry("value", count),
-        MetricResult::Stats {
-            count,
-            min,
-            max,
-            sum,
-            avg,
-        } => {
-            let stats = Stats {
-                count: *count,
-                min: min.map(|min| number(Number::of_decimal(min))),
-                max: max.map(|max| number(Number::of_decimal(max))),
-                avg: avg.map(|avg| number(Number::Double(avg))),
-                sum: number(Number::of_sum(sum)),
-            };
-            return stats.entries(map, shape.text.as_ref());
-        }
-        MetricResult::Sum(sum) => Some(Number::of_sum(sum)),
-        MetricResult::Avg(avg) => avg.map(Number::Double),
-        MetricResult::Min(value) | MetricResult::Max(value) => value.map(Number::of_decimal),
-    };
-    let value = value.map(number);
-    map.serialize_entry("value", &value)?;
-    match (&value, &shape.text) {
-        (Some(value), Some(text)) => map.serialize_entry("value_as_string", &text.of_number(value)),
-        (None, _) | (_, None) => Ok(()),
-    }
-}
-
-struct Stats {
-    count: u64,
-    min: Option<Number>,
-    max: Option<Number>,
-    avg: Option<Number>,
-    sum: Number,
-}
-
-impl Stats {
-    fn entries<M: SerializeMap>(
-        &self,
-        map: &mut M,
-        text: Option<&ValueText>,
-    ) -> Result<(), M::Error> {
-        map.serialize_entry("count", &self.count)?;
-        map.serialize_entry("min", &self.min)?;
-        map.serialize_entry("max", &self.max)?;
-        map.serialize_entry("avg", &self.avg)?;
-        map.serialize_entry("sum", &self.sum)?;
-        if let (Some(text), Some(min), Some(max), Some(avg)) =
-            (text, &self.min, &self.max, &self.avg)
-        {
-            map.serialize_entry("min_as_string", &text.of_number(min))?;
-            map.serialize_entry("max_as_string", &text.of_number(max))?;
-            map.serialize_entry("avg_as_string", &text.of_number(avg))?;
-            map.serialize_entry("sum_as_string", &text.of_number(&self.sum))?;
-        }
-        Ok(())
     }
 }

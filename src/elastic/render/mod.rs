@@ -1,8 +1,11 @@
 //! Answers as JSON, in the shapes and with the key order that clients know.
 
 mod aggregation;
+mod distribution;
+mod extended;
 mod fields;
 mod hits;
+mod metric;
 mod number;
 
 use query::response::{Profile, SearchResponse};

@@ -66,6 +66,19 @@ impl Serialize for Number {
     }
 }
 
+/// A double as Java prints it: `50.0`, `99.9`, `1.0E7`.
+pub(super) fn java_double(value: f64) -> String {
+    let magnitude = value.abs();
+    if value == 0.0 || (1e-3..1e7).contains(&magnitude) || !value.is_finite() {
+        return format!("{value:?}");
+    }
+    let text = format!("{value:E}");
+    match text.split_once('E') {
+        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0E{exponent}"),
+        Some(_) | None => text,
+    }
+}
+
 /// A pattern for numbers as `java.text.DecimalFormat` has them: `#,##0.00`, `'BTC '0.0000`, `0%`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::elastic) struct DecimalPattern {
