@@ -58,6 +58,15 @@ pub enum CatalogChange {
         /// counted again.
         rejected: RejectedRecords,
     },
+    /// Segments of a topic became one that has their rows.
+    Merge {
+        /// The topic.
+        topic: TopicId,
+        /// The segments that are gone, each once; at least one.
+        removed: Vec<SegmentId>,
+        /// The segment that took their place.
+        segment: SegmentMeta,
+    },
     /// An index template, new or replaced.
     PutTemplate {
         /// Its name.
@@ -110,6 +119,27 @@ pub enum EditError {
         given: SegmentId,
         /// The next free one.
         expected: SegmentId,
+    },
+    /// A segment that is to be merged is not one of the topic's, or named twice.
+    #[error("topic number {} has no segment {}", topic.0, segment.0)]
+    UnknownSegment {
+        /// The topic.
+        topic: TopicId,
+        /// The segment.
+        segment: SegmentId,
+    },
+    /// A merge without anything to merge.
+    #[error("a merge of topic number {} names no segment", .0.0)]
+    NothingMerged(TopicId),
+    /// A merged segment would have more rows than those that it replaces.
+    #[error("segment {} has {merged} rows, those that it replaces only {removed}", segment.0)]
+    RowsAppeared {
+        /// The new segment.
+        segment: SegmentId,
+        /// Its rows.
+        merged: u64,
+        /// Rows of the segments that it replaces.
+        removed: u64,
     },
     /// A watermark of a partition that does not exist.
     #[error("there is no partition {0}")]

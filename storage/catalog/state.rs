@@ -191,6 +191,14 @@ impl Catalog {
                 Arc::make_mut(&mut self.state_mut(*topic)?.rejected).merge(rejected);
                 Ok(())
             }
+            CatalogChange::Merge {
+                topic,
+                removed,
+                segment,
+            } => {
+                self.remove_merged(*topic, removed, segment)?;
+                self.add_segment(*topic, Some(segment))
+            }
             CatalogChange::PutTemplate { name, body } => {
                 let templates = Arc::make_mut(&mut self.templates);
                 templates.insert(name.clone(), Arc::new(body.clone()));
@@ -268,6 +276,37 @@ impl Catalog {
         let state = self.state_mut(topic)?;
         state.segments.push(Arc::new(segment.clone()));
         self.next_segment_id = SegmentId(segment.id.0 + 1);
+        Ok(())
+    }
+
+    /// Takes `removed` out of the topic's segments, to be replaced by `merged`.
+    fn remove_merged(
+        &mut self,
+        topic: TopicId,
+        removed: &[SegmentId],
+        merged: &SegmentMeta,
+    ) -> Result<(), EditError> {
+        if removed.is_empty() {
+            return Err(EditError::NothingMerged(topic));
+        }
+        let segments = &mut self.state_mut(topic)?.segments;
+        let mut rows = 0;
+        for id in removed {
+            let Ok(index) = segments.binary_search_by_key(id, |meta| meta.id) else {
+                return Err(EditError::UnknownSegment {
+                    topic,
+                    segment: *id,
+                });
+            };
+            rows += segments.remove(index).row_count;
+        }
+        if merged.row_count > rows {
+            return Err(EditError::RowsAppeared {
+                segment: merged.id,
+                merged: merged.row_count,
+                removed: rows,
+            });
+        }
         Ok(())
     }
 

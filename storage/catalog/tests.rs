@@ -56,6 +56,18 @@ fn seal(topic: u32, segment: Option<SegmentMeta>, end: u64) -> CatalogChange {
     }
 }
 
+/// Segment `id` of `rows` rows takes the place of `removed`.
+fn merge(topic: u32, removed: &[u64], id: u64, rows: u64) -> CatalogChange {
+    CatalogChange::Merge {
+        topic: TopicId(topic),
+        removed: removed.iter().copied().map(SegmentId).collect(),
+        segment: SegmentMeta {
+            row_count: rows,
+            ..segment(id)
+        },
+    }
+}
+
 /// A catalog in which everything has happened.
 fn busy() -> Catalog {
     let edit = Edit {
@@ -67,6 +79,8 @@ fn busy() -> Catalog {
             seal(2, Some(segment(1)), 10),
             seal(2, Some(segment(2)), 11),
             seal(2, None, 12),
+            seal(2, Some(segment(3)), 20),
+            merge(2, &[2, 3], 4, 20),
             CatalogChange::PutTemplate {
                 name: "all".into(),
                 body: serde_json::json!({"index_patterns": ["*"]}),
@@ -83,6 +97,7 @@ fn an_edit_survives_the_journal() {
         changes: vec![
             CatalogChange::CreateTopic(topic(1, "a")),
             seal(1, Some(segment(1)), 10),
+            merge(1, &[1], 2, 10),
             CatalogChange::DeleteTemplate { name: "x".into() },
         ],
     };
@@ -174,6 +189,13 @@ fn changes_that_do_not_fit_change_nothing() {
         seal(1, None, 20),
         seal(2, Some(segment(2)), 20),
         seal(2, None, 11),
+        // Gone, twice, of another topic, none, a used number, more rows than before.
+        merge(2, &[2, 4], 5, 20),
+        merge(2, &[1, 1], 5, 20),
+        merge(3, &[1], 5, 10),
+        merge(2, &[], 5, 0),
+        merge(2, &[1, 4], 4, 30),
+        merge(2, &[1, 4], 5, 31),
         CatalogChange::DeleteTemplate {
             name: "none".into(),
         },
@@ -190,6 +212,15 @@ fn changes_that_do_not_fit_change_nothing() {
         assert!(catalog.apply(&edit).is_err(), "{change:?}");
         assert_eq!(catalog, busy());
     }
+}
+
+#[test]
+fn a_merge_swaps_segments() {
+    let merged = busy().apply(&Edit::of(merge(2, &[1, 4], 5, 29))).unwrap();
+    let segments = &merged.topic(TopicId(2)).unwrap().segments;
+    let ids: Vec<_> = segments.iter().map(|meta| meta.id.0).collect();
+    assert_eq!(ids, [5]);
+    assert_eq!(merged.next_segment_id(), SegmentId(6));
 }
 
 #[test]

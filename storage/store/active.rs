@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::catalog::RejectedRecords;
 use crate::model::{Offset, PartitionId};
-use crate::segment::{ActiveChunk, SegmentError, SegmentReader, SourceRows};
+use crate::segment::{ActiveChunk, SegmentError, SourceRows};
 
 /// A chunk of this many rows is left alone: folding it again would cost more than a scan gains.
 const FOLD_ROWS_MAX: usize = 4 * 1024 * 1024;
@@ -42,8 +42,6 @@ pub(super) struct ActiveRows {
 #[derive(Debug)]
 pub(super) struct Sealing {
     pub(super) gathered: Gathered,
-    /// The segment that takes their place when the edit is committed.
-    pub(super) reader: Option<Arc<SegmentReader>>,
 }
 
 impl Gathered {

@@ -3,7 +3,8 @@
 //! 1. Between two commits, note the catalog, the tails of all partitions and the journal's end.
 //! 2. Sync the partition files. They may grow meanwhile: the replay skips what they hold already.
 //! 3. Write what has changed since the last checkpoint, atomically and durably.
-//! 4. Trim the journal, and remove the files of topics that the checkpoint does not name.
+//! 4. Trim the journal, and remove the files of topics that the checkpoint does not name, and of
+//!    merged segments that nobody reads any more.
 //!
 //! Entries beside the catalog's: `store`, and `partition/<topic>/<partition>` for each partition.
 
@@ -193,6 +194,7 @@ impl Store {
         self.checkpointed.store(position.0, Ordering::Relaxed);
         self.committer().journal.trim(position)?;
         remove_deleted_topics(&*self.disk, &captured.catalog)?;
+        self.remove_retired_files()?;
         Ok(())
     }
 }

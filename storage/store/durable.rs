@@ -154,6 +154,7 @@ impl Durable {
             CatalogChange::ChangeFields { .. }
             | CatalogChange::ChangeConfig { .. }
             | CatalogChange::Seal { .. }
+            | CatalogChange::Merge { .. }
             | CatalogChange::PutTemplate { .. }
             | CatalogChange::DeleteTemplate { .. }
             | CatalogChange::ReserveProducerIds { .. } => Ok(()),

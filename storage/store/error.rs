@@ -117,6 +117,27 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether it says that bytes on disk are not what was written, which no second try changes.
+    pub(super) fn is_damage(&self) -> bool {
+        match self {
+            Self::SegmentFile { .. } => true,
+            Self::Segment { source, .. } => !matches!(source, SegmentError::Io { .. }),
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            Self::Stopped(_)
+            | Self::Closed
+            | Self::Catalog(_)
+            | Self::Journal(_)
+            | Self::JournalRecord { .. }
+            | Self::JournalGap { .. }
+            | Self::Log { .. }
+            | Self::ActiveRows(_)
+            | Self::Edit(_)
+            | Self::EditTooLarge { .. }
+            | Self::UnknownTopic(_)
+            | Self::NotNext { .. } => false,
+        }
+    }
+
     /// The answer of a stopped store, once more.
     pub(super) fn again(&self) -> Self {
         match self {

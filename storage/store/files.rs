@@ -2,13 +2,11 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::sync::Arc;
 
 use super::StoreError;
 use crate::catalog::{Catalog, SegmentMeta};
 use crate::disk::{Disk, FilePath};
 use crate::model::TopicId;
-use crate::segment::{PageCache, SegmentReader};
 
 /// The folder of a topic's segments.
 pub(super) fn segment_folder(topic: TopicId) -> FilePath {
@@ -18,25 +16,6 @@ pub(super) fn segment_folder(topic: TopicId) -> FilePath {
 /// The file of one of a topic's segments.
 pub(super) fn segment_file(topic: TopicId, meta: &SegmentMeta) -> FilePath {
     segment_folder(topic).join(&meta.file)
-}
-
-/// Opens a segment that the catalog says has `bytes` bytes; it keeps what it reads in `pages`.
-pub(super) fn open_segment(
-    disk: &dyn Disk,
-    path: &FilePath,
-    bytes: u64,
-    pages: &Arc<PageCache>,
-) -> Result<Arc<SegmentReader>, StoreError> {
-    let file = disk.open(path).map_err(StoreError::io("open", path))?;
-    let found = file.len_bytes().map_err(StoreError::io("read", path))?;
-    if found != bytes {
-        return Err(StoreError::SegmentFile {
-            file: path.to_string(),
-            what: format!("has {found} bytes instead of {bytes}"),
-        });
-    }
-    let reader = SegmentReader::open_with_cache(file, Arc::clone(pages));
-    Ok(Arc::new(reader.map_err(StoreError::segment(path))?))
 }
 
 /// Removes the logs and segments of topics that `catalog` once knew and knows no more.
@@ -63,25 +42,39 @@ pub(super) fn remove_deleted_topics(
     Ok(removed)
 }
 
-/// Removes the segment files that no topic of `catalog` names: they were written and never
-/// committed. Nobody may be sealing. Returns how many files are gone.
+/// What became of segment files that the catalog and the disk do not agree on.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tidied {
+    /// Files that no topic names: written and never committed, or merged away. They are gone.
+    pub(super) removed: usize,
+    /// Segments whose file is not there.
+    pub(super) missing: usize,
+}
+
+/// Removes the segment files that no topic of `catalog` names. Nobody may be sealing or merging.
 pub(super) fn remove_unknown_segments(
     disk: &dyn Disk,
     catalog: &Catalog,
-) -> Result<usize, StoreError> {
-    let mut removed = 0;
+) -> Result<Tidied, StoreError> {
+    let mut tidied = Tidied::default();
     for state in catalog.topics() {
         let folder = segment_folder(state.topic.id);
         let known: HashSet<_> = state.segments.iter().map(|meta| &*meta.file).collect();
         let files = disk
             .list(&folder)
             .map_err(StoreError::io("list", &folder))?;
-        for file in files.iter().filter(|file| !known.contains(file.name())) {
-            remove(disk, file)?;
-            removed += 1;
+        let mut present = 0;
+        for file in &files {
+            if known.contains(file.name()) {
+                present += 1;
+            } else {
+                remove(disk, file)?;
+                tidied.removed += 1;
+            }
         }
+        tidied.missing += known.len() - present;
     }
-    Ok(removed)
+    Ok(tidied)
 }
 
 /// Removes `file`; one that is gone already is as good.

@@ -8,7 +8,7 @@
 //! stage_batch ─┐                                  ┌→ partition files, high watermarks → read
 //! stage_edit  ─┴→ staged, in order ─commit→ journal ┴→ catalog                         → snapshot
 //!                                                      active rows ← publish (caller decodes)
-//!                                                      segments    ← seal
+//!                                                      segments    ← seal, merge
 //! ```
 //!
 //! A checkpoint makes the partition files durable, writes the rest of the state to the
@@ -17,8 +17,8 @@
 //! that it covers. Rows are made again by the caller from the watermarks on.
 //!
 //! Locks, always taken in this order, none held across a sync except the turn to commit, which is
-//! there for that: `checkpointer` → a topic's `sealing` → its `publishing` → turn → `staging` →
-//! `view`.
+//! there for that: `checkpointer` → a topic's `merging` → its `sealing` → its `publishing` → turn →
+//! `staging` → `view`.
 //!
 //! Nothing here knows what a record holds, how it becomes a row, or how a query reads rows.
 
@@ -31,18 +31,23 @@ mod files;
 mod inspect;
 mod journal_record;
 mod lsn;
+mod merge;
 mod open;
 mod options;
 mod partition;
 mod produce;
+mod recent;
 mod recovery;
 mod removal;
 mod rows;
 mod seal;
+mod sealed;
+mod snapshot;
 mod staging;
 mod turn;
 mod verify;
 mod view;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -54,11 +59,14 @@ pub use inspect::{
 };
 pub use journal_record::JournalRecordError;
 pub use lsn::Lsn;
+pub use merge::Merged;
 pub use open::Store;
 pub use options::{CHECKPOINT_JOURNAL_BYTES, EDIT_BYTES_MAX, STAGED_BYTES_MAX, StoreOptions};
 pub use partition::LogBounds;
 pub use produce::Staged;
 pub use recovery::Recovery;
 pub use removal::{NewRows, Removal};
-pub use rows::{ActiveSize, TopicSnapshot};
+pub use rows::ActiveSize;
+pub use sealed::{SEGMENT_FILES_MAX, SEGMENT_READERS_MAX, SegmentFailure, SegmentHealth};
+pub use snapshot::{TopicInstant, TopicSnapshot};
 pub use verify::{VerifyProgress, VerifyReport};

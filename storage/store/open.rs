@@ -15,7 +15,6 @@ use super::{Lsn, StoreError, StoreOptions};
 use crate::catalog::Catalog;
 use crate::disk::Disk;
 use crate::model::LeaderEpoch;
-use crate::segment::PageCache;
 
 /// Log, segments and catalog of one folder. See the [module](super) for how it works.
 ///
@@ -37,8 +36,6 @@ pub struct Store {
     /// Something was staged, or the store has stopped.
     pub(super) staged: Condvar,
     pub(super) view: RwLock<View>,
-    /// Pages of all segments that were read lately.
-    pub(super) pages: Arc<PageCache>,
     pub(super) callbacks: RwLock<Vec<Callback>>,
 }
 

@@ -3,32 +3,33 @@
 //! 1. Read the checkpoint.
 //! 2. Open each partition's files, cut at the end that the checkpoint names.
 //! 3. Follow the journal from the position that the checkpoint covers, as commits did.
-//! 4. Open the segments that the catalog names.
-//! 5. Write a checkpoint: what was read back may never have been synced. The epoch grows if the
+//! 4. Write a checkpoint: what was read back may never have been synced. The epoch grows if the
 //!    last process did not close the store.
-//! 6. Remove segment files that no edit names, and files of topics that are gone.
+//! 5. Remove segment files that no edit names, and files of topics that are gone.
+//!
+//! Segments are opened when they are first read, so a start takes no longer for many of them.
 //!
 //! A crash in any step leaves what the next opening needs.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, RwLock};
 
 use super::checkpoint::Checkpointer;
 use super::commit::Committer;
 use super::durable::Durable;
-use super::files::{open_segment, remove_unknown_segments, segment_file};
+use super::files::remove_unknown_segments;
 use super::journal_record::JournalRecord;
 use super::options::STAGED_BYTES_LIMIT;
+use super::sealed::SealedPool;
 use super::staging::{StagedTail, Staging};
 use super::turn::Turns;
 use super::view::View;
 use super::{Store, StoreError, StoreOptions};
-use crate::catalog::{Catalog, CatalogError, CheckpointStore, TopicState};
+use crate::catalog::{Catalog, CatalogError, CheckpointStore};
 use crate::disk::Disk;
 use crate::log::Journal;
 use crate::model::LeaderEpoch;
-use crate::segment::{PageCache, SegmentReader};
+use crate::segment::PageCache;
 
 /// What opening a store found and did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,8 +40,10 @@ pub struct Recovery {
     pub was_closed: bool,
     /// Records of the journal that the checkpoint did not cover.
     pub replayed_records: u64,
-    /// Segment files that were written but never committed, now removed.
+    /// Segment files that were written but never committed, or merged away; now removed.
     pub removed_segments: usize,
+    /// Segments of the catalog whose file is not there: answers will lack them and say so.
+    pub missing_segments: usize,
 }
 
 impl Store {
@@ -76,19 +79,13 @@ impl Store {
         durable.check_ends()?;
         durable.expire_producers(now_ms);
 
-        let mut view = View::new(&durable);
         let pages = Arc::new(PageCache::new(options.page_cache_bytes));
-        for state in durable.catalog.topics() {
-            let topic = view.topics.get_mut(&state.topic.id);
-            topic.expect("the view has the catalog's topics").readers =
-                readers(&*disk, state, &pages)?;
-        }
+        let view = View::new(&durable, SealedPool::new(Arc::clone(&disk), pages));
         let (journal_end, checkpointed) = (journal.end(), checkpointer.position());
         let store = Self {
             staging: Mutex::new(Staging::new(Arc::clone(&durable.catalog), durable.tails())),
             committer: Mutex::new(Committer { journal, durable }),
             view: RwLock::new(view),
-            pages,
             checkpointer: Mutex::new(checkpointer),
             journal_end: AtomicU64::new(journal_end.0),
             checkpointed: AtomicU64::new(checkpointed.0),
@@ -101,7 +98,9 @@ impl Store {
             epoch,
         };
         store.checkpoint()?;
-        recovery.removed_segments = remove_unknown_segments(&*store.disk, &store.catalog())?;
+        let tidied = remove_unknown_segments(&*store.disk, &store.catalog())?;
+        recovery.removed_segments = tidied.removed;
+        recovery.missing_segments = tidied.missing;
         Ok((store, recovery))
     }
 }
@@ -149,19 +148,4 @@ fn replay(
         recovery.replayed_records += 1;
     }
     Ok(journal)
-}
-
-/// Opens all segments of a topic.
-fn readers(
-    disk: &dyn Disk,
-    state: &TopicState,
-    pages: &Arc<PageCache>,
-) -> Result<BTreeMap<String, Arc<SegmentReader>>, StoreError> {
-    let mut readers = BTreeMap::new();
-    for meta in &state.segments {
-        let path = segment_file(state.topic.id, meta);
-        let reader = open_segment(disk, &path, meta.bytes, pages)?;
-        readers.insert(meta.file.clone(), reader);
-    }
-    Ok(readers)
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::StoreError;
 use super::files::segment_file;
+use super::sealed::SealedSegment;
 use super::view::TopicView;
 use crate::catalog::{SegmentId, SegmentMeta, TopicState};
 use crate::model::{ColumnBatch, Offset, PartitionId, TopicId, origin_of_name};
@@ -74,9 +75,15 @@ struct Event<'a> {
 /// A source that may hold rows that are taken away.
 struct Target {
     place: Place,
-    source: RowSource,
+    source: Source,
     meta: Option<Arc<SegmentMeta>>,
     deleted: Option<DeletedRows>,
+}
+
+/// Rows in memory, or those of a segment that is opened when something may be in it.
+enum Source {
+    Open(RowSource),
+    Sealed(Arc<SealedSegment>, Option<Arc<DeletedRows>>),
 }
 
 /// What is looked through, newest first, and what was found.
@@ -90,7 +97,7 @@ impl Search {
     pub(super) fn new(state: &TopicState, view: &TopicView) -> Self {
         let chunk = |place: Place, rows: &SourceRows<ActiveChunk>| Target {
             place,
-            source: RowSource::Active(rows.clone()),
+            source: Source::Open(RowSource::Active(rows.clone())),
             meta: None,
             deleted: None,
         };
@@ -101,11 +108,15 @@ impl Search {
         let sealing = view.active.sealing.iter();
         let sealing = sealing.flat_map(|sealing| sealing.gathered.chunks.iter().enumerate().rev());
         targets.extend(sealing.map(|(number, rows)| chunk(Place::Sealing(number), rows)));
-        targets.extend(state.segments.iter().rev().map(|meta| Target {
-            place: Place::Segment(meta.id),
-            source: RowSource::Segment(view.segment_rows(meta)),
-            meta: Some(Arc::clone(meta)),
-            deleted: None,
+        targets.extend(view.segments.iter().rev().map(|segment| {
+            let meta = &segment.meta;
+            let deleted = view.deleted.get(&meta.id).cloned();
+            Target {
+                place: Place::Segment(meta.id),
+                source: Source::Sealed(Arc::clone(segment), deleted),
+                meta: Some(Arc::clone(meta)),
+                deleted: None,
+            }
         }));
         Self {
             topic: state.topic.id,
@@ -142,7 +153,7 @@ impl Search {
         }
         self.targets.push(Target {
             place: Place::New,
-            source: RowSource::from(Arc::clone(rows)),
+            source: Source::Open(RowSource::from(Arc::clone(rows))),
             meta: None,
             deleted: (!new.is_empty()).then_some(new),
         });
@@ -157,7 +168,7 @@ impl Search {
     /// Marks the row of `partition` with `id`.
     fn find(&mut self, partition: PartitionId, id: &[u8]) -> Result<(), StoreError> {
         for target in &mut self.targets {
-            if !target.may_hold_id(partition) {
+            if !target.may_hold_id(partition) || !target.open()? {
                 continue;
             }
             let found = target.find(partition, id);
@@ -175,6 +186,10 @@ impl Search {
         }
         origins.sort_unstable();
         for target in &mut self.targets {
+            let may_hold = origins.iter().any(|origin| target.may_hold(*origin));
+            if !may_hold || !target.open()? {
+                continue;
+            }
             let found = target.find_origins(&origins);
             found.map_err(|error| target.failure(self.topic, error))?;
         }
@@ -183,6 +198,30 @@ impl Search {
 }
 
 impl Target {
+    /// Opens its segment; false when that is damaged, so that its rows are in no answer anyway.
+    fn open(&mut self) -> Result<bool, StoreError> {
+        let (segment, deleted) = match &self.source {
+            Source::Open(_) => return Ok(true),
+            Source::Sealed(segment, deleted) => (segment, deleted),
+        };
+        match segment.open() {
+            Ok(reader) => {
+                let rows = SourceRows::new(reader, deleted.clone());
+                self.source = Source::Open(RowSource::Segment(rows));
+                Ok(true)
+            }
+            Err(error) if error.is_damage() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn rows(&self) -> &RowSource {
+        match &self.source {
+            Source::Open(rows) => rows,
+            Source::Sealed(..) => unreachable!("a target is opened before it is read"),
+        }
+    }
+
     fn may_hold_id(&self, partition: PartitionId) -> bool {
         self.meta.as_ref().is_none_or(|meta| {
             let mut offsets = meta.offsets.iter();
@@ -198,8 +237,9 @@ impl Target {
     }
 
     fn find(&mut self, partition: PartitionId, id: &[u8]) -> Result<bool, SegmentError> {
-        for row in self.source.find_id(id)? {
-            if self.source.origin(row)?.0 == partition {
+        let source = self.rows().clone();
+        for row in source.find_id(id)? {
+            if source.origin(row)?.0 == partition {
                 self.delete(row);
                 return Ok(true);
             }
@@ -209,17 +249,15 @@ impl Target {
 
     /// `origins` ascend.
     fn find_origins(&mut self, origins: &[(PartitionId, Offset)]) -> Result<(), SegmentError> {
-        if !origins.iter().any(|origin| self.may_hold(*origin)) {
-            return Ok(());
-        }
+        let source = self.rows().clone();
         let (mut partitions, mut offsets) = (Vec::new(), Vec::new());
-        for vector in 0..self.source.vector_count() {
-            self.source.origins(vector, &mut partitions, &mut offsets)?;
+        for vector in 0..source.vector_count() {
+            source.origins(vector, &mut partitions, &mut offsets)?;
             let places = partitions.iter().zip(&offsets);
-            for (row, (partition, offset)) in self.source.vector_rows(vector).zip(places) {
+            for (row, (partition, offset)) in source.vector_rows(vector).zip(places) {
                 let origin = (PartitionId(*partition), Offset(*offset));
                 let is_named = origins.binary_search(&origin).is_ok();
-                if is_named && self.source.is_live(row) && self.source.id(row)?.is_none() {
+                if is_named && source.is_live(row) && source.id(row)?.is_none() {
                     self.delete(row);
                 }
             }
@@ -228,12 +266,13 @@ impl Target {
     }
 
     fn delete(&mut self, row: usize) {
+        let source = self.rows().clone();
         let deleted = self.deleted.get_or_insert_with(|| {
-            let deleted = match &self.source {
+            let deleted = match &source {
                 RowSource::Segment(rows) => rows.deleted(),
                 RowSource::Active(rows) => rows.deleted(),
             };
-            let none = || DeletedRows::new(self.source.row_count());
+            let none = || DeletedRows::new(source.row_count());
             deleted.map_or_else(none, |deleted| DeletedRows::clone(deleted))
         });
         deleted.insert(row);

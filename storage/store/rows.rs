@@ -3,34 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::active::{ActiveRows, fold};
+use super::active::fold;
 use super::removal::{Deletions, NewRows, Place, Removal, Search};
 use super::view::{TopicWork, View};
 use super::{Store, StoreError};
-use crate::catalog::{Rejected, RejectedRecords, SegmentMeta, Topic};
+use crate::catalog::Rejected;
 use crate::model::{ColumnBatch, Offset, OffsetRange, Partition, PartitionId, TopicId};
-use crate::segment::{ActiveChunk, RowSource, SourceRows};
-
-/// All rows of a topic at one instant, each exactly once.
-#[derive(Debug, Clone)]
-pub struct TopicSnapshot {
-    /// The topic.
-    pub topic: Arc<Topic>,
-    /// Its segments in order of their making, then its active chunks in order of publishing.
-    pub sources: Vec<RowSource>,
-    /// What the catalog says about the first of `sources`, which are segments.
-    pub segments: Vec<Arc<SegmentMeta>>,
-    /// Records that could not become rows.
-    pub rejected: Arc<RejectedRecords>,
-}
-
-impl TopicSnapshot {
-    /// Number of rows that are not deleted.
-    #[must_use]
-    pub fn row_count(&self) -> usize {
-        self.sources.iter().map(RowSource::live_row_count).sum()
-    }
-}
+use crate::segment::{ActiveChunk, SourceRows};
 
 /// How much waits to be sealed; rows that are being sealed count no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -92,24 +71,6 @@ impl Store {
         }
         self.fold(topic);
         Ok(())
-    }
-
-    /// All rows of a topic at this instant; `None` when there is no such topic.
-    #[must_use]
-    pub fn snapshot(&self, topic: TopicId) -> Option<TopicSnapshot> {
-        let view = self.view();
-        let (state, topic) = view.topic(topic)?;
-        let segments = state
-            .segments
-            .iter()
-            .map(|meta| RowSource::Segment(topic.segment_rows(meta)));
-        let active = topic.active.chunks().cloned().map(RowSource::Active);
-        Some(TopicSnapshot {
-            topic: Arc::clone(&state.topic),
-            sources: segments.chain(active).collect(),
-            segments: state.segments.clone(),
-            rejected: all_rejected(&state.rejected, &topic.active),
-        })
     }
 
     /// How much of a topic waits to be sealed.
@@ -222,18 +183,6 @@ fn not_next(view: &View, partition: Partition, next: Offset) -> StoreError {
         materialized,
         high_watermark,
     }
-}
-
-/// What the catalog knows and what waits to be told to it.
-fn all_rejected(sealed: &Arc<RejectedRecords>, active: &ActiveRows) -> Arc<RejectedRecords> {
-    let mut all = Arc::clone(sealed);
-    let waiting = active.sealing.iter().map(|sealing| &sealing.gathered);
-    for gathered in waiting.chain([&active.open]) {
-        if gathered.rejected.total() > 0 {
-            Arc::make_mut(&mut all).merge(&gathered.rejected);
-        }
-    }
-    all
 }
 
 const NOBODY_PANICS: &str = "nothing panics while a topic's rows are being changed";

@@ -8,24 +8,19 @@
 //! A crash before the commit leaves an unknown file, which the next start removes, and the rows
 //! are decoded again from the old watermarks. A crash behind it leaves a segment and watermarks.
 
-use std::io;
 use std::sync::Arc;
 
 use super::active::{Gathered, Sealing};
-use super::files::{open_segment, remove, segment_file, segment_folder};
+use super::files::{remove, segment_file, segment_folder};
+use super::write::meta;
 use super::{Store, StoreError};
-use crate::catalog::{CatalogChange, Edit, SegmentId, SegmentMeta, TimeField, Topic};
-use crate::disk::{AppendFile, FilePath};
-use crate::model::{OffsetRange, TopicId};
-use crate::segment::{
-    ActiveChunk, ColumnRoles, OriginRange, SegmentError, SourceRows, WrittenSegment, write_segment,
-};
+use crate::catalog::{CatalogChange, Edit, SegmentMeta, TimeField, Topic};
+use crate::disk::FilePath;
+use crate::model::TopicId;
+use crate::segment::{ActiveChunk, ColumnRoles, SourceRows, write_segment};
 
 /// What a segment is called, inside its topic's folder, until its content is known.
 const SEALING_FILE: &str = "sealing.temporary";
-
-/// How much of a segment is handed to the disk at once.
-const WRITE_BYTES: usize = 1 << 20;
 
 impl Store {
     /// Writes all rows published so far into one segment and commits it together with the
@@ -62,7 +57,6 @@ impl Store {
         let gathered = std::mem::take(&mut active.open);
         active.sealing = Some(Sealing {
             gathered: gathered.clone(),
-            reader: None,
         });
         Ok(Some(gathered))
     }
@@ -124,7 +118,7 @@ impl Store {
         Ok(sealed.cloned())
     }
 
-    /// Writes the chosen rows into a durable file, and opens it for the commit to show.
+    /// Writes the chosen rows into a durable file.
     fn write_segment(
         &self,
         topic: TopicId,
@@ -143,76 +137,7 @@ impl Store {
         let meta = meta(&written);
         let file = segment_file(topic, &meta);
         self.publish_file(&temporary, &file)?;
-
-        let reader = open_segment(&*self.disk, &file, meta.bytes, &self.pages)?;
-        let mut view = self.view_mut();
-        let sealing = view.topics.get_mut(&topic);
-        let sealing = sealing.and_then(|topic| topic.active.sealing.as_mut());
-        if let Some(sealing) = sealing {
-            sealing.reader = Some(reader);
-        }
         Ok((file, meta))
-    }
-
-    /// Makes the new file `path` and lets `write` fill it; it is durable then, but its name is not.
-    fn write_new_file(
-        &self,
-        path: &FilePath,
-        write: impl FnOnce(&mut dyn io::Write) -> Result<WrittenSegment, SegmentError>,
-    ) -> Result<WrittenSegment, StoreError> {
-        // An earlier try of this process may have failed half way.
-        remove(&*self.disk, path)?;
-        let created = self.disk.create(path);
-        let mut file = created.map_err(StoreError::io("create", path))?;
-        let mut out = io::BufWriter::with_capacity(WRITE_BYTES, Appending(&mut *file));
-        let written = write(&mut out).and_then(|written| match io::Write::flush(&mut out) {
-            Ok(()) => Ok(written),
-            Err(source) => Err(SegmentError::Write { source }),
-        });
-        // What is left in the buffer after an error is nobody's.
-        drop(out.into_parts());
-        let written = match written {
-            Ok(written) => written,
-            Err(error) => {
-                // The disk may be full; rows stay active, and the room is given back.
-                remove(&*self.disk, path)?;
-                return Err(match error {
-                    SegmentError::Write { source } => StoreError::io("write", path)(source),
-                    error => StoreError::segment(path)(error),
-                });
-            }
-        };
-        // From here on a failure leaves no certainty about what the disk holds.
-        let synced = file.sync().map_err(StoreError::io("sync", path));
-        synced.map_err(|error| self.stop(error))?;
-        Ok(written)
-    }
-
-    /// Gives a durable file its name, durably.
-    fn publish_file(&self, temporary: &FilePath, file: &FilePath) -> Result<(), StoreError> {
-        let folder = file.parent().expect("segments lie in a folder");
-        let renamed = self.disk.rename(temporary, file);
-        let published = renamed
-            .map_err(StoreError::io("rename", temporary))
-            .and_then(|()| {
-                let synced = self.disk.sync_directory(&folder);
-                synced.map_err(StoreError::io("sync", &folder))
-            });
-        published.map_err(|error| self.stop(error))
-    }
-}
-
-/// A file that grows, as the standard library writes to it.
-struct Appending<'a>(&'a mut dyn AppendFile);
-
-impl io::Write for Appending<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.append(bytes)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -232,32 +157,13 @@ fn live_chunks(chunks: &[SourceRows<ActiveChunk>]) -> Result<Vec<Arc<ActiveChunk
     Ok(live)
 }
 
-fn roles(topic: &Topic) -> ColumnRoles {
+/// What the mapping of `topic` says about the columns of a segment.
+pub(super) fn roles(topic: &Topic) -> ColumnRoles {
     let time_field = match &topic.time_field {
         Some(TimeField::Field(path)) => Some(path.as_str()),
         Some(TimeField::RecordTime) | None => None,
     };
     ColumnRoles::from_mapping(&topic.mapping, time_field)
-}
-
-/// What the catalog will know about `segment`, but for its number.
-fn meta(segment: &WrittenSegment) -> SegmentMeta {
-    let summary = &segment.summary;
-    let range = |origin: &OriginRange| {
-        let range = OffsetRange::new(origin.first, origin.last.plus(1));
-        (origin.partition, range)
-    };
-    SegmentMeta {
-        id: SegmentId::default(),
-        file: format!("{}.segment", segment.content_hash),
-        bytes: segment.bytes,
-        row_count: summary.row_count,
-        time_first_ms: summary.time_first_ms,
-        time_last_ms: summary.time_last_ms,
-        format_version: summary.format_version,
-        has_ids: false,
-        offsets: summary.origins.iter().map(range).collect(),
-    }
 }
 
 const NOBODY_PANICS: &str = "nothing panics while a topic's rows are being changed";

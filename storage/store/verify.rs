@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use super::Store;
-use super::files::{open_segment, segment_file};
+use super::files::segment_file;
+use super::sealed::{SealedPool, SealedSegment};
 use crate::catalog::{SegmentMeta, TopicState};
-use crate::disk::FilePath;
 use crate::log::{BatchHeader, Batches, DecompressionBuffer};
-use crate::model::{LeaderEpoch, Offset, OffsetRange, Partition, TopicName};
+use crate::model::{LeaderEpoch, Offset, OffsetRange, Partition, TopicId, TopicName};
 use crate::segment::{ContentHash, PageCache, RowSource, SegmentError};
 
 /// Records of a partition that are compared at once.
@@ -91,11 +91,17 @@ impl Store {
     pub fn verify(&self, progress: &mut dyn FnMut(&VerifyProgress)) -> VerifyReport {
         let mut report = VerifyReport::default();
         let catalog = self.catalog();
-        for state in catalog.topics() {
+        for id in catalog.topics().map(|state| state.topic.id) {
+            // Whoever holds the segments keeps their files from being removed by merges.
+            let (state, _segments) = match self.view().topic(id) {
+                Some((state, view)) => (Arc::clone(state), Arc::clone(&view.segments)),
+                None => continue,
+            };
             let topic = &state.topic.name;
             let mut readers = Vec::new();
             // Not the store's: what queries have read may hide what the disk has lost since.
             let pages = Arc::new(PageCache::new(self.options.page_cache_bytes));
+            let pool = SealedPool::new(Arc::clone(&self.disk), pages);
             for meta in &state.segments {
                 progress(&VerifyProgress::Segment {
                     topic: topic.clone(),
@@ -103,7 +109,7 @@ impl Store {
                 });
                 report.segments += 1;
                 let path = segment_file(state.topic.id, meta);
-                match self.verify_segment(&path, meta, &pages) {
+                match self.verify_segment(state.topic.id, meta, &pool) {
                     Ok(reader) => readers.push((meta.as_ref(), reader)),
                     Err(problem) => report.problem(format!("segment '{path}': {problem}")),
                 }
@@ -115,7 +121,7 @@ impl Store {
                     topic: topic.clone(),
                     partition,
                 });
-                let compared = self.verify_partition(state, partition, &readers, &mut report);
+                let compared = self.verify_partition(&state, partition, &readers, &mut report);
                 match compared {
                     Ok(records) => rowless += records,
                     Err(problem) => report.problem(format!("partition {partition}: {problem}")),
@@ -135,10 +141,11 @@ impl Store {
     /// Whether a segment's file is what its name and the catalog say, and holds together.
     fn verify_segment(
         &self,
-        path: &FilePath,
-        meta: &SegmentMeta,
-        pages: &Arc<PageCache>,
+        topic: TopicId,
+        meta: &Arc<SegmentMeta>,
+        pool: &Arc<SealedPool>,
     ) -> Result<RowSource, String> {
+        let path = &segment_file(topic, meta);
         let file = self.disk.open(path).map_err(|error| error.to_string())?;
         let mut hash = blake3::Hasher::new();
         let mut buffer = vec![0; READ_BYTES];
@@ -155,7 +162,7 @@ impl Store {
         if format!("{}.segment", ContentHash(*hash.finalize().as_bytes())) != meta.file {
             return Err("its content has another hash than its name".into());
         }
-        let reader = open_segment(&*self.disk, path, meta.bytes, pages);
+        let reader = SealedSegment::new(pool, topic, Arc::clone(meta)).open();
         let reader = reader.map_err(|error| error.to_string())?;
         reader.verify().map_err(|error| error.to_string())?;
         let summary = reader.summary();

@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex};
 use super::active::ActiveRows;
 use super::durable::Durable;
 use super::journal_record::JournalRecord;
+use super::merge::Merging;
 use super::partition::PartitionView;
 use super::removal::{Deletions, Place};
+use super::sealed::{SealedPool, SealedSegment, SegmentFile};
 use crate::catalog::{Catalog, CatalogChange, SegmentId, SegmentMeta, Topic, TopicState};
 use crate::model::{Offset, Partition, TopicId};
-use crate::segment::{DeletedRows, SegmentReader, SourceRows};
+use crate::segment::{DeletedRows, SourceRows};
 
 /// Everything that reads answer from; replaced piece by piece under one lock.
 #[derive(Debug)]
@@ -19,6 +21,10 @@ pub(super) struct View {
     pub(super) catalog: Arc<Catalog>,
     /// The same topics as in `catalog`.
     pub(super) topics: HashMap<TopicId, TopicView>,
+    /// Files of segments that were merged away; snapshots may still read them.
+    pub(super) retired: Vec<Arc<SegmentFile>>,
+    /// What opens segments.
+    pub(super) pool: Arc<SealedPool>,
 }
 
 /// What there is of a topic beside its state in the catalog.
@@ -26,37 +32,44 @@ pub(super) struct View {
 pub(super) struct TopicView {
     /// By number.
     pub(super) partitions: Vec<PartitionView>,
-    /// The open file of each segment, by its file name.
-    pub(super) readers: BTreeMap<String, Arc<SegmentReader>>,
+    /// Its segments, ascending by number as in the catalog. Snapshots share the list.
+    pub(super) segments: Arc<Vec<Arc<SealedSegment>>>,
     /// Deleted rows of segments, those of overlays included.
     pub(super) deleted: BTreeMap<SegmentId, Arc<DeletedRows>>,
+    /// The merge whose edit is being committed.
+    pub(super) merging: Option<Merging>,
     /// Rows that are in no segment yet.
     pub(super) active: ActiveRows,
     /// Who works on the rows.
     pub(super) work: Arc<TopicWork>,
 }
 
-/// One thread at a time seals a topic, and one publishes to it.
+/// One thread at a time seals a topic, one merges its segments, and one publishes to it.
 #[derive(Debug, Default)]
 pub(super) struct TopicWork {
     /// Held from the choice of rows until their segment is committed.
     pub(super) sealing: Mutex<()>,
+    /// Held from the choice of segments until the one they become is committed.
+    pub(super) merging: Mutex<()>,
     /// Held while chunks are added and folded.
     pub(super) publishing: Mutex<()>,
 }
 
 impl View {
-    /// What is visible of `durable` at a start. Segments are opened by the caller.
-    pub(super) fn new(durable: &Durable) -> Self {
-        let mut view = Self {
-            catalog: Arc::clone(&durable.catalog),
-            topics: HashMap::new(),
-        };
+    /// What is visible of `durable` at a start.
+    pub(super) fn new(durable: &Durable, pool: Arc<SealedPool>) -> Self {
+        let mut topics = HashMap::new();
         for state in durable.catalog.topics() {
-            view.topics
-                .insert(state.topic.id, TopicView::new(&state.topic, durable));
+            let mut topic = TopicView::new(&state.topic, durable);
+            topic.segments = Arc::new(pool.segments(state));
+            topics.insert(state.topic.id, topic);
         }
-        view
+        Self {
+            catalog: Arc::clone(&durable.catalog),
+            topics,
+            retired: Vec::new(),
+            pool,
+        }
     }
 
     /// Shows what `records`, which led to `durable`, have changed.
@@ -93,8 +106,25 @@ impl View {
                 self.topics.remove(topic);
             }
             CatalogChange::Seal { topic, segment, .. } => {
-                if let Some(topic) = self.topics.get_mut(topic) {
-                    topic.show_sealed(segment.as_ref());
+                if let Some(view) = self.topics.get_mut(topic) {
+                    // Its rows were those that were being sealed.
+                    view.active.sealing = None;
+                    view.show(&self.pool, *topic, segment.as_ref());
+                }
+            }
+            CatalogChange::Merge {
+                topic,
+                removed,
+                segment,
+            } => {
+                if let Some(view) = self.topics.get_mut(topic) {
+                    let merging = view.merging.take();
+                    let deleted = merging.and_then(|merging| merging.carry(&view.deleted));
+                    view.deleted.retain(|id, _| !removed.contains(id));
+                    view.deleted
+                        .extend(deleted.map(|deleted| (segment.id, deleted)));
+                    self.retired.extend(view.hide(&self.pool, removed));
+                    view.show(&self.pool, *topic, Some(segment));
                 }
             }
             CatalogChange::CreateTopic(_)
@@ -143,13 +173,6 @@ impl TopicView {
         }
     }
 
-    /// The rows of a segment that the catalog names.
-    pub(super) fn segment_rows(&self, meta: &SegmentMeta) -> SourceRows<SegmentReader> {
-        let reader = self.readers.get(&meta.file);
-        let reader = reader.expect("every segment has its reader");
-        SourceRows::new(Arc::clone(reader), self.deleted.get(&meta.id).cloned())
-    }
-
     /// Deletes rows of sources that are there.
     pub(super) fn delete(&mut self, deletions: Deletions) {
         let active = &mut self.active;
@@ -171,15 +194,25 @@ impl TopicView {
         }
     }
 
-    /// The rows that were being sealed are in `segment` now.
-    fn show_sealed(&mut self, segment: Option<&SegmentMeta>) {
-        let reader = self
-            .active
-            .sealing
-            .take()
-            .and_then(|sealing| sealing.reader);
-        if let (Some(reader), Some(segment)) = (reader, segment) {
-            self.readers.insert(segment.file.clone(), reader);
+    /// Adds a new segment of `topic`, whose number is higher than all others.
+    fn show(&mut self, pool: &Arc<SealedPool>, topic: TopicId, segment: Option<&SegmentMeta>) {
+        if let Some(meta) = segment {
+            let segment = SealedSegment::new(pool, topic, Arc::new(meta.clone()));
+            Arc::make_mut(&mut self.segments).push(Arc::new(segment));
         }
+    }
+
+    /// Takes segments away; gives their files.
+    fn hide(&mut self, pool: &SealedPool, removed: &[SegmentId]) -> Vec<Arc<SegmentFile>> {
+        let mut files = Vec::with_capacity(removed.len());
+        Arc::make_mut(&mut self.segments).retain(|segment| {
+            let stays = !removed.contains(&segment.meta.id);
+            if !stays {
+                pool.forget(segment.meta.id);
+                files.push(Arc::clone(segment.file()));
+            }
+            stays
+        });
+        files
     }
 }

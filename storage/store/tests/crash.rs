@@ -6,6 +6,9 @@ use crate::disk::Fault;
 /// Crashes of the random test.
 const CRASHES: u64 = 10_000;
 
+/// Decides what a life that is told to the step does at each.
+const LIFE_SEED: u64 = 7;
+
 /// Crashes that one store goes through.
 const CRASHES_PER_STORE: u64 = 8;
 
@@ -115,15 +118,38 @@ const LIFE: [Step; 26] = [
     Step::Commit,
 ];
 
-/// Lives until `fault` at operation `at` of the disk, which counts from an empty one, and goes on
+/// A life of one topic in which segments are made and merged.
+const MERGING_LIFE: [Step; 19] = [
+    Step::CreateTopic,
+    Step::Produce,
+    Step::Publish,
+    Step::Seal,
+    Step::Produce,
+    Step::Publish,
+    Step::Seal,
+    Step::Merge,
+    Step::Checkpoint,
+    Step::Produce,
+    Step::Publish,
+    Step::Seal,
+    Step::Merge,
+    Step::Produce,
+    Step::Publish,
+    Step::Seal,
+    Step::Merge,
+    Step::Restart,
+    Step::Produce,
+];
+
+/// Runs `life` until `fault` at operation `at` of the disk, which counts from an empty one, and goes on
 /// from what `crash_seed` leaves. Returns how many operations that life took.
-fn die_at(at: u64, fault: Fault, crash_seed: u64) -> u64 {
-    let mut world = World::new(7);
+fn die_at(life: &[Step], seed: u64, at: u64, fault: Fault, crash_seed: u64) -> u64 {
+    let mut world = World::new(seed);
     world.disk.inject(at, fault);
     let opened = world.reopen(world.disk.clone());
     if opened.is_ok() {
-        for step in LIFE {
-            let result = world.take(step);
+        for step in life {
+            let result = world.take(*step);
             let is_hit = world.disk.operation_count() > at;
             assert!(
                 result.is_ok() || is_hit,
@@ -144,16 +170,36 @@ fn die_at(at: u64, fault: Fault, crash_seed: u64) -> u64 {
     operations
 }
 
-#[test]
-fn a_crash_at_each_operation_loses_nothing_and_doubles_nothing() {
-    let operations = die_at(u64::MAX, Fault::PowerCut, 0);
+fn die_at_each_operation(life: &[Step], seed: u64) {
+    let operations = die_at(life, seed, u64::MAX, Fault::PowerCut, 0);
     assert!(operations > 100, "{operations} operations are no life");
     for fault in [Fault::PowerCut, Fault::InputOutput, Fault::Full] {
         for at in 0..operations {
             for crash_seed in 0..4 {
                 let _named = Named(at);
-                die_at(at, fault, crash_seed);
+                die_at(life, seed, at, fault, crash_seed);
             }
         }
     }
+}
+
+#[test]
+fn a_crash_at_each_operation_loses_nothing_and_doubles_nothing() {
+    die_at_each_operation(&LIFE, LIFE_SEED);
+}
+
+#[test]
+fn a_crash_at_each_operation_of_merges_loses_nothing_and_doubles_nothing() {
+    // What is produced and published is up to the seed; few segments may have nothing to merge.
+    let merges = |seed: &u64| {
+        let mut world = World::new(*seed);
+        world.reopen(world.disk.clone()).unwrap();
+        for step in MERGING_LIFE {
+            world.take(step).unwrap();
+        }
+        world.merge_count
+    };
+    let seed = (0..100).max_by_key(merges).unwrap();
+    assert!(merges(&seed) >= 3);
+    die_at_each_operation(&MERGING_LIFE, seed);
 }

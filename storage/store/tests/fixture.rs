@@ -149,6 +149,7 @@ pub(super) fn materialize(
 /// All rows of a topic: partition, offset and document, sorted.
 pub(super) fn all_rows(store: &Store, topic: TopicId) -> Vec<(u32, u64, Vec<u8>)> {
     let snapshot = store.snapshot(topic).unwrap();
+    assert_eq!(snapshot.failures, []);
     let mut rows = Vec::new();
     let (mut partitions, mut offsets) = (Vec::new(), Vec::new());
     for source in &snapshot.sources {

@@ -202,6 +202,14 @@ fn files_that_are_gone_are_missed() {
         match folder {
             // The journal still starts at its first position: all of it is replayed.
             "catalog" => assert_eq!(result.unwrap().0.catalog().topics().len(), 2),
+            // Everything else still answers, and says what is missing.
+            "segments/1" => {
+                let (store, recovery) = result.unwrap();
+                assert_eq!(recovery.missing_segments, 1);
+                let snapshot = store.snapshot(topic).unwrap();
+                assert_eq!((snapshot.sources.len(), snapshot.failures.len()), (0, 1));
+                assert!(!store.verify(&mut |_| {}).is_ok());
+            }
             _ => assert!(result.is_err(), "{folder}"),
         }
     }

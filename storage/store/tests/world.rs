@@ -4,13 +4,14 @@
 //! that its place in the order is durable; after a restart it is either there or gone for good.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use super::fixture::*;
 use crate::catalog::{CatalogChange, Edit, Rejected};
 use crate::disk::{Disk, FaultyDisk, FilePath};
 use crate::log::{JournalOptions, LogOptions, ProducerStamp};
 use crate::model::{Offset, Partition, PartitionId, TopicId};
-use crate::store::{Lsn, ReadError, StageError, Store, StoreError, StoreOptions};
+use crate::store::{Lsn, Merged, ReadError, StageError, Store, StoreError, StoreOptions};
 
 /// Numbers that a seed decides.
 #[derive(Debug, Clone)]
@@ -49,6 +50,7 @@ pub(super) enum Step {
     DeleteTopic,
     Publish,
     Seal,
+    Merge,
     Commit,
     Checkpoint,
     Restart,
@@ -96,6 +98,8 @@ pub(super) struct World {
     producers: Vec<Producer>,
     templates: BTreeMap<String, Possible>,
     producer_ids: i64,
+    /// Merges that came to an end.
+    pub(super) merge_count: usize,
 }
 
 /// Small files, so that they roll; small staging, so that it fills.
@@ -124,6 +128,7 @@ impl World {
             producers: Vec::new(),
             templates: BTreeMap::new(),
             producer_ids: 0,
+            merge_count: 0,
         }
     }
 
@@ -144,8 +149,9 @@ impl World {
             60..64 => Step::CreateTopic,
             64..66 => Step::DeleteTopic,
             66..80 => Step::Publish,
-            80..88 => Step::Seal,
-            88..92 => Step::Commit,
+            80..86 => Step::Seal,
+            86..90 => Step::Merge,
+            90..92 => Step::Commit,
             92..97 => Step::Checkpoint,
             _ => Step::Restart,
         };
@@ -162,6 +168,7 @@ impl World {
             Step::DeleteTopic => self.delete_topic(),
             Step::Publish => self.publish(),
             Step::Seal => self.seal(),
+            Step::Merge => self.merge(),
             Step::Commit => self.store().commit().map(drop),
             Step::Checkpoint => self.store().checkpoint(),
             Step::Restart => self.restart_in_order(),
@@ -425,6 +432,45 @@ impl World {
             },
             None => Ok(()),
         }
+    }
+
+    /// Merges some neighbours of a topic that has several segments, or stops half way. Rows are
+    /// the same before and after.
+    fn merge(&mut self) -> Result<(), StoreError> {
+        let catalog = self.store().catalog();
+        let several: Vec<_> = catalog.topics().filter(|s| s.segments.len() > 1).collect();
+        let Some(state) = self.random.pick(&several) else {
+            return Ok(());
+        };
+        let topic = state.topic.id;
+        let first = self.random.below(state.segments.len() as u64 - 1);
+        let chosen = state.segments.iter().map(|meta| meta.id);
+        let chosen = chosen.skip(usize::try_from(first).unwrap());
+        let count = 2 + usize::try_from(self.random.below(3)).unwrap();
+        let chosen: Vec<_> = chosen.take(count).collect();
+        let must_stop = self.random.below(8) == 0;
+        let store = self.store.as_ref().unwrap();
+        let before = all_rows(store, topic);
+        let merged = store.merge(topic, &chosen, &mut |_| match must_stop {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        });
+        match merged {
+            // Its deletion is staged.
+            Err(StoreError::UnknownTopic(_)) => return Ok(()),
+            Err(error) => return Err(error),
+            Ok(Merged::Stopped) => assert!(must_stop),
+            Ok(Merged::Outdated) => panic!("nobody else merges"),
+            Ok(Merged::Done(segment)) => {
+                self.merge_count += 1;
+                assert_eq!(
+                    store.catalog().topic(topic).unwrap().segments.last(),
+                    Some(&segment)
+                );
+            }
+        }
+        assert_eq!(all_rows(store, topic), before);
+        store.remove_retired_files().map(drop)
     }
 
     fn restart_in_order(&mut self) -> Result<(), StoreError> {

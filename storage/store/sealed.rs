@@ -1,0 +1,241 @@
+//! Sealed segments as the store holds them: known from the catalog, opened when they are first
+//! read, closed again when too many are open.
+//!
+//! A segment is pruned by what the catalog says about it, so a search opens only what it may
+//! need. Two bounds hold whatever the number of segments: files that are open
+//! ([`SEGMENT_FILES_MAX`]), and footers with what was read of their segments
+//! ([`SEGMENT_READERS_MAX`]). A running search keeps its own readers besides.
+//!
+//! Because a file may be closed and opened again under a reader, its name must stay as long as
+//! anybody may read: the file of a segment that was merged away is *retired* and removed when the
+//! last snapshot that has it is gone ([`SegmentFile::is_read`]).
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::StoreError;
+use super::files::segment_file;
+use super::recent::Recent;
+use crate::catalog::{SegmentId, SegmentMeta, TopicState};
+use crate::disk::{Disk, FilePath, ReadFile};
+use crate::model::TopicId;
+use crate::segment::{PageCache, SegmentReader};
+
+/// Segment files that are open at once; beyond, those unused for longest are closed.
+pub const SEGMENT_FILES_MAX: usize = 512;
+
+/// Segments whose footers, dictionaries and cells stay in memory between searches.
+pub const SEGMENT_READERS_MAX: usize = 1024;
+
+/// What all sealed segments of a store share.
+#[derive(Debug)]
+pub(super) struct SealedPool {
+    pages: Arc<PageCache>,
+    files: Arc<OpenFiles>,
+    readers: Mutex<Recent<SegmentId, Arc<SegmentReader>>>,
+}
+
+/// The files that are open. Apart from the pool, because readers hold on to it.
+#[derive(Debug)]
+struct OpenFiles {
+    disk: Arc<dyn Disk>,
+    recent: Mutex<Recent<SegmentId, Arc<dyn ReadFile>>>,
+}
+
+/// One segment of a topic.
+#[derive(Debug)]
+pub(super) struct SealedSegment {
+    pub(super) meta: Arc<SegmentMeta>,
+    pool: Arc<SealedPool>,
+    file: Arc<SegmentFile>,
+    /// Why it cannot be read, once that is known for good.
+    damage: Mutex<Option<Arc<str>>>,
+}
+
+/// A segment's file, open or not.
+pub(super) struct SegmentFile {
+    files: Arc<OpenFiles>,
+    id: SegmentId,
+    pub(super) path: FilePath,
+    bytes: u64,
+}
+
+/// Whether a segment can be read, as far as it was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SegmentHealth {
+    /// Nothing speaks against it.
+    Sound,
+    /// It was found damaged: it takes part in no answer.
+    Damaged(Arc<str>),
+}
+
+/// A segment that an answer lacks, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentFailure {
+    /// What the catalog says about it.
+    pub segment: Arc<SegmentMeta>,
+    /// Why it cannot be read.
+    pub reason: Arc<str>,
+}
+
+impl SealedPool {
+    pub(super) fn new(disk: Arc<dyn Disk>, pages: Arc<PageCache>) -> Arc<Self> {
+        let files = OpenFiles {
+            disk,
+            recent: Mutex::new(Recent::new(SEGMENT_FILES_MAX)),
+        };
+        Arc::new(Self {
+            pages,
+            files: Arc::new(files),
+            readers: Mutex::new(Recent::new(SEGMENT_READERS_MAX)),
+        })
+    }
+
+    /// All segments of a topic.
+    pub(super) fn segments(self: &Arc<Self>, state: &TopicState) -> Vec<Arc<SealedSegment>> {
+        let segments = state.segments.iter();
+        segments
+            .map(|meta| Arc::new(SealedSegment::new(self, state.topic.id, Arc::clone(meta))))
+            .collect()
+    }
+
+    /// Forgets what is open of a segment, so that only those who read it now hold its file.
+    pub(super) fn forget(&self, id: SegmentId) {
+        lock(&self.readers).remove(id);
+        lock(&self.files.recent).remove(id);
+    }
+}
+
+impl OpenFiles {
+    fn file(&self, file: &SegmentFile) -> io::Result<Arc<dyn ReadFile>> {
+        if let Some(open) = lock(&self.recent).get(file.id) {
+            return Ok(open);
+        }
+        // Not under the lock; two threads may both open it, and one of the two stays.
+        let open = self.disk.open(&file.path)?;
+        lock(&self.recent).insert(file.id, Arc::clone(&open));
+        Ok(open)
+    }
+}
+
+impl SealedSegment {
+    pub(super) fn new(pool: &Arc<SealedPool>, topic: TopicId, meta: Arc<SegmentMeta>) -> Self {
+        let file = SegmentFile {
+            files: Arc::clone(&pool.files),
+            id: meta.id,
+            path: segment_file(topic, &meta),
+            bytes: meta.bytes,
+        };
+        Self {
+            meta,
+            pool: Arc::clone(pool),
+            file: Arc::new(file),
+            damage: Mutex::default(),
+        }
+    }
+
+    /// Its reader, whose footer is read now if it is not in memory.
+    pub(super) fn open(&self) -> Result<Arc<SegmentReader>, StoreError> {
+        if let SegmentHealth::Damaged(what) = self.health() {
+            return Err(self.file.unusable(&what));
+        }
+        let pool = &self.pool;
+        if let Some(reader) = lock(&pool.readers).get(self.meta.id) {
+            return Ok(reader);
+        }
+        let reader = self.open_with(Arc::clone(&pool.pages))?;
+        lock(&pool.readers).insert(self.meta.id, Arc::clone(&reader));
+        Ok(reader)
+    }
+
+    /// A reader of its own for one pass over everything, which leaves nothing in memory behind.
+    pub(super) fn open_aside(&self) -> Result<Arc<SegmentReader>, StoreError> {
+        self.open_with(Arc::new(PageCache::new(0)))
+    }
+
+    pub(super) fn open_with(
+        &self,
+        pages: Arc<PageCache>,
+    ) -> Result<Arc<SegmentReader>, StoreError> {
+        let opened = self.try_open(pages);
+        if let Err(error) = &opened
+            && error.is_damage()
+        {
+            self.set_health(&SegmentHealth::Damaged(error.to_string().into()));
+        }
+        opened
+    }
+
+    fn try_open(&self, pages: Arc<PageCache>) -> Result<Arc<SegmentReader>, StoreError> {
+        let file = &self.file;
+        let found = file
+            .len_bytes()
+            .map_err(StoreError::io("open", &file.path))?;
+        if found != file.bytes {
+            return Err(file.unusable(&format!("has {found} bytes instead of {}", file.bytes)));
+        }
+        let open: Arc<dyn ReadFile> = Arc::clone(file) as _;
+        let reader = SegmentReader::open_with_cache(open, pages);
+        Ok(Arc::new(reader.map_err(StoreError::segment(&file.path))?))
+    }
+
+    pub(super) fn file(&self) -> &Arc<SegmentFile> {
+        &self.file
+    }
+
+    pub(super) fn health(&self) -> SegmentHealth {
+        match &*lock(&self.damage) {
+            None => SegmentHealth::Sound,
+            Some(what) => SegmentHealth::Damaged(Arc::clone(what)),
+        }
+    }
+
+    pub(super) fn set_health(&self, health: &SegmentHealth) {
+        *lock(&self.damage) = match health {
+            SegmentHealth::Sound => None,
+            SegmentHealth::Damaged(what) => Some(Arc::clone(what)),
+        };
+        // What was read before says nothing any more.
+        self.pool.forget(self.meta.id);
+    }
+}
+
+impl SegmentFile {
+    /// Whether anybody but the one who asks may still read it. Nobody new can come when it is in
+    /// no view any more.
+    pub(super) fn is_read(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) > 1
+    }
+
+    fn unusable(&self, what: &str) -> StoreError {
+        StoreError::SegmentFile {
+            file: self.path.to_string(),
+            what: what.into(),
+        }
+    }
+}
+
+impl ReadFile for SegmentFile {
+    fn len_bytes(&self) -> io::Result<u64> {
+        self.files.file(self)?.len_bytes()
+    }
+
+    fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.files.file(self)?.read_exact_at(offset, out)
+    }
+}
+
+impl fmt::Debug for SegmentFile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("SegmentFile")
+            .field("path", &self.path.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is in there is whole after each step, whoever panicked elsewhere.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

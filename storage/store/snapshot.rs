@@ -1,0 +1,154 @@
+//! Snapshots: all rows of a topic at one instant.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use super::Store;
+use super::active::ActiveRows;
+use super::sealed::{SealedSegment, SegmentFailure, SegmentHealth};
+use crate::catalog::{RejectedRecords, SegmentId, SegmentMeta, Topic};
+use crate::model::TopicId;
+use crate::segment::{ActiveChunk, DeletedRows, RowSource, SourceRows};
+
+/// All rows of a topic at one instant, each exactly once; segments are not opened yet.
+#[derive(Debug, Clone)]
+pub struct TopicInstant {
+    /// The topic.
+    pub topic: Arc<Topic>,
+    /// Records that could not become rows.
+    pub rejected: Arc<RejectedRecords>,
+    segments: Arc<Vec<Arc<SealedSegment>>>,
+    deleted: BTreeMap<SegmentId, Arc<DeletedRows>>,
+    active: Vec<SourceRows<ActiveChunk>>,
+}
+
+/// The rows of a topic at one instant that may lie in some range of time, each exactly once.
+#[derive(Debug, Clone)]
+pub struct TopicSnapshot {
+    /// The topic.
+    pub topic: Arc<Topic>,
+    /// Its segments in order of their making, then its active chunks in order of publishing.
+    pub sources: Vec<RowSource>,
+    /// Segments that ought to be among `sources` and cannot be read: an answer lacks their rows.
+    pub failures: Vec<SegmentFailure>,
+    /// Segments that lie outside the range.
+    pub skipped: usize,
+    /// Records that could not become rows.
+    pub rejected: Arc<RejectedRecords>,
+}
+
+impl TopicInstant {
+    /// Number of rows that are not deleted, those of segments that cannot be read included.
+    #[must_use]
+    pub fn row_count(&self) -> u64 {
+        let sealed = self.segments.iter().map(|segment| segment.meta.row_count);
+        let active = self.active.iter().cloned().map(RowSource::Active);
+        let active = active.map(|source| source.live_row_count() as u64);
+        let deleted = self.deleted.values().map(|deleted| deleted.count() as u64);
+        sealed.chain(active).sum::<u64>() - deleted.sum::<u64>()
+    }
+
+    /// Opens the segments that may have rows from the first to the last instant of `range`. Those
+    /// that are in memory cost nothing.
+    #[must_use]
+    pub fn open(&self, range: RangeInclusive<i64>) -> TopicSnapshot {
+        let mut snapshot = TopicSnapshot {
+            topic: Arc::clone(&self.topic),
+            sources: Vec::with_capacity(self.segments.len() + self.active.len()),
+            failures: Vec::new(),
+            skipped: 0,
+            rejected: Arc::clone(&self.rejected),
+        };
+        for segment in self.segments.iter() {
+            let meta = &segment.meta;
+            if meta.time_first_ms > *range.end() || meta.time_last_ms < *range.start() {
+                snapshot.skipped += 1;
+                continue;
+            }
+            match segment.open() {
+                Ok(reader) => {
+                    let deleted = self.deleted.get(&meta.id).cloned();
+                    let rows = SourceRows::new(reader, deleted);
+                    snapshot.sources.push(RowSource::Segment(rows));
+                }
+                Err(error) => snapshot.failures.push(SegmentFailure {
+                    segment: Arc::clone(&segment.meta),
+                    reason: error.to_string().into(),
+                }),
+            }
+        }
+        let active = self.active.iter().cloned().map(RowSource::Active);
+        snapshot.sources.extend(active);
+        snapshot
+    }
+}
+
+impl TopicSnapshot {
+    /// Number of rows that are not deleted.
+    #[must_use]
+    pub fn row_count(&self) -> usize {
+        self.sources.iter().map(RowSource::live_row_count).sum()
+    }
+}
+
+impl Store {
+    /// All rows of a topic at this instant; `None` when there is no such topic. Its segments are
+    /// opened.
+    #[must_use]
+    pub fn snapshot(&self, topic: TopicId) -> Option<TopicSnapshot> {
+        let all = i64::MIN..=i64::MAX;
+        self.instant(topic).map(|instant| instant.open(all))
+    }
+
+    /// What there is of a topic at this instant, without reading any of it; `None` when there is
+    /// no such topic.
+    #[must_use]
+    pub fn instant(&self, topic: TopicId) -> Option<TopicInstant> {
+        let view = self.view();
+        let (state, topic) = view.topic(topic)?;
+        Some(TopicInstant {
+            topic: Arc::clone(&state.topic),
+            rejected: all_rejected(&state.rejected, &topic.active),
+            segments: Arc::clone(&topic.segments),
+            deleted: topic.deleted.clone(),
+            active: topic.active.chunks().cloned().collect(),
+        })
+    }
+
+    /// What is known of the segments of a topic, in the order of the catalog.
+    #[must_use]
+    pub fn segment_health(&self, topic: TopicId) -> Vec<(Arc<SegmentMeta>, SegmentHealth)> {
+        let view = self.view();
+        let segments = view.topics.get(&topic).map(|topic| topic.segments.iter());
+        let segments = segments.into_iter().flatten();
+        segments
+            .map(|segment| (Arc::clone(&segment.meta), segment.health()))
+            .collect()
+    }
+
+    /// Says that a segment is damaged, so that no answer uses it any more, or that it is sound
+    /// again. Nothing happens when it is gone.
+    pub fn set_segment_health(&self, topic: TopicId, segment: SegmentId, health: &SegmentHealth) {
+        let view = self.view();
+        let Some(topic) = view.topics.get(&topic) else {
+            return;
+        };
+        let found = topic.segments.iter().find(|known| known.meta.id == segment);
+        if let Some(segment) = found {
+            segment.set_health(health);
+        }
+    }
+}
+
+/// What the catalog knows and what waits to be told to it.
+fn all_rejected(sealed: &Arc<RejectedRecords>, active: &ActiveRows) -> Arc<RejectedRecords> {
+    let mut all = Arc::clone(sealed);
+    let waiting = active.sealing.iter().map(|sealing| &sealing.gathered);
+    for gathered in waiting.chain([&active.open]) {
+        if gathered.rejected.total() > 0 {
+            Arc::make_mut(&mut all).merge(&gathered.rejected);
+        }
+    }
+    all
+}
