@@ -84,14 +84,14 @@ impl ColumnBuilder {
         }
     }
 
-    pub(super) fn push_text(&mut self, row: u32, value: &str) {
+    pub(super) fn push_text(&mut self, row: u32, value: &[u8]) {
         match self {
             Self::Text {
                 terms,
                 codes,
                 occurrence,
             } => {
-                codes.push(terms.code(value.as_bytes()));
+                codes.push(terms.code(value));
                 occurrence.push(row);
             }
             Self::Integer { .. } | Self::Decimal { .. } => {

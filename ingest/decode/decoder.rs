@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use storage::catalog::{Dynamic, TimeField, Topic};
-use storage::model::{Column, ColumnBatch, FieldType, Mapping, PartitionId, SourceColumn};
+use storage::model::{Column, ColumnBatch, FieldType, Mapping, PartitionId};
 
 use super::columns::ColumnBuilder;
 use super::detect::TIMESTAMP;
 use super::error::DocumentError;
-use super::row::{RowState, Rules, Staged, StagedValue};
+use super::row::{RowState, Rules, Staged, StagedValue, Stored};
+use super::shapes::ShapeBook;
 use super::tree::FieldIndex;
 use super::visitor;
 
@@ -84,8 +85,11 @@ pub struct DocumentDecoder {
     base_time_field: Option<TimeField>,
     dynamic: Dynamic,
     state: RowState,
+    shapes: ShapeBook,
     rows: Rows,
     time_field: Option<TimeField>,
+    /// The field that `time_field` names, once a row has it.
+    time_index: Option<FieldIndex>,
 }
 
 /// What rows have besides fields.
@@ -95,7 +99,8 @@ struct Rows {
     partitions: Vec<u32>,
     offsets: Vec<u64>,
     ids: ColumnBuilder,
-    sources: SourceColumn,
+    /// Bytes of the documents.
+    source_bytes: usize,
     times_are_field: bool,
 }
 
@@ -106,7 +111,7 @@ impl Rows {
             partitions: Vec::new(),
             offsets: Vec::new(),
             ids: ColumnBuilder::text(),
-            sources: SourceColumn::default(),
+            source_bytes: 0,
             times_are_field: true,
         }
     }
@@ -136,8 +141,10 @@ impl DocumentDecoder {
             base_time_field: topic.time_field.clone(),
             dynamic: topic.dynamic,
             state: RowState::new(&topic.mapping, rules),
+            shapes: ShapeBook::default(),
             rows: Rows::new(),
             time_field,
+            time_index: None,
         }
     }
 
@@ -153,8 +160,15 @@ impl DocumentDecoder {
     /// # Errors
     /// Why it cannot be one; nothing of it stays.
     pub fn decode(&mut self, document: &Document<'_>) -> Result<(), DocumentError> {
-        let text = simdutf8::basic::from_utf8(document.source).map_err(|_| DocumentError::Utf8)?;
         let mark = self.state.begin();
+        let source = document.source;
+        if let Some(shape) = self.shapes.guess(source, self.state.staged_mut()) {
+            let row = self.begin_row(document);
+            self.state.store(row, Some(source));
+            self.shapes.push(shape);
+            return Ok(());
+        }
+        let text = simdutf8::basic::from_utf8(source).map_err(|_| DocumentError::Utf8)?;
         if let Err(error) = visitor::read(text, &mut self.state) {
             self.state.go_back(mark);
             return Err(error);
@@ -162,19 +176,29 @@ impl DocumentDecoder {
         if self.time_field.is_none() {
             self.time_field = Some(self.choose_time_field());
         }
+        let row = self.begin_row(document);
+        self.shapes.push_read(source, &self.state);
+        if self.state.store(row, None) == Stored::Widened {
+            self.shapes.forget_plans();
+        }
+        Ok(())
+    }
+
+    /// Adds what a row has besides fields, whose values are staged.
+    fn begin_row(&mut self, document: &Document<'_>) -> u32 {
         let (time_ms, is_field) = self.time_of_row(document.timestamp_ms);
         let row = u32::try_from(self.row_count()).expect("a batch has fewer than 2^32 rows");
         self.rows.times_ms.push(time_ms);
         self.rows.times_are_field &= is_field;
         self.rows.partitions.push(document.partition.0);
         self.rows.offsets.push(document.offset.0);
+        self.rows.source_bytes += document.source.len();
         if let Some(id) = document.id {
             // Ids are texts; one that is not was never given by a writer of ours.
-            self.rows.ids.push_text(row, &String::from_utf8_lossy(id));
+            let id = String::from_utf8_lossy(id);
+            self.rows.ids.push_text(row, id.as_bytes());
         }
-        self.rows.sources.push(document.source);
-        self.state.store(row);
-        Ok(())
+        row
     }
 
     /// Rows since the last `finish`.
@@ -186,7 +210,7 @@ impl DocumentDecoder {
     /// Bytes of the documents since the last `finish`.
     #[must_use]
     pub fn source_bytes(&self) -> usize {
-        self.rows.sources.bytes.len()
+        self.rows.source_bytes
     }
 
     /// The rows so far. From here on the decoder takes their new fields for known: if they cannot
@@ -210,7 +234,7 @@ impl DocumentDecoder {
             partitions: rows.partitions,
             offsets: rows.offsets,
             ids,
-            sources: rows.sources,
+            sources: self.shapes.finish(),
             columns,
             times_are_field: rows.times_are_field && row_count > 0,
         };
@@ -277,13 +301,16 @@ impl DocumentDecoder {
     }
 
     /// The time of the row that was read, and whether it is the one value of its time field.
-    fn time_of_row(&self, timestamp_ms: i64) -> (i64, bool) {
+    fn time_of_row(&mut self, timestamp_ms: i64) -> (i64, bool) {
         let Some(TimeField::Field(path)) = &self.time_field else {
             return (timestamp_ms, false);
         };
-        let Some(index) = self.state.field_at(path) else {
+        let known = self.time_index.or_else(|| self.state.field_at(path));
+        let Some(index) = known else {
             return (timestamp_ms, false);
         };
+        // The row counts already, so its fields stay where they are.
+        self.time_index = known;
         let mut values = self
             .state
             .staged()

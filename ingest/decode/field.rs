@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use storage::model::{ColumnKind, DateFormat, Field, FieldType};
+use storage::model::{ColumnKind, DATE_FORMAT_DEFAULT, DateFormat, Field, FieldType};
 
 use super::columns::ColumnBuilder;
 
@@ -75,6 +75,14 @@ impl FieldState {
     /// The column so far; an empty one takes its place.
     pub(super) fn take_column(&mut self) -> ColumnBuilder {
         std::mem::replace(&mut self.column, empty_column(self.definition.field_type))
+    }
+
+    /// Whether it reads dates as `2026-02-01T00:00:00Z` and as milliseconds, each as anyone would.
+    pub(super) fn reads_iso_dates(&self) -> bool {
+        match self.definition.format.as_deref() {
+            None => true,
+            Some(format) => format == DATE_FORMAT_DEFAULT,
+        }
     }
 
     /// Makes a `long` a `double`.

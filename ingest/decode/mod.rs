@@ -13,6 +13,7 @@ mod fields;
 mod number;
 mod record;
 mod row;
+mod shapes;
 mod tree;
 mod value;
 mod visitor;

@@ -53,6 +53,27 @@ pub(super) enum StagedValue {
     Text(Range<usize>),
 }
 
+/// What became of a value of the document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Traced {
+    /// It is the next staged value.
+    Value,
+    /// No column has it.
+    Nothing,
+    /// It was not looked into.
+    Ignored,
+    /// It is an object or an array, and its values follow.
+    Composite,
+}
+
+/// What storing a row did to fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stored {
+    AsBefore,
+    /// An integer field has become decimal.
+    Widened,
+}
+
 /// Where a value of the document belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
@@ -86,6 +107,7 @@ pub(super) struct RowState {
     /// Fields and subfields, which is what the limit counts.
     field_count: usize,
     staged: Vec<Staged>,
+    trace: Vec<Traced>,
     text: String,
     new_path: String,
     object_count: u64,
@@ -108,6 +130,7 @@ impl RowState {
             rules,
             field_count: 0,
             staged: Vec::new(),
+            trace: Vec::new(),
             text: String::new(),
             new_path: String::new(),
             object_count: 0,
@@ -125,6 +148,7 @@ impl RowState {
     /// Starts a document.
     pub(super) fn begin(&mut self) -> RowMark {
         self.staged.clear();
+        self.trace.clear();
         self.text.clear();
         self.error = None;
         self.tree.settle();
@@ -158,8 +182,30 @@ impl RowState {
         &self.staged
     }
 
-    /// Adds the document's values to the columns as `row`.
-    pub(super) fn store(&mut self, row: u32) {
+    /// Where a document's values are staged when they are not read by this.
+    pub(super) fn staged_mut(&mut self) -> &mut Vec<Staged> {
+        &mut self.staged
+    }
+
+    /// What became of each value, in order of the document.
+    pub(super) fn trace(&self) -> &[Traced] {
+        &self.trace
+    }
+
+    /// What staged texts are ranges of.
+    pub(super) fn text(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    /// A value begins that is no scalar, or that nobody looks into.
+    pub(super) fn note(&mut self, traced: Traced) {
+        self.trace.push(traced);
+    }
+
+    /// Adds the staged values to the columns as `row`. Texts are ranges of `text`, or without one
+    /// of [`RowState::text`].
+    pub(super) fn store(&mut self, row: u32, text: Option<&[u8]>) -> Stored {
+        let mut stored = Stored::AsBefore;
         for staged in self.staged.drain(..) {
             let field = &mut self.fields[staged.field.0 as usize];
             match staged.value {
@@ -167,12 +213,17 @@ impl RowState {
                 StagedValue::Decimal(value) => {
                     if field.definition.field_type == FieldType::Long {
                         field.widen();
+                        stored = Stored::Widened;
                     }
                     field.column.push_decimal(row, value);
                 }
-                StagedValue::Text(range) => field.column.push_text(row, &self.text[range]),
+                StagedValue::Text(range) => {
+                    let text = text.unwrap_or(self.text.as_bytes());
+                    field.column.push_text(row, &text[range]);
+                }
             }
         }
+        stored
     }
 
     /// The field at `path`.
@@ -253,6 +304,21 @@ impl RowState {
 
     /// Takes a value that is no object, array or null.
     pub(super) fn scalar(&mut self, target: Target, scalar: Scalar<'_>) -> Result<(), Rejected> {
+        let staged = self.staged.len();
+        self.take_scalar(target, scalar)?;
+        self.note_scalar(staged);
+        Ok(())
+    }
+
+    /// Notes a scalar before which so many values were staged.
+    fn note_scalar(&mut self, staged: usize) {
+        self.note(match self.staged.len() > staged {
+            true => Traced::Value,
+            false => Traced::Nothing,
+        });
+    }
+
+    fn take_scalar(&mut self, target: Target, scalar: Scalar<'_>) -> Result<(), Rejected> {
         let node = match (self.node_of(target), target) {
             (Some(NodeId::ROOT), _) => return Err(self.fail(DocumentError::NotObject)),
             (Some(node), _) => node,
@@ -268,6 +334,13 @@ impl RowState {
 
     /// Takes a null.
     pub(super) fn null(&mut self, target: Target) -> Result<(), Rejected> {
+        let staged = self.staged.len();
+        self.take_null(target)?;
+        self.note_scalar(staged);
+        Ok(())
+    }
+
+    fn take_null(&mut self, target: Target) -> Result<(), Rejected> {
         match self.node_of(target) {
             Some(NodeId::ROOT) => return Err(self.fail(DocumentError::NotObject)),
             Some(node) => {

@@ -13,10 +13,11 @@ use storage::model::{
     Column, ColumnBatch, Decimal, Field, Mapping, Occurrence, Offset, PartitionId, TopicId,
     TopicName,
 };
+use storage::segment::{ActiveChunk, RowSource};
 
 use super::{DecodedRows, Document, DocumentDecoder, DocumentError, WHOLE_TEXTS_SETTING};
 
-fn topic(fields: &Value) -> Topic {
+pub(super) fn topic(fields: &Value) -> Topic {
     let fields: BTreeMap<String, Field> = serde_json::from_value(fields.clone()).unwrap();
     Topic {
         id: TopicId(1),
@@ -33,7 +34,7 @@ fn topic(fields: &Value) -> Topic {
     }
 }
 
-fn document(offset: u64, source: &[u8]) -> Document<'_> {
+pub(super) fn document(offset: u64, source: &[u8]) -> Document<'_> {
     Document {
         partition: PartitionId(0),
         offset: Offset(offset),
@@ -614,9 +615,10 @@ fn ids_and_sources_stay_as_they_are() {
         })
         .unwrap();
     let rows = decoder.finish().rows;
-    assert_eq!(rows.sources.own_bytes(0), source);
-    let ids = Column::Text(rows.ids.unwrap());
+    let ids = Column::Text(rows.ids.clone().unwrap());
     assert_eq!(values(&ids, 2), [vec![], vec!["second".to_string()]]);
+    let rows = RowSource::Active(Arc::new(ActiveChunk::new(rows)));
+    assert_eq!(rows.source(0).unwrap(), source);
 }
 
 #[test]
@@ -650,7 +652,7 @@ fn a_time_in_nanoseconds_is_not_the_sort_key() {
 }
 
 /// What each row says, by its offset.
-fn rows_by_offset(rows: &ColumnBatch) -> BTreeMap<u64, String> {
+pub(super) fn rows_by_offset(rows: &ColumnBatch) -> BTreeMap<u64, String> {
     let mut texts: Vec<String> = rows.times_ms.iter().map(|time| format!("{time}")).collect();
     for (path, column) in &rows.columns {
         let values = values(column, rows.row_count());

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::error::DocumentError;
-use super::row::{Names, Rejected, RowState, Target};
+use super::row::{Names, Rejected, RowState, Target, Traced};
 use super::tree::NodeId;
 use super::value::Scalar;
 
@@ -57,6 +57,7 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
         if self.target == Target::Nowhere {
+            self.row.note(Traced::Ignored);
             return json.deserialize_ignored_any(IgnoredAny).map(|_| ());
         }
         json.deserialize_any(self)
@@ -102,6 +103,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
             return Err(stop(self.row.fail(DocumentError::NotObject)));
         }
         let Self { row, target } = self;
+        row.note(Traced::Composite);
         while values
             .next_element_seed(ValueSeed {
                 row: &mut *row,
@@ -114,6 +116,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         let Self { row, target } = self;
+        row.note(Traced::Composite);
         let parent = row.enter_object(target);
         let mut names = row.names();
         loop {

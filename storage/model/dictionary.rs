@@ -1,8 +1,8 @@
 //! The distinct texts of a column.
 
-use std::hash::{Hash, Hasher};
+use std::hash::Hasher;
 
-use rustc_hash::{FxHashMap, FxHasher};
+use rustc_hash::FxHasher;
 
 /// Terms by code: code `c` is `term(c)`. Terms are distinct; their order is the owner's matter
 /// (segments sort them by bytes, active rows keep order of arrival).
@@ -91,28 +91,69 @@ impl Dictionary {
 }
 
 /// Collects distinct terms in order of arrival.
+///
+/// The table is open and probed in line: a term costs one hash, and mostly one look at the table
+/// and one at the text.
 #[derive(Debug, Default)]
 pub struct DictionaryBuilder {
     dictionary: Dictionary,
-    /// Codes by hash of the term; collisions hold several.
-    codes: FxHashMap<u64, Vec<u32>>,
+    /// A power of two of places, at most three quarters of them taken.
+    places: Vec<Place>,
 }
+
+/// A place of the table: a term, or nobody's.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    hash: u32,
+    code: u32,
+}
+
+/// The code of a place that is free; dictionaries end before it.
+const FREE: u32 = u32::MAX;
+
+/// Places of the smallest table.
+const PLACES_MIN: usize = 16;
 
 impl DictionaryBuilder {
     /// The code of `term`, new or known.
     pub fn code(&mut self, term: &[u8]) -> u32 {
-        let mut hasher = FxHasher::default();
-        term.hash(&mut hasher);
-        let codes = self.codes.entry(hasher.finish()).or_default();
-        if let Some(code) = codes
-            .iter()
-            .find(|code| self.dictionary.term(**code) == term)
-        {
-            return *code;
+        if self.dictionary.len() >= self.places.len() / 4 * 3 {
+            self.grow();
         }
-        let code = self.dictionary.push(term);
-        codes.push(code);
-        code
+        let hash = hash(term);
+        let mask = self.places.len() - 1;
+        let mut place = hash as usize & mask;
+        loop {
+            let Place { hash: known, code } = self.places[place];
+            if code == FREE {
+                let code = self.dictionary.push(term);
+                assert!(code != FREE, "a dictionary has fewer than 2^32 - 1 terms");
+                self.places[place] = Place { hash, code };
+                return code;
+            }
+            if known == hash && self.dictionary.term(code) == term {
+                return code;
+            }
+            place = (place + 1) & mask;
+        }
+    }
+
+    /// Doubles the table.
+    fn grow(&mut self) {
+        let count = (self.places.len() * 2).max(PLACES_MIN);
+        let free = Place {
+            hash: 0,
+            code: FREE,
+        };
+        let old = std::mem::replace(&mut self.places, vec![free; count]);
+        let mask = count - 1;
+        for taken in old.into_iter().filter(|place| place.code != FREE) {
+            let mut place = taken.hash as usize & mask;
+            while self.places[place].code != FREE {
+                place = (place + 1) & mask;
+            }
+            self.places[place] = taken;
+        }
     }
 
     /// The terms so far.
@@ -125,5 +166,42 @@ impl DictionaryBuilder {
     #[must_use]
     pub fn finish(self) -> Dictionary {
         self.dictionary
+    }
+}
+
+/// Both halves of the hash, since neither is good alone for every text.
+fn hash(term: &[u8]) -> u32 {
+    let mut hasher = FxHasher::default();
+    hasher.write(term);
+    let hash = hasher.finish();
+    (hash ^ hash >> 32) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn equal_terms_have_equal_codes(
+            terms in proptest::collection::vec(proptest::collection::vec(0..3_u8, 0..5), 0..300),
+        ) {
+            let mut builder = DictionaryBuilder::default();
+            let mut expected = HashMap::new();
+            for term in &terms {
+                let next = u32::try_from(expected.len()).expect("few terms");
+                let code = *expected.entry(term).or_insert(next);
+                prop_assert_eq!(builder.code(term), code);
+            }
+            let dictionary = builder.finish();
+            prop_assert_eq!(dictionary.len(), expected.len());
+            for (term, code) in expected {
+                prop_assert_eq!(dictionary.term(code), term.as_slice());
+            }
+        }
     }
 }
