@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::sync::Arc;
 use std::time::Instant;
 
-use ingest::decode::{Document, DocumentDecoder};
+use siltstone_ingest::decode::{Document, DocumentDecoder};
 use storage::catalog::{Dynamic, Materialize, Topic};
 use storage::model::{Mapping, Offset, PartitionId, TopicId, TopicName};
 

@@ -9,7 +9,7 @@ const START_MS: i64 = 1_769_904_000_000;
 const MINUTES: i64 = 60 * 1000;
 
 /// Makes documents one after another.
-pub struct Transactions {
+pub(crate) struct Transactions {
     random: u64,
     time_ms: i64,
     cents: i64,
@@ -36,7 +36,7 @@ impl Transactions {
     }
 
     /// The time and the text of the next document; `out` is replaced.
-    pub fn write_next(&mut self, out: &mut String) -> i64 {
+    pub(crate) fn write_next(&mut self, out: &mut String) -> i64 {
         let hash = [self.next(), self.next(), self.next(), self.next()];
         let (from, to) = (self.next() % 1_000_000, self.next() % 1_000_000);
         let spread = self.next();
@@ -66,7 +66,7 @@ impl Transactions {
             // No zero at the end, which no printer of doubles writes.
             self.cents % 100 / 10 * 10 + 1 + self.cents % 9,
             spread % 200,
-            spread % 4096 == 0,
+            spread.is_multiple_of(4096),
         )
         .expect("a string takes everything");
         self.time_ms

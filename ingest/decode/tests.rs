@@ -617,7 +617,7 @@ fn ids_and_sources_stay_as_they_are() {
     let rows = decoder.finish().rows;
     let ids = Column::Text(rows.ids.clone().unwrap());
     assert_eq!(values(&ids, 2), [vec![], vec!["second".to_string()]]);
-    let rows = RowSource::Active(Arc::new(ActiveChunk::new(rows)));
+    let rows = RowSource::from(Arc::new(ActiveChunk::new(rows)));
     assert_eq!(rows.source(0).unwrap(), source);
 }
 

@@ -11,8 +11,8 @@ use storage::catalog::Topic;
 use storage::disk::ReadFile;
 use storage::model::{ColumnBatch, Shape};
 use storage::segment::{
-    ActiveChunk, ColumnRoles, MergeInput, RowSource, SegmentOptions, SegmentReader, merge_segments,
-    write_segment,
+    ActiveChunk, ColumnRoles, MergeInput, RowSource, SegmentOptions, SegmentReader, SourceRows,
+    merge_segments, write_segment,
 };
 
 use crate::decode::tests::{document, rows_by_offset, topic};
@@ -71,12 +71,13 @@ fn check(topic: &Topic, documents: &[String], cut: usize) -> Vec<DecodedRows> {
         .map(|rows| Arc::new(ActiveChunk::new((*rows).clone())))
         .collect();
     for chunk in &chunks {
-        check_documents(&RowSource::Active(Arc::clone(chunk)), documents);
+        check_documents(&RowSource::from(Arc::clone(chunk)), documents);
     }
-    let Ok(all) = ActiveChunk::concat(&chunks) else {
+    let live: Vec<_> = chunks.iter().cloned().map(SourceRows::from).collect();
+    let Ok(all) = ActiveChunk::concat(&live) else {
         return batches;
     };
-    check_documents(&RowSource::Active(Arc::new(all)), documents);
+    check_documents(&RowSource::from(Arc::new(all)), documents);
 
     let fields = batches
         .iter()
@@ -91,7 +92,7 @@ fn check(topic: &Topic, documents: &[String], cut: usize) -> Vec<DecodedRows> {
         write_segment(&[*rows], &roles, &options, &mut bytes).unwrap();
         readers.push(open(bytes));
         check_documents(
-            &RowSource::Segment(Arc::clone(&readers[readers.len() - 1])),
+            &RowSource::from(Arc::clone(&readers[readers.len() - 1])),
             documents,
         );
     }
@@ -105,7 +106,7 @@ fn check(topic: &Topic, documents: &[String], cut: usize) -> Vec<DecodedRows> {
             .collect();
         let mut bytes = Vec::new();
         merge_segments(&inputs, &roles, &options, &mut bytes).unwrap();
-        check_documents(&RowSource::Segment(open(bytes)), documents);
+        check_documents(&RowSource::from(open(bytes)), documents);
     }
     batches
 }
