@@ -72,6 +72,7 @@ pub(crate) fn topic(dynamic: Dynamic) -> Topic {
         name: TopicName::parse("fuzz").expect("a plain name"),
         uuid: [0; 16],
         partitions: 1,
+        routing_partitions: None,
         created_ms: 0,
         config: BTreeMap::new(),
         settings: BTreeMap::new(),

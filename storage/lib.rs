@@ -5,10 +5,11 @@
 //! knows no protocol, no query language and no clock: disk and time are arguments.
 //!
 //! Layers, top to bottom; an arrow up does not exist:
-//! `store` → { `log`, `segment`, `catalog` } → { `disk`, `model` }; `model` depends on nothing.
+//! `store` → { `log`, `segment`, `groups` → `catalog` } → { `disk`, `model` }; `model` depends on nothing.
 
 pub mod catalog;
 pub mod disk;
+pub mod groups;
 pub mod log;
 pub mod model;
 pub mod segment;

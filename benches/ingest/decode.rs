@@ -84,6 +84,7 @@ fn topic() -> Topic {
         name: TopicName::parse("bench").expect("a name"),
         uuid: [0; 16],
         partitions: 1,
+        routing_partitions: None,
         created_ms: 0,
         config: Default::default(),
         settings: Default::default(),

@@ -236,7 +236,7 @@ impl Broker {
         pending: &PendingPartition,
     ) -> Result<(Partition, Offset, LogBounds), KafkaError> {
         let partition = pending.place?;
-        let bounds = self.store.log_bounds(partition);
+        let bounds = self.store.client_bounds(partition);
         let bounds = bounds.ok_or(KafkaError::UnknownTopicOrPartition)?;
         let from = u64::try_from(pending.from).map(Offset).ok();
         let from = from.filter(|from| bounds.start <= *from && *from <= bounds.high_watermark);

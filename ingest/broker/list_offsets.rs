@@ -80,7 +80,7 @@ impl Broker {
         self.check_epoch(asked.current_leader_epoch)?;
         let bounds = self
             .store
-            .log_bounds(partition)
+            .client_bounds(partition)
             .ok_or(KafkaError::UnknownTopicOrPartition)?;
         let epoch = self.leader_epoch();
         let at = |offset| Found {
@@ -92,13 +92,18 @@ impl Broker {
             LATEST => at(bounds.high_watermark),
             EARLIEST => at(bounds.start),
             time if time == MAX_TIMESTAMP.0 && version >= MAX_TIMESTAMP.1 => {
-                timed(self.store.max_timestamp(partition))?
+                let latest = timed(self.store.max_timestamp(partition))?;
+                if latest.offset < wire_offset(bounds.start) {
+                    NONE
+                } else {
+                    latest
+                }
             }
             time if time == EARLIEST_LOCAL.0 && version >= EARLIEST_LOCAL.1 => at(bounds.start),
             // Nothing is tiered.
             time if time == LATEST_TIERED.0 && version >= LATEST_TIERED.1 => NONE,
             time if time < 0 => return Err(KafkaError::UnsupportedVersion),
-            time => timed(self.store.offset_at_time(partition, time))?,
+            time => timed(self.store.offset_at_time(partition, time, bounds.start))?,
         };
         let epoch = if version >= EPOCH_FROM {
             found.epoch

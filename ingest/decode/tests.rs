@@ -24,6 +24,7 @@ pub(super) fn topic(fields: &Value) -> Topic {
         name: TopicName::parse("events").unwrap(),
         uuid: [0; 16],
         partitions: 1,
+        routing_partitions: None,
         created_ms: 0,
         config: BTreeMap::new(),
         settings: BTreeMap::new(),

@@ -40,6 +40,7 @@ fn create(store: &Store) -> TopicId {
             name: TopicName::parse("documents").unwrap(),
             uuid: [1; 16],
             partitions: PARTITIONS,
+            routing_partitions: None,
             created_ms: 0,
             config: BTreeMap::new(),
             settings: BTreeMap::new(),

@@ -141,7 +141,7 @@ fn write_locked(
                     continue;
                 }
                 ids_of_call.insert(id);
-                partition_of_id(id.as_bytes(), topic.partitions)
+                partition_of_id(id.as_bytes(), topic.routing_partitions())
             }
         };
         if batches.push(partition, index, write) {

@@ -34,6 +34,7 @@ fn topic(catalog: &Catalog, partitions: u32) -> Topic {
         name: TopicName::parse("events").unwrap(),
         uuid: [1; 16],
         partitions,
+        routing_partitions: None,
         created_ms: 0,
         config: BTreeMap::new(),
         settings: BTreeMap::new(),

@@ -236,6 +236,7 @@ fn new_topic(
         name: name.clone(),
         uuid,
         partitions: definition.partitions,
+        routing_partitions: None,
         created_ms: now_ms,
         config: BTreeMap::new(),
         settings: definition.settings,

@@ -22,6 +22,7 @@ fn topic() -> Topic {
         name: TopicName::parse("logs").expect("a name"),
         uuid: [0xff; 16],
         partitions: 3,
+        routing_partitions: None,
         created_ms: 1_700_000_000_000,
         config: BTreeMap::new(),
         settings: BTreeMap::from([("index.refresh_interval".into(), json!("1s"))]),

@@ -19,6 +19,7 @@ fn topic(mapping: &Value) -> Topic {
         name: TopicName::parse("t").expect("a name"),
         uuid: [0; 16],
         partitions: 1,
+        routing_partitions: None,
         created_ms: 0,
         config: BTreeMap::new(),
         settings: BTreeMap::new(),

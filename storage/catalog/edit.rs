@@ -46,6 +46,20 @@ pub enum CatalogChange {
         /// See [`Topic::settings`].
         settings: BTreeMap<String, Value>,
     },
+    /// A topic gets more partitions, which are empty.
+    AddPartitions {
+        /// The topic.
+        topic: TopicId,
+        /// How many it has from now on.
+        partitions: u32,
+    },
+    /// Records before these offsets can be read no more. Their rows stay.
+    MoveLogStarts {
+        /// The topic.
+        topic: TopicId,
+        /// The first offset of each partition that can be read; one that lies back moves nothing.
+        starts: Vec<(PartitionId, Offset)>,
+    },
     /// Active rows of a topic became a segment.
     Seal {
         /// The topic.
@@ -106,6 +120,16 @@ pub enum EditError {
     /// A new topic has no partition, or too many.
     #[error("a topic has 1 to {max} partitions, not {given}", max = super::PARTITIONS_MAX)]
     PartitionCount {
+        /// The number given.
+        given: u32,
+    },
+    /// A topic would lose partitions.
+    #[error("topic number {} has {current} partitions, which cannot become {given}", topic.0)]
+    FewerPartitions {
+        /// The topic.
+        topic: TopicId,
+        /// The number that it has.
+        current: u32,
         /// The number given.
         given: u32,
     },

@@ -22,6 +22,7 @@ const TOPIC_PREFIX: &str = "topic/";
 const SEGMENT_PREFIX: &str = "segment/";
 const WATERMARKS_PREFIX: &str = "watermarks/";
 const REJECTED_PREFIX: &str = "rejected/";
+const LOG_STARTS_PREFIX: &str = "log_starts/";
 const TEMPLATE_PREFIX: &str = "template/";
 
 #[derive(Serialize, Deserialize)]
@@ -151,6 +152,12 @@ impl Catalog {
         Ok(())
     }
 
+    fn read_log_starts(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), CatalogError> {
+        let state = self.owner(key, LOG_STARTS_PREFIX)?;
+        state.log_starts = decode_entry::<Vec<_>>(key, bytes)?.into_iter().collect();
+        Ok(())
+    }
+
     fn read_template(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), CatalogError> {
         let name = std::str::from_utf8(&key[TEMPLATE_PREFIX.len()..]);
         let name = name.map_err(|_| misplaced(key))?;
@@ -176,11 +183,12 @@ impl Catalog {
 type ReadEntry = fn(&mut Catalog, &[u8], &[u8]) -> Result<(), CatalogError>;
 
 /// How the entries under each prefix are read, in this order.
-const READERS: [(&str, ReadEntry); 5] = [
+const READERS: [(&str, ReadEntry); 6] = [
     (TOPIC_PREFIX, Catalog::read_topic),
     (SEGMENT_PREFIX, Catalog::read_segment),
     (WATERMARKS_PREFIX, Catalog::read_watermarks),
     (REJECTED_PREFIX, Catalog::read_rejected),
+    (LOG_STARTS_PREFIX, Catalog::read_log_starts),
     (TEMPLATE_PREFIX, Catalog::read_template),
 ];
 
@@ -194,6 +202,11 @@ fn write_topic(id: TopicId, state: &TopicState, entries: &mut Entries) {
         let key = format!("{WATERMARKS_PREFIX}{:010}", id.0);
         let watermarks: Vec<_> = state.watermarks.iter().collect();
         entries.insert(key.into(), encode_entry(&watermarks));
+    }
+    if !state.log_starts.is_empty() {
+        let key = format!("{LOG_STARTS_PREFIX}{:010}", id.0);
+        let starts: Vec<_> = state.log_starts.iter().collect();
+        entries.insert(key.into(), encode_entry(&starts));
     }
     if state.rejected.total() > 0 {
         let key = format!("{REJECTED_PREFIX}{:010}", id.0);

@@ -38,6 +38,8 @@ pub struct TopicState {
     pub watermarks: BTreeMap<PartitionId, Offset>,
     /// Records that could not become rows.
     pub rejected: Arc<RejectedRecords>,
+    /// The first offset of each partition that clients may read; partitions at 0 are left out.
+    pub log_starts: BTreeMap<PartitionId, Offset>,
 }
 
 impl TopicState {
@@ -47,7 +49,14 @@ impl TopicState {
             segments: Vec::new(),
             watermarks: BTreeMap::new(),
             rejected: Arc::default(),
+            log_starts: BTreeMap::new(),
         }
+    }
+
+    /// The first offset of `partition` that clients may read. Its log may start later.
+    #[must_use]
+    pub fn log_start(&self, partition: PartitionId) -> Offset {
+        self.log_starts.get(&partition).copied().unwrap_or_default()
     }
 
     /// The first offset of `partition` that is not a row in a segment (nor rejected) yet.
@@ -180,6 +189,10 @@ impl Catalog {
                 topic.settings.clone_from(settings);
                 Ok(())
             }
+            CatalogChange::AddPartitions { topic, partitions } => {
+                self.add_partitions(*topic, *partitions)
+            }
+            CatalogChange::MoveLogStarts { topic, starts } => self.move_log_starts(*topic, starts),
             CatalogChange::Seal {
                 topic,
                 segment,
@@ -233,6 +246,39 @@ impl Catalog {
         self.next_topic_id = TopicId(topic.id.0 + 1);
         Arc::make_mut(&mut self.names).insert(topic.name.clone(), topic.id);
         Arc::make_mut(&mut self.topics).insert(topic.id, Arc::new(state));
+        Ok(())
+    }
+
+    fn add_partitions(&mut self, id: TopicId, partitions: u32) -> Result<(), EditError> {
+        if partitions > PARTITIONS_MAX {
+            return Err(EditError::PartitionCount { given: partitions });
+        }
+        let topic = Arc::make_mut(&mut self.state_mut(id)?.topic);
+        if partitions < topic.partitions {
+            return Err(EditError::FewerPartitions {
+                topic: id,
+                current: topic.partitions,
+                given: partitions,
+            });
+        }
+        topic.routing_partitions.get_or_insert(topic.partitions);
+        topic.partitions = partitions;
+        Ok(())
+    }
+
+    fn move_log_starts(
+        &mut self,
+        id: TopicId,
+        starts: &[(PartitionId, Offset)],
+    ) -> Result<(), EditError> {
+        let state = self.state_mut(id)?;
+        for (partition, start) in starts {
+            if partition.0 >= state.topic.partitions {
+                return Err(EditError::UnknownPartition(Partition::new(id, *partition)));
+            }
+            let moved = state.log_starts.entry(*partition).or_default();
+            *moved = (*moved).max(*start);
+        }
         Ok(())
     }
 

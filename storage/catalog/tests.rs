@@ -21,6 +21,7 @@ fn topic(id: u32, name: &str) -> Box<Topic> {
         name: TopicName::parse(name).unwrap(),
         uuid: [7; 16],
         partitions: 2,
+        routing_partitions: None,
         created_ms: 1_700_000_000_000,
         config: [("retention.ms".into(), "-1".into())].into(),
         settings: [("index.number_of_shards".into(), 2.into())].into(),

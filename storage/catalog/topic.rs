@@ -21,6 +21,10 @@ pub struct Topic {
     pub uuid: [u8; 16],
     /// Number of partitions, at least 1.
     pub partitions: u32,
+    /// Among how many of them documents are spread by id, when partitions were added since: an id
+    /// belongs to one partition for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routing_partitions: Option<u32>,
     /// When it was created.
     pub created_ms: i64,
     /// Configuration in the log's words (`retention.ms`), as given.
@@ -49,6 +53,12 @@ impl Topic {
     pub fn partitions(&self) -> impl Iterator<Item = Partition> + use<> {
         let topic = self.id;
         (0..self.partitions).map(move |id| Partition::new(topic, PartitionId(id)))
+    }
+
+    /// Among how many partitions documents are spread by id.
+    #[must_use]
+    pub fn routing_partitions(&self) -> u32 {
+        self.routing_partitions.unwrap_or(self.partitions)
     }
 
     /// Whether a batch's times are those of its append instead of the producer's.

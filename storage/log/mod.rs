@@ -34,6 +34,6 @@ pub use partition::{
     TimedOffset, inspect_log_file, log_files, log_partitions,
 };
 pub use producers::{
-    PRODUCERS_MAX, ProducerStates, RETAINED_BATCHES, SequenceCheck, SequenceError,
+    PRODUCERS_MAX, ProducerStates, ProducerSummary, RETAINED_BATCHES, SequenceCheck, SequenceError,
 };
 pub use records::{Header, Headers, Record, Records};

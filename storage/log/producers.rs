@@ -40,6 +40,19 @@ struct Retained {
     base_offset: Offset,
 }
 
+/// What is told about a producer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProducerSummary {
+    /// Its id.
+    pub id: i64,
+    /// Its newest epoch.
+    pub epoch: i16,
+    /// The sequence of its last record.
+    pub last_sequence: i32,
+    /// When it appended last, by our clock.
+    pub last_append_ms: i64,
+}
+
 /// What to do with a batch whose sequence is in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SequenceCheck {
@@ -176,6 +189,19 @@ impl ProducerStates {
     #[must_use]
     pub fn count(&self) -> usize {
         self.producers.len()
+    }
+
+    /// What is told about each of them.
+    pub fn summaries(&self) -> impl Iterator<Item = ProducerSummary> {
+        self.producers.values().map(|producer| ProducerSummary {
+            id: producer.id,
+            epoch: producer.epoch,
+            last_sequence: producer
+                .batches
+                .back()
+                .map_or(-1, |last| last.last_sequence),
+            last_append_ms: producer.last_append_ms,
+        })
     }
 
     fn forget_silent(&mut self) {

@@ -6,7 +6,7 @@
 //! 4. Trim the journal, and remove the files of topics that the checkpoint does not name, and of
 //!    merged segments that nobody reads any more.
 //!
-//! Entries beside the catalog's: `store`, and `partition/<topic>/<partition>` for each partition.
+//! Entries beside the catalog's: those of groups, `store`, and `partition/<topic>/<partition>` for each partition.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
@@ -16,8 +16,10 @@ use serde::{Deserialize, Serialize};
 use super::commit::Committer;
 use super::durable::DurableLog;
 use super::files::remove_deleted_topics;
+use super::log_state::EpochStarts;
 use super::{Store, StoreError};
 use crate::catalog::{Catalog, CatalogError, CheckpointStore, Entries, decode_entry, encode_entry};
+use crate::groups::Groups;
 use crate::log::{JournalPosition, LogEnd, ProducerStates};
 use crate::model::{LeaderEpoch, Offset, Partition};
 
@@ -51,6 +53,9 @@ pub(super) struct PartitionEntry {
     pub(super) end: LogEnd,
     /// Its producers at the journal's position.
     pub(super) producers: ProducerStates,
+    /// Where each epoch starts that something was stored in.
+    #[serde(default)]
+    pub(super) epochs: Arc<EpochStarts>,
 }
 
 /// The state between two commits.
@@ -58,6 +63,8 @@ struct Captured {
     head: Head,
     catalog: Arc<Catalog>,
     logs: Vec<(Partition, DurableLog)>,
+    /// Entries of groups.
+    groups: Entries,
 }
 
 impl Checkpointer {
@@ -82,6 +89,10 @@ impl Checkpointer {
     /// `None` in a new store.
     pub(super) fn catalog(&self) -> Result<Option<Catalog>, CatalogError> {
         Catalog::read_entries(&self.written)
+    }
+
+    pub(super) fn groups(&self) -> Result<Groups, CatalogError> {
+        Groups::read_entries(&self.written)
     }
 
     /// `None` for a partition that was made later.
@@ -168,6 +179,8 @@ impl Store {
 
     fn capture(&self, committer: &Committer, is_closed: bool) -> Captured {
         self.has_deleted.store(false, Ordering::Relaxed);
+        let mut groups = Entries::new();
+        self.groups().write_entries(&mut groups);
         let logs = committer.durable.logs.iter();
         let logs = logs.map(|(partition, log)| (*partition, log.clone()));
         Captured {
@@ -178,6 +191,7 @@ impl Store {
             },
             catalog: Arc::clone(&committer.durable.catalog),
             logs: logs.collect(),
+            groups,
         }
     }
 
@@ -201,7 +215,7 @@ impl Store {
 
 /// Syncs all partition files and writes the state down.
 fn entries(captured: &Captured) -> Result<Entries, StoreError> {
-    let mut entries = Entries::new();
+    let mut entries = captured.groups.clone();
     captured.catalog.write_entries(&mut entries);
     entries.insert(HEAD_KEY.into(), encode_entry(&captured.head));
     for (partition, DurableLog { log, tail, .. }) in &captured.logs {
@@ -209,6 +223,7 @@ fn entries(captured: &Captured) -> Result<Entries, StoreError> {
             next: tail.next,
             end: log.lock().sync().map_err(StoreError::log(*partition))?,
             producers: tail.producers.clone(),
+            epochs: Arc::clone(&tail.epochs),
         };
         entries.insert(partition_key(*partition), encode_entry(&entry));
     }

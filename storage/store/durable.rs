@@ -2,13 +2,14 @@
 //! crash, for each record of the journal.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::StoreError;
 use super::journal_record::JournalRecord;
 use super::staging::StagedTail;
 use crate::catalog::{Catalog, CatalogChange, Topic};
 use crate::disk::Disk;
+use crate::groups::Groups;
 use crate::log::{LogEnd, LogOptions, LogReader, PartitionLog, RecordBatch};
 use crate::model::{HOUR_MS, Offset, Partition, TopicId};
 
@@ -22,6 +23,7 @@ pub(super) struct Durable {
     options: LogOptions,
     pub(super) catalog: Arc<Catalog>,
     pub(super) logs: BTreeMap<Partition, DurableLog>,
+    pub(super) groups: Arc<RwLock<Groups>>,
 }
 
 /// A partition's log and where it ends. The log may hold more than `tail` counts while the journal
@@ -45,12 +47,18 @@ impl SharedLog {
 }
 
 impl Durable {
-    pub(super) fn new(disk: Arc<dyn Disk>, options: LogOptions, catalog: Catalog) -> Self {
+    pub(super) fn new(
+        disk: Arc<dyn Disk>,
+        options: LogOptions,
+        catalog: Catalog,
+        groups: Groups,
+    ) -> Self {
         Self {
             disk,
             options,
             catalog: Arc::new(catalog),
             logs: BTreeMap::new(),
+            groups: Arc::new(RwLock::new(groups)),
         }
     }
 
@@ -83,6 +91,13 @@ impl Durable {
                 edit.changes
                     .iter()
                     .try_for_each(|change| self.change(change))
+            }
+            JournalRecord::Groups(changes) => {
+                let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
+                for change in changes {
+                    groups.apply(change, |partition| self.catalog.has_partition(partition));
+                }
+                Ok(())
             }
         }
     }
@@ -151,8 +166,10 @@ impl Durable {
                 self.delete_logs(*topic);
                 Ok(())
             }
+            CatalogChange::AddPartitions { topic, .. } => self.create_missing_logs(*topic),
             CatalogChange::ChangeFields { .. }
             | CatalogChange::ChangeConfig { .. }
+            | CatalogChange::MoveLogStarts { .. }
             | CatalogChange::Seal { .. }
             | CatalogChange::Merge { .. }
             | CatalogChange::PutTemplate { .. }
@@ -168,8 +185,24 @@ impl Durable {
         partitions.try_for_each(|partition| self.open_log(partition, &end, StagedTail::default()))
     }
 
-    /// Forgets the logs. Their files stay until the checkpoint does not name them any more.
+    fn create_missing_logs(&mut self, topic: TopicId) -> Result<(), StoreError> {
+        // The same edit may have deleted the topic again.
+        let Some(state) = self.catalog.topic(topic).cloned() else {
+            return Ok(());
+        };
+        let end = LogEnd::empty(Offset(0));
+        for partition in state.topic.partitions() {
+            if !self.logs.contains_key(&partition) {
+                self.open_log(partition, &end, StagedTail::default())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets the logs, and how far groups have read them. Their files stay until the checkpoint does not name them any more.
     fn delete_logs(&mut self, topic: TopicId) {
         self.logs.retain(|partition, _| partition.topic != topic);
+        let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
+        groups.forget_topic(topic);
     }
 }

@@ -10,6 +10,7 @@ use super::files::{segment_file, segment_folder};
 use super::journal_record::JournalRecord;
 use crate::catalog::{Catalog, CatalogError, Edit, Entries, SegmentMeta};
 use crate::disk::{Disk, FilePath};
+use crate::groups::GroupChange;
 use crate::log::{
     BatchHeader, JournalFileReport, JournalPosition, JournalSight, LogEnd, LogFileReport, LogSight,
     inspect_journal, inspect_log_file, log_files, log_partitions,
@@ -83,6 +84,8 @@ pub enum JournalEntry {
     },
     /// A change of the catalog.
     Edit(Edit),
+    /// Changes of consumer groups.
+    Groups(Vec<GroupChange>),
     /// It is whole and cannot be understood.
     Unknown(String),
 }
@@ -244,6 +247,7 @@ impl Inspection {
                         header: *batch.header(),
                     },
                     Ok(JournalRecord::Edit(edit)) => JournalEntry::Edit(edit),
+                    Ok(JournalRecord::Groups(changes)) => JournalEntry::Groups(changes),
                     Err(error) => JournalEntry::Unknown(error.to_string()),
                 };
                 see(JournalItem::Entry {
@@ -275,6 +279,8 @@ impl CatalogSight {
                 self.partitions
                     .retain(|partition, _| catalog.topic(partition.topic).is_some());
             }
+            // They concern no file.
+            JournalEntry::Groups(_) => {}
             JournalEntry::Unknown(error) => self.problem_at(position, &error),
         }
     }

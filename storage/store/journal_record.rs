@@ -1,19 +1,23 @@
-//! What the journal's payloads are: a batch of a partition, or an edit of the catalog.
+//! What the journal's payloads are: a batch of a partition, an edit of the catalog, or changes of
+//! groups.
 //!
 //! ```text
 //! 1 · topic u32 · partition u32 · time of staging i64 · batch as in the log
-//! 2 · edit as JSON with its version                              (little-endian)
+//! 2 · edit as JSON with its version
+//! 3 · changes of groups as JSON with their version               (little-endian)
 //! ```
 
 use bytes::{Buf, Bytes};
 use thiserror::Error;
 
 use crate::catalog::{CatalogChange, Edit, EditDecodeError};
+use crate::groups::{GroupChange, GroupChangeError};
 use crate::log::{BatchError, RecordBatch};
 use crate::model::{Partition, PartitionId, TopicId};
 
 const BATCH_TAG: u8 = 1;
 const EDIT_TAG: u8 = 2;
+const GROUPS_TAG: u8 = 3;
 
 /// Tag, topic, partition and time before a batch.
 const BATCH_HEAD_BYTES: usize = 17;
@@ -32,6 +36,8 @@ pub(super) enum JournalRecord {
     },
     /// A change of the catalog.
     Edit(Edit),
+    /// Changes of groups.
+    Groups(Vec<GroupChange>),
 }
 
 /// Why a payload that is whole cannot be understood.
@@ -49,6 +55,9 @@ pub enum JournalRecordError {
     /// Not an edit.
     #[error(transparent)]
     Edit(#[from] EditDecodeError),
+    /// Not changes of groups.
+    #[error(transparent)]
+    Groups(#[from] GroupChangeError),
 }
 
 impl JournalRecord {
@@ -73,13 +82,18 @@ impl JournalRecord {
                 payload.extend(edit.encode());
                 payload
             }
+            Self::Groups(changes) => {
+                let mut payload = vec![GROUPS_TAG];
+                payload.extend(GroupChange::encode_all(changes));
+                payload
+            }
         }
     }
 
     /// Whether it is an edit after which a topic is gone.
     pub(super) fn deletes_topic(&self) -> bool {
         match self {
-            Self::Batch { .. } => false,
+            Self::Batch { .. } | Self::Groups(_) => false,
             Self::Edit(edit) => {
                 let mut changes = edit.changes.iter();
                 changes.any(|change| matches!(change, CatalogChange::DeleteTopic(_)))
@@ -108,6 +122,7 @@ impl JournalRecord {
                 })
             }
             EDIT_TAG => Ok(Self::Edit(Edit::decode(&payload)?)),
+            GROUPS_TAG => Ok(Self::Groups(GroupChange::decode_all(&payload)?)),
             kind => Err(JournalRecordError::Kind(kind)),
         }
     }

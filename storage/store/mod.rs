@@ -28,8 +28,10 @@ mod commit;
 mod durable;
 mod error;
 mod files;
+mod groups;
 mod inspect;
 mod journal_record;
+mod log_state;
 mod lsn;
 mod merge;
 mod open;
@@ -58,6 +60,7 @@ pub use inspect::{
     SegmentFileState,
 };
 pub use journal_record::JournalRecordError;
+pub use log_state::EpochEnd;
 pub use lsn::Lsn;
 pub use merge::Merged;
 pub use open::Store;

@@ -14,6 +14,7 @@ use super::view::View;
 use super::{Lsn, StoreError, StoreOptions};
 use crate::catalog::Catalog;
 use crate::disk::Disk;
+use crate::groups::Groups;
 use crate::model::LeaderEpoch;
 
 /// Log, segments and catalog of one folder. See the [module](super) for how it works.
@@ -36,6 +37,8 @@ pub struct Store {
     /// Something was staged, or the store has stopped.
     pub(super) staged: Condvar,
     pub(super) view: RwLock<View>,
+    /// Changed by who has the turn.
+    pub(super) groups: Arc<RwLock<Groups>>,
     pub(super) callbacks: RwLock<Vec<Callback>>,
 }
 

@@ -1,7 +1,10 @@
 //! What readers see of a partition.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
+use super::log_state::EpochStarts;
 use super::{ReadError, Store};
 use crate::log::{LogReader, TimedOffset};
 use crate::model::{Offset, Partition};
@@ -11,6 +14,7 @@ use crate::model::{Offset, Partition};
 pub(super) struct PartitionView {
     pub(super) log: LogReader,
     pub(super) high_watermark: Offset,
+    pub(super) epochs: Arc<EpochStarts>,
 }
 
 /// Which offsets of a partition can be read.
@@ -62,7 +66,8 @@ impl Store {
             .map_err(|source| ReadError::Log { partition, source })
     }
 
-    /// The first record of `partition` whose time is not before `time_ms`: its offset and time.
+    /// The first record of `partition`, from `start` on, whose time is not before `time_ms`: its
+    /// offset and time.
     ///
     /// # Errors
     /// When there is no such partition, or its file cannot be read.
@@ -70,10 +75,11 @@ impl Store {
         &self,
         partition: Partition,
         time_ms: i64,
+        start: Offset,
     ) -> Result<Option<TimedOffset>, ReadError> {
         let view = self.partition_view(partition)?;
         view.log
-            .offset_at_time(time_ms, view.high_watermark)
+            .offset_at_time(time_ms, start, view.high_watermark)
             .map_err(|source| ReadError::Log { partition, source })
     }
 

@@ -1,6 +1,6 @@
 //! Staging: a change gets its place in the order.
 
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
 
 use super::staging::{StagedTail, Staging};
 use super::{EDIT_BYTES_MAX, Lsn, StageError, Store, StoreError};
@@ -104,7 +104,10 @@ impl Store {
     }
 
     /// Waits, or commits by itself, while so much is staged that `bytes` more are too many.
-    fn staging_with_room(&self, bytes: usize) -> Result<MutexGuard<'_, Staging>, StoreError> {
+    pub(super) fn staging_with_room(
+        &self,
+        bytes: usize,
+    ) -> Result<MutexGuard<'_, Staging>, StoreError> {
         loop {
             let staging = self.staging();
             self.check()?;
@@ -119,9 +122,8 @@ impl Store {
 
     fn log_start(&self, partition: Partition) -> Offset {
         // A partition whose creation is staged but not durable starts at 0.
-        let view = self.view();
-        let partition = view.partition(partition);
-        partition.map_or_else(Offset::default, |partition| partition.log.start())
+        let bounds = self.client_bounds(partition);
+        bounds.map_or_else(Offset::default, |bounds| bounds.start)
     }
 }
 
@@ -130,5 +132,10 @@ impl StagedTail {
     pub(super) fn accept(&mut self, batch: &RecordBatch, append_ms: i64) {
         self.producers.apply(batch.header(), append_ms);
         self.next = batch.header().next_offset();
+        let header = batch.header();
+        let begun = self.epochs.last().map(|(epoch, _)| *epoch);
+        if begun.is_none_or(|begun| begun < header.leader_epoch) {
+            Arc::make_mut(&mut self.epochs).push((header.leader_epoch, header.base_offset));
+        }
     }
 }

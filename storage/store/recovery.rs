@@ -82,7 +82,9 @@ impl Store {
         let pages = Arc::new(PageCache::new(options.page_cache_bytes));
         let view = View::new(&durable, SealedPool::new(Arc::clone(&disk), pages));
         let (journal_end, checkpointed) = (journal.end(), checkpointer.position());
+        let groups = Arc::clone(&durable.groups);
         let store = Self {
+            groups,
             staging: Mutex::new(Staging::new(Arc::clone(&durable.catalog), durable.tails())),
             committer: Mutex::new(Committer { journal, durable }),
             view: RwLock::new(view),
@@ -113,7 +115,12 @@ fn restore(
 ) -> Result<Durable, StoreError> {
     let catalog = checkpointer.catalog()?;
     let catalog = catalog.unwrap_or_else(|| Catalog::new(options.store_uuid));
-    let mut durable = Durable::new(Arc::clone(disk), options.log, catalog);
+    let mut durable = Durable::new(
+        Arc::clone(disk),
+        options.log,
+        catalog,
+        checkpointer.groups()?,
+    );
     let topics = Arc::clone(&durable.catalog);
     for partition in topics.topics().flat_map(|state| state.topic.partitions()) {
         let Some(entry) = checkpointer.partition(partition)? else {
@@ -124,6 +131,7 @@ fn restore(
         let tail = StagedTail {
             next: entry.next,
             producers: entry.producers,
+            epochs: entry.epochs,
         };
         durable.open_log(partition, &entry.end, tail)?;
     }

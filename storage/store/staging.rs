@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::Lsn;
 use super::journal_record::JournalRecord;
+use super::log_state::EpochStarts;
 use crate::catalog::{Catalog, CatalogChange, Edit};
+use crate::groups::GroupChange;
 use crate::log::{ProducerStates, RecordBatch};
 use crate::model::{Offset, Partition};
 
@@ -24,6 +26,7 @@ pub(super) struct Staging {
 pub(super) struct StagedTail {
     pub(super) next: Offset,
     pub(super) producers: ProducerStates,
+    pub(super) epochs: Arc<EpochStarts>,
 }
 
 /// Everything that one commit makes durable.
@@ -95,6 +98,11 @@ impl Staging {
             batch,
         };
         self.push(record, bytes)
+    }
+
+    /// Adds changes of groups, which take `bytes`.
+    pub(super) fn push_groups(&mut self, changes: Vec<GroupChange>, bytes: usize) -> Lsn {
+        self.push(JournalRecord::Groups(changes), bytes)
     }
 
     /// Everything staged so far, to be committed.

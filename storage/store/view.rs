@@ -78,6 +78,7 @@ impl View {
         for record in records {
             match record {
                 JournalRecord::Batch { partition, .. } => self.advance(*partition, durable),
+                JournalRecord::Groups(_) => {}
                 JournalRecord::Edit(edit) => {
                     for change in &edit.changes {
                         self.change(change, durable);
@@ -93,6 +94,7 @@ impl View {
         let shown = topic.and_then(|topic| topic.partitions.get_mut(index));
         if let (Some(shown), Some(log)) = (shown, durable.logs.get(&partition)) {
             shown.high_watermark = log.tail.next;
+            shown.epochs = Arc::clone(&log.tail.epochs);
         }
     }
 
@@ -104,6 +106,13 @@ impl View {
             }
             CatalogChange::DeleteTopic(topic) => {
                 self.topics.remove(topic);
+            }
+            CatalogChange::AddPartitions { topic, .. } => {
+                if let (Some(shown), Some(state)) =
+                    (self.topics.get_mut(topic), durable.catalog.topic(*topic))
+                {
+                    shown.partitions = partitions(&state.topic, durable);
+                }
             }
             CatalogChange::Seal { topic, segment, .. } => {
                 if let Some(view) = self.topics.get_mut(topic) {
@@ -130,6 +139,7 @@ impl View {
             CatalogChange::CreateTopic(_)
             | CatalogChange::ChangeFields { .. }
             | CatalogChange::ChangeConfig { .. }
+            | CatalogChange::MoveLogStarts { .. }
             | CatalogChange::PutTemplate { .. }
             | CatalogChange::DeleteTemplate { .. }
             | CatalogChange::ReserveProducerIds { .. } => {}
@@ -159,16 +169,8 @@ impl View {
 
 impl TopicView {
     fn new(topic: &Topic, durable: &Durable) -> Self {
-        let partitions = topic.partitions().map(|partition| {
-            let log = durable.logs.get(&partition);
-            let log = log.expect("every partition of the catalog has its log");
-            PartitionView {
-                log: log.reader.clone(),
-                high_watermark: log.tail.next,
-            }
-        });
         Self {
-            partitions: partitions.collect(),
+            partitions: partitions(topic, durable),
             ..Self::default()
         }
     }
@@ -215,4 +217,18 @@ impl TopicView {
         });
         files
     }
+}
+
+/// What there is to be read of a topic's partitions.
+fn partitions(topic: &Topic, durable: &Durable) -> Vec<PartitionView> {
+    let partitions = topic.partitions().map(|partition| {
+        let log = durable.logs.get(&partition);
+        let log = log.expect("every partition of the catalog has its log");
+        PartitionView {
+            log: log.reader.clone(),
+            high_watermark: log.tail.next,
+            epochs: Arc::clone(&log.tail.epochs),
+        }
+    });
+    partitions.collect()
 }

@@ -12,10 +12,11 @@ const ALLOWED: &[(&str, &str, &[&str])] = &[
     ("storage", "log", &["disk", "model"]),
     ("storage", "segment", &["disk", "model"]),
     ("storage", "catalog", &["disk", "log", "model"]),
+    ("storage", "groups", &["catalog", "model"]),
     (
         "storage",
         "store",
-        &["catalog", "disk", "log", "model", "segment"],
+        &["catalog", "disk", "groups", "log", "model", "segment"],
     ),
     ("ingest", "wire", &[]),
     ("ingest", "broker", &["wire"]),

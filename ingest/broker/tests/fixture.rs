@@ -161,6 +161,7 @@ fn new_topic(name: &model::TopicName, catalog: &Catalog) -> Topic {
         name: name.clone(),
         uuid,
         partitions: if name.as_str() == TEMPLATED { 3 } else { 1 },
+        routing_partitions: None,
         created_ms: 0,
         config: std::collections::BTreeMap::new(),
         settings: std::collections::BTreeMap::new(),

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 use storage::catalog::Edit;
+use storage::groups::GroupChange;
 use storage::log::{BatchHeader, IndexState, LogFileReport, LogSight};
 use storage::model::{Partition, PartitionId};
 use storage::store::{CatalogSight, Damage, Inspection, JournalEntry, JournalItem};
@@ -320,6 +321,7 @@ fn show_entry(
                 ("batch", batch)
             }
             JournalEntry::Edit(edit) => ("edit", changes(edit).into()),
+            JournalEntry::Groups(of) => ("groups", group_changes(of).into()),
             JournalEntry::Unknown(why) => ("unknown", why.as_str().into()),
         };
         return answer.json(&json!({
@@ -341,6 +343,10 @@ fn show_entry(
             let changes: Vec<String> = changes(edit).iter().map(in_words).collect();
             format!("edit: {}", changes.join("; "))
         }
+        JournalEntry::Groups(of) => {
+            let changes: Vec<String> = group_changes(of).iter().map(in_words).collect();
+            format!("groups: {}", changes.join("; "))
+        }
         JournalEntry::Unknown(why) => format!("not understood: {why}"),
     };
     let cells = vec![
@@ -360,6 +366,14 @@ fn changes(edit: &Edit) -> Vec<Value> {
         .collect()
 }
 
+/// Changes of groups as the journal writes them.
+fn group_changes(changes: &[GroupChange]) -> Vec<Value> {
+    let changes = changes.iter();
+    changes
+        .map(|change| serde_json::to_value(change).unwrap_or_default())
+        .collect()
+}
+
 /// A change in a few words: what it is called, and what it is about.
 fn in_words(change: &Value) -> String {
     let Some((name, content)) = change.as_object().and_then(|object| object.iter().next()) else {
@@ -371,7 +385,7 @@ fn in_words(change: &Value) -> String {
         Value::String(text) => format!(" {key} '{text}'"),
         other => format!(" {key} {other}"),
     };
-    for key in ["topic", "id", "name", "partitions", "next"] {
+    for key in ["topic", "id", "name", "group", "partitions", "next"] {
         words.push_str(&about(key));
     }
     if content.is_number() {

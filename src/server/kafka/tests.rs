@@ -83,6 +83,7 @@ fn new_topic(name: &TopicName, catalog: &Catalog) -> Topic {
         name: name.clone(),
         uuid: [1; 16],
         partitions: 1,
+        routing_partitions: None,
         created_ms: 0,
         config: std::collections::BTreeMap::new(),
         settings: std::collections::BTreeMap::new(),

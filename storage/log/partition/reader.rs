@@ -99,6 +99,12 @@ impl LogReader {
         self.files().end
     }
 
+    /// Bytes of all its files.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.files().files.iter().map(|file| file.index.bytes).sum()
+    }
+
     /// Whole batches, as they were written, from the one that holds `from` on: at least that one,
     /// further ones as long as all together have at most `bytes_max` bytes and stand in the same
     /// file. Batches that reach beyond `end` are left out. Nothing when `from` is `end` already.
@@ -140,7 +146,7 @@ impl LogReader {
     }
 
     /// The first record, in the order of offsets, whose time is at least `time_ms` and whose
-    /// offset is below `end`.
+    /// offset lies from `start` up to `end`.
     ///
     /// Batches are chosen by the latest time in their header, which is the producer's word. A
     /// batch whose records cannot be read answers with its first offset.
@@ -150,6 +156,7 @@ impl LogReader {
     pub fn offset_at_time(
         &self,
         time_ms: i64,
+        start: Offset,
         end: Offset,
     ) -> Result<Option<TimedOffset>, LogError> {
         let walks: Vec<Walk> = {
@@ -167,10 +174,11 @@ impl LogReader {
                 if found.header.base_offset >= end {
                     return Ok(None);
                 }
-                if found.header.max_timestamp_ms < time_ms {
+                let is_before = found.header.next_offset() <= start;
+                if is_before || found.header.max_timestamp_ms < time_ms {
                     continue;
                 }
-                if let Some(record) = first_at_time(&walk, found, time_ms)? {
+                if let Some(record) = first_at_time(&walk, found, time_ms, start)? {
                     return Ok(Some(record).filter(|record| record.offset < end));
                 }
             }
@@ -202,7 +210,7 @@ impl LogReader {
         };
         while let Some(found) = walk.next()? {
             if found.header.base_offset == latest.batch {
-                let record = first_at_time(&walk, found, latest.timestamp_ms)?;
+                let record = first_at_time(&walk, found, latest.timestamp_ms, latest.batch)?;
                 return Ok(Some(record.unwrap_or_else(|| by_header(&found.header))));
             }
         }
@@ -244,9 +252,14 @@ fn read_batches(
     Ok(bytes)
 }
 
-/// The first record of a batch that is not before `time_ms`; `None` when there is none, because
-/// the header promised too much.
-fn first_at_time(walk: &Walk, found: Found, time_ms: i64) -> Result<Option<TimedOffset>, LogError> {
+/// The first record of a batch that is not before `time_ms` nor before `start`; `None` when there
+/// is none, because the header promised too much.
+fn first_at_time(
+    walk: &Walk,
+    found: Found,
+    time_ms: i64,
+    start: Offset,
+) -> Result<Option<TimedOffset>, LogError> {
     let batch = walk.batch(found)?;
     let mut scratch = DecompressionBuffer::new();
     let Ok(records) = batch.records(&mut scratch) else {
@@ -255,7 +268,7 @@ fn first_at_time(walk: &Walk, found: Found, time_ms: i64) -> Result<Option<Timed
     for record in records {
         match record {
             Err(_) => return Ok(Some(by_header(&found.header))),
-            Ok(record) if record.timestamp_ms >= time_ms => {
+            Ok(record) if record.timestamp_ms >= time_ms && record.offset >= start => {
                 return Ok(Some(TimedOffset {
                     offset: record.offset,
                     timestamp_ms: record.timestamp_ms,

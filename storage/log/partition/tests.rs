@@ -113,7 +113,7 @@ fn an_empty_log_has_nothing() {
             end: Offset(0)
         }
     ));
-    assert_eq!(log.offset_at_time(0, Offset(9)).unwrap(), None);
+    assert_eq!(log.offset_at_time(0, Offset(0), Offset(9)).unwrap(), None);
     assert_eq!(log.max_timestamp().unwrap(), None);
 }
 
@@ -183,7 +183,10 @@ fn an_index_that_is_gone_or_damaged_is_made_again() {
     assert_eq!(all_bytes(&log.reader()), joined(&batches));
     assert_eq!(files(&disk, INDEX_ENDING), indexes);
     for n in 0..20 {
-        let found = log.offset_at_time(n * 10, end.offset).unwrap().unwrap();
+        let found = log
+            .offset_at_time(n * 10, Offset(0), end.offset)
+            .unwrap()
+            .unwrap();
         assert_eq!(found.timestamp_ms, n * 10);
     }
 }
@@ -385,7 +388,7 @@ proptest! {
         for time_ms in -1..61 {
             let expected = records.iter().find(|record| record.1 >= time_ms);
             let expected = expected.filter(|record| record.0 < end).copied();
-            let found = log.offset_at_time(time_ms, Offset(end)).unwrap();
+            let found = log.offset_at_time(time_ms, Offset(0), Offset(end)).unwrap();
             prop_assert_eq!(found.map(|found| (found.offset.0, found.timestamp_ms)), expected);
         }
         let latest = records.iter().rev().max_by_key(|record| record.1).copied();

@@ -333,9 +333,10 @@ impl PartitionLog {
     pub fn offset_at_time(
         &self,
         time_ms: i64,
+        start: Offset,
         end: Offset,
     ) -> Result<Option<TimedOffset>, LogError> {
-        self.reader.offset_at_time(time_ms, end)
+        self.reader.offset_at_time(time_ms, start, end)
     }
 
     /// As [`LogReader::max_timestamp`].

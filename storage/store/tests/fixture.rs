@@ -32,6 +32,7 @@ pub(super) fn topic(catalog: &Catalog, name: &str, partitions: u32) -> Box<Topic
         name: TopicName::parse(name).unwrap(),
         uuid: [1; 16],
         partitions,
+        routing_partitions: None,
         created_ms: 0,
         config: [].into(),
         settings: [].into(),

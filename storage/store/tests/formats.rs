@@ -65,7 +65,7 @@ fn entries_of_a_checkpoint_stay_readable() {
         &text,
         &expect![[r#"
             catalog {"format_version":1,"store_uuid":"00000000000000000000000000000000","edit_count":3,"next_topic_id":2,"next_segment_id":1,"next_producer_id":0}
-            partition/0000000001/0000000000 {"next":3,"end":{"offset":3,"file":0,"file_bytes":117},"producers":[{"id":4,"epoch":0,"last_append_ms":9,"batches":[{"first_sequence":0,"last_sequence":2,"base_offset":0}]}]}
+            partition/0000000001/0000000000 {"next":3,"end":{"offset":3,"file":0,"file_bytes":117},"producers":[{"id":4,"epoch":0,"last_append_ms":9,"batches":[{"first_sequence":0,"last_sequence":2,"base_offset":0}]}],"epochs":[[0,0]]}
             rejected/0000000001 {"counts":{"no JSON":1},"newest":[{"partition":0,"offset":2,"reason":"no JSON"}]}
             store {"journal_position":703,"epoch":0,"is_closed":true}
             template/all {"index_patterns":["*"]}

@@ -118,10 +118,13 @@ fn a_topic_may_have_the_time_of_appending() {
     let lsn = store.stage_edit::<StoreError>(|_| Ok(edit)).unwrap();
     store.wait_durable(lsn).unwrap();
     assert_eq!(append(7000), Some(7000));
-    let found = store.offset_at_time(first, 1001).unwrap().unwrap();
+    let found = store
+        .offset_at_time(first, 1001, Offset(0))
+        .unwrap()
+        .unwrap();
     assert_eq!((found.offset, found.timestamp_ms), (Offset(1), 7000));
     assert_eq!(store.max_timestamp(first).unwrap(), Some(found));
-    assert_eq!(store.offset_at_time(first, 7001).unwrap(), None);
+    assert_eq!(store.offset_at_time(first, 7001, Offset(0)).unwrap(), None);
 }
 
 #[test]
