@@ -1,6 +1,7 @@
 //! Patterns and predicates over distinct texts.
 
 use std::cmp::Ordering;
+use std::net::IpAddr;
 use std::ops::{Bound, RangeBounds};
 
 use regex::bytes::{Regex, RegexBuilder};
@@ -164,6 +165,9 @@ pub(crate) fn matching_codes(
                 RangeBounds::<[u8]>::contains(&range, term)
             })
         }
+        TextPredicate::Address { first, last } => CodeSet::of(dictionary, |term| {
+            address(term).is_some_and(|address| (*first..=*last).contains(&address))
+        }),
         TextPredicate::Pattern { pattern, tokens } => {
             let pattern = CompiledPattern::new(pattern)?;
             CodeSet::of(dictionary, |term| match tokens {
@@ -176,6 +180,14 @@ pub(crate) fn matching_codes(
         TextPredicate::Tokens { tokens, how } => CodeSet::of(dictionary, |term| {
             text::matches(&text_tokens(term), tokens, *how)
         }),
+    })
+}
+
+/// The number that an address has as one of IPv6.
+fn address(term: &[u8]) -> Option<u128> {
+    Some(match std::str::from_utf8(term).ok()?.parse().ok()? {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits(),
     })
 }
 

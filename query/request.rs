@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use storage::model::{Decimal, FieldType};
 
+use crate::Steps;
+
 /// A field of the topic: the column that holds its values and how to read them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldRef {
@@ -122,6 +124,13 @@ pub enum TextPredicate {
         /// Upper bound.
         upper: Bound<Vec<u8>>,
     },
+    /// The text is an IP address from the first to the last, both as numbers of IPv6.
+    Address {
+        /// The first address.
+        first: u128,
+        /// The last address.
+        last: u128,
+    },
     /// The whole text, or for a full-text field one of its tokens, fits the pattern.
     Pattern {
         /// An anchored pattern.
@@ -233,8 +242,12 @@ pub struct Cardinality {
 pub enum BucketBy {
     /// By time.
     DateHistogram(DateHistogram),
+    /// By number.
+    NumberHistogram(NumberHistogram),
     /// By distinct value.
     Terms(Terms),
+    /// One bucket: all rows of the topics, whatever the search's filter says. Stands at the top.
+    Global,
     /// One bucket: the rows that match.
     Filter(Filter),
     /// A bucket a filter, in this order; a row may fall into several.
@@ -270,6 +283,25 @@ pub struct DateHistogram {
     pub hard_bounds_ms: Option<(Option<i64>, Option<i64>)>,
     /// The instant of rows without one.
     pub missing_ms: Option<i64>,
+    /// Order of buckets.
+    pub order: Vec<Order>,
+}
+
+/// Buckets by number.
+#[derive(Debug, Clone)]
+pub struct NumberHistogram {
+    /// An integer or decimal field; `None` when no such field exists.
+    pub field: Option<FieldRef>,
+    /// Where buckets start.
+    pub steps: Steps,
+    /// Buckets with fewer rows are left out; 0 fills gaps between the first and last bucket.
+    pub doc_count_min: u64,
+    /// With `doc_count_min` 0: buckets reach at least from the first to the second number.
+    pub extended_bounds: Option<(Option<Decimal>, Option<Decimal>)>,
+    /// No multiple of the interval that names a bucket lies outside, both ends inside.
+    pub hard_bounds: Option<(Option<Decimal>, Option<Decimal>)>,
+    /// The number of rows without one.
+    pub missing: Option<Decimal>,
     /// Order of buckets.
     pub order: Vec<Order>,
 }

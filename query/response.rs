@@ -219,3 +219,18 @@ pub struct Profile {
     /// Why rows were read where cells exist, each reason once.
     pub cells_unused_because: Vec<String>,
 }
+
+impl Profile {
+    /// Adds how a further part of the answer was made.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.segments += other.segments;
+        self.active_chunks += other.active_chunks;
+        self.rows_scanned += other.rows_scanned;
+        self.cells_used += other.cells_used;
+        for reason in &other.cells_unused_because {
+            if !self.cells_unused_because.contains(reason) {
+                self.cells_unused_because.push(reason.clone());
+            }
+        }
+    }
+}

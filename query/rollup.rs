@@ -146,6 +146,11 @@ impl Reads {
                         self.number(slot, columns);
                     }
                 }
+                BoundKind::Numbers(histogram) => {
+                    if let Some(slot) = histogram.number_slot() {
+                        self.number(slot, columns);
+                    }
+                }
                 BoundKind::Terms(terms) => {
                     if let Some(slot) = terms.text_slot() {
                         self.dimension(slot, columns);
@@ -279,7 +284,7 @@ fn cuts_any(nodes: &mut [BoundNode<'_>], first_ms: i64, last_ms: i64) -> bool {
                 .filters
                 .iter()
                 .any(|filter| is_cut(filter, first_ms, last_ms)),
-            BoundKind::Metric(_) | BoundKind::Terms(_) => false,
+            BoundKind::Metric(_) | BoundKind::Numbers(_) | BoundKind::Terms(_) => false,
         };
         cuts || cuts_any(&mut node.children, first_ms, last_ms)
     })

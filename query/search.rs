@@ -6,6 +6,7 @@ use storage::store::TopicSnapshot;
 use crate::QueryError;
 use crate::aggregate::{State, finish, plan, unify};
 use crate::budget::Budget;
+use crate::global;
 use crate::hits;
 use crate::pool::ScanPool;
 use crate::request::SearchRequest;
@@ -61,7 +62,14 @@ fn part<'a>(request: &'a SearchRequest, snapshot: &'a TopicSnapshot) -> Part<'a>
 ///    rows elsewhere; merge what it found.
 /// 3. Pick the rows to return, and read their documents.
 /// 4. Finish: fill gaps, order, cut, round sums once.
-pub(crate) fn run(parts: &[Part<'_>], _pool: &ScanPool) -> Result<SearchResponse, QueryError> {
+pub(crate) fn run(parts: &[Part<'_>], pool: &ScanPool) -> Result<SearchResponse, QueryError> {
+    if global::is_asked(parts) {
+        return global::answer(parts, |parts| run_one(parts, pool));
+    }
+    run_one(parts, pool)
+}
+
+fn run_one(parts: &[Part<'_>], _pool: &ScanPool) -> Result<SearchResponse, QueryError> {
     let Some(first) = parts.first() else {
         return Ok(SearchResponse {
             matched: 0,

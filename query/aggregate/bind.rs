@@ -3,6 +3,7 @@
 use super::histogram::BoundHistogram;
 use super::members::Members;
 use super::metric::BoundMetric;
+use super::number_histogram::BoundNumberHistogram;
 use super::plan::{PlanKind, PlanNode};
 use super::terms::BoundTerms;
 use crate::QueryError;
@@ -22,6 +23,7 @@ pub(crate) struct BoundNode<'p> {
 pub(crate) enum BoundKind<'p> {
     Metric(BoundMetric),
     Histogram(BoundHistogram<'p>),
+    Numbers(BoundNumberHistogram<'p>),
     Terms(BoundTerms<'p>),
     Filters(BoundFilters),
 }
@@ -45,6 +47,7 @@ impl<'p> BoundNode<'p> {
         let kind = match &node.kind {
             PlanKind::Metric(metric) => BoundKind::Metric(BoundMetric::bind(metric, binder)?),
             PlanKind::Histogram(plan) => BoundKind::Histogram(BoundHistogram::bind(plan, binder)?),
+            PlanKind::Numbers(by) => BoundKind::Numbers(BoundNumberHistogram::bind(by, binder)?),
             PlanKind::Terms(plan) => BoundKind::Terms(BoundTerms::bind(plan, binder)?),
             PlanKind::Filter(filter) => BoundKind::Filters(BoundFilters {
                 filters: vec![binder.filter(filter)?],

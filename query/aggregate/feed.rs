@@ -61,6 +61,7 @@ fn assign<F: Frame>(
 ) -> Result<(), QueryError> {
     match kind {
         BoundKind::Histogram(histogram) => histogram.assign(members, frame, groups, out, budget),
+        BoundKind::Numbers(histogram) => histogram.assign(members, frame, groups, out, budget),
         BoundKind::Terms(terms) => terms.assign(members, frame, groups, out, budget),
         BoundKind::Filters(filters) => assign_filters(filters, members, frame, groups, out, budget),
         BoundKind::Metric(_) => unreachable!("a metric has no groups"),

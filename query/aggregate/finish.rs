@@ -4,13 +4,15 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::metric::{MetricStates, plain};
+use super::number_histogram;
 use super::order::{Entry, sort};
 use super::state::{BucketState, State, children};
 use super::term_table::{TableTerms, TermTable};
 use crate::QueryError;
 use crate::budget::Budget;
 use crate::request::{
-    Aggregation, BucketBy, DateHistogram, Filters, MetricValue, NamedAggregation, Terms,
+    Aggregation, BucketBy, DateHistogram, Filters, MetricValue, NamedAggregation, NumberHistogram,
+    Terms,
 };
 use crate::response::{AggregationResult, Bucket, BucketKey, MetricResult};
 use crate::rounding::Rounding;
@@ -183,6 +185,15 @@ fn bucket_result(
                 term_count: 0,
             })
         }
+        BucketBy::NumberHistogram(by) => {
+            let entries = number_entries(by, view, parent, budget)?;
+            let key = |index| BucketKey::Decimal(plain(by.steps.start(index)));
+            Ok(AggregationResult::Buckets {
+                buckets: view.buckets(aggregation, &entries, key, budget)?,
+                other_count: 0,
+                term_count: 0,
+            })
+        }
         BucketBy::Terms(by) => {
             let TermEntries {
                 entries,
@@ -196,7 +207,7 @@ fn bucket_result(
                 term_count,
             })
         }
-        BucketBy::Filter(_) => {
+        BucketBy::Filter(_) | BucketBy::Global => {
             let entry = view.group(parent, 0).unwrap_or(Entry::new(0, None, 0));
             let bucket = view.bucket(aggregation, BucketKey::None, &entry, budget)?;
             Ok(AggregationResult::Single(bucket))
@@ -254,6 +265,24 @@ fn histogram_entries(
         |a, b| a.cmp(&b),
         usize::MAX,
     );
+    Ok(entries)
+}
+
+fn number_entries(
+    by: &NumberHistogram,
+    view: &BucketView<'_>,
+    parent: Option<u32>,
+    budget: &Budget,
+) -> Result<Vec<Entry>, QueryError> {
+    let mut entries = view.entries(parent);
+    entries.sort_by_key(|entry| entry.key);
+    if by.doc_count_min == 0 {
+        entries = number_histogram::fill_gaps(by, &entries, budget)?;
+    } else {
+        entries.retain(|entry| entry.count >= by.doc_count_min);
+    }
+    let by_key = |a: i64, b: i64| a.cmp(&b);
+    sort(&mut entries, &by.order, &view.children, by_key, usize::MAX);
     Ok(entries)
 }
 

@@ -55,7 +55,8 @@ fn merge_groups(
     for group in from.groups.keys() {
         let key = match (&node.kind, &mut into.terms) {
             (BoundKind::Terms(terms), Some(table)) => terms.translate(group.key, table, budget)?,
-            (BoundKind::Histogram(_) | BoundKind::Filters(_) | BoundKind::Metric(_), _)
+            (BoundKind::Histogram(_) | BoundKind::Numbers(_), _)
+            | (BoundKind::Filters(_) | BoundKind::Metric(_), _)
             | (BoundKind::Terms(_), None) => group.key,
         };
         let parent = parents[group.parent as usize];

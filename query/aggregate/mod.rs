@@ -22,6 +22,7 @@ mod histogram;
 mod members;
 mod merge;
 mod metric;
+mod number_histogram;
 mod order;
 mod plan;
 mod state;

@@ -5,7 +5,7 @@ use super::term_choice::{TermFilter, TermKind};
 use crate::QueryError;
 use crate::request::{
     Aggregation, BucketBy, Cardinality, DateHistogram, FieldRef, Filter, Filters, Metric,
-    NamedAggregation, TermValue, Terms,
+    NamedAggregation, NumberHistogram, TermValue, Terms,
 };
 
 /// One aggregation of a search.
@@ -22,7 +22,7 @@ impl PlanNode<'_> {
     pub(crate) fn shows_empty_terms(&self) -> bool {
         let shows = match &self.kind {
             PlanKind::Terms(terms) => terms.shows_empty,
-            PlanKind::Metric(_) | PlanKind::Histogram(_) => false,
+            PlanKind::Metric(_) | PlanKind::Histogram(_) | PlanKind::Numbers(_) => false,
             PlanKind::Filter(_) | PlanKind::Filters(_) => false,
         };
         shows || self.children.iter().any(Self::shows_empty_terms)
@@ -34,6 +34,7 @@ impl PlanNode<'_> {
 pub(crate) enum PlanKind<'q> {
     Metric(&'q Metric),
     Histogram(PlanHistogram<'q>),
+    Numbers(&'q NumberHistogram),
     Terms(PlanTerms<'q>),
     /// One bucket for the rows that match.
     Filter(&'q Filter),
@@ -108,7 +109,12 @@ fn plan_node<'q>(
             PlanKind::Histogram(plan_histogram(by, times_ms)),
             is_returned && by.doc_count_min <= 1,
         ),
+        BucketBy::NumberHistogram(by) => {
+            (PlanKind::Numbers(by), is_returned && by.doc_count_min <= 1)
+        }
         BucketBy::Terms(by) => (PlanKind::Terms(plan_terms(by)?), false),
+        // At the top it is a search of its own.
+        BucketBy::Global => (PlanKind::Filter(&Filter::All), is_returned),
         BucketBy::Filter(filter) => (PlanKind::Filter(filter), is_returned),
         BucketBy::Filters(filters) => (PlanKind::Filters(filters), is_returned),
     };
@@ -226,11 +232,12 @@ fn unify_nodes(nodes: &mut [&mut PlanNode<'_>]) -> Option<()> {
             (PlanKind::Filters(a), PlanKind::Filters(b)) => {
                 a.filters.len() == b.filters.len() && a.other.is_some() == b.other.is_some()
             }
+            (PlanKind::Numbers(a), PlanKind::Numbers(b)) => a.steps == b.steps,
             (PlanKind::Histogram(_), PlanKind::Histogram(_))
             | (PlanKind::Terms(_), PlanKind::Terms(_))
             | (PlanKind::Filter(_), PlanKind::Filter(_)) => true,
             (PlanKind::Metric(_) | PlanKind::Histogram(_) | PlanKind::Terms(_), _)
-            | (PlanKind::Filter(_) | PlanKind::Filters(_), _) => false,
+            | (PlanKind::Filter(_) | PlanKind::Filters(_) | PlanKind::Numbers(_), _) => false,
         });
     fits.then_some(())
 }

@@ -45,7 +45,8 @@ impl State {
         let terms = match &node.kind {
             PlanKind::Metric(metric) => return Self::Metric(MetricStates::new(metric.kind)),
             PlanKind::Terms(terms) => Some(TermTable::new(terms.kind)),
-            PlanKind::Histogram(_) | PlanKind::Filter(_) | PlanKind::Filters(_) => None,
+            PlanKind::Histogram(_) | PlanKind::Numbers(_) => None,
+            PlanKind::Filter(_) | PlanKind::Filters(_) => None,
         };
         let metric_bytes = node.children.iter().map(metric_bytes).sum();
         Self::Buckets(Box::new(BucketState {
@@ -69,7 +70,7 @@ impl State {
             BoundKind::Filters(filters) => {
                 buckets.groups.expect_codes_below(filters.filters.len() + 1);
             }
-            BoundKind::Metric(_) | BoundKind::Histogram(_) => {}
+            BoundKind::Metric(_) | BoundKind::Histogram(_) | BoundKind::Numbers(_) => {}
         }
         for (child, node) in buckets.children.iter_mut().zip(&node.children) {
             child.prepare(node);
@@ -99,7 +100,7 @@ impl BucketState {
 fn metric_bytes(node: &PlanNode<'_>) -> usize {
     match &node.kind {
         PlanKind::Metric(metric) => MetricStates::state_bytes(metric.kind),
-        PlanKind::Histogram(_) | PlanKind::Terms(_) => 0,
+        PlanKind::Histogram(_) | PlanKind::Numbers(_) | PlanKind::Terms(_) => 0,
         PlanKind::Filter(_) | PlanKind::Filters(_) => 0,
     }
 }

@@ -9,11 +9,12 @@ use storage::model::{Decimal, FieldType, HOUR_MS};
 
 use super::random::Random;
 use super::rows::{FIELDS, Row, TIME_FIELD, Value};
+use crate::Steps;
 use crate::request::{
     Aggregation, BucketBy, CalendarUnit, Cardinality, DateHistogram, FieldRef, Filter, Filters,
-    HitsRequest, Interval, Limits, Metric, MetricKind, MetricValue, NamedAggregation, Order,
-    OrderBy, Pattern, RollupUse, SearchRequest, SortBy, SortKey, TermSelection, TermValue, Terms,
-    TextPredicate, TokenMatch,
+    HitsRequest, Interval, Limits, Metric, MetricKind, MetricValue, NamedAggregation,
+    NumberHistogram, Order, OrderBy, Pattern, RollupUse, SearchRequest, SortBy, SortKey,
+    TermSelection, TermValue, Terms, TextPredicate, TokenMatch,
 };
 
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -205,7 +206,7 @@ pub(super) fn request(random: &mut Random, topic: &TopicRows) -> SearchRequest {
     let for_cells = random.once_in(2);
     SearchRequest {
         filter,
-        aggregations: aggregations(random, topic, 3, for_cells),
+        aggregations: with_global(random, topic, for_cells),
         hits: HitsRequest {
             size: random.below(20),
             from: random.below(4),
@@ -389,6 +390,20 @@ fn aggregations(
         .collect()
 }
 
+/// Aggregations, one of them over all rows now and then.
+fn with_global(random: &mut Random, topic: &TopicRows, for_cells: bool) -> Vec<NamedAggregation> {
+    let mut all = aggregations(random, topic, 3, for_cells);
+    if random.once_in(6) {
+        let index = random.below(all.len() + 1);
+        let by = BucketBy::Global;
+        let children = aggregations(random, topic, 2, for_cells);
+        let name = "global".into();
+        let aggregation = Aggregation::Bucket { by, children };
+        all.insert(index, NamedAggregation { name, aggregation });
+    }
+    all
+}
+
 fn named((index, aggregation): (usize, Aggregation)) -> NamedAggregation {
     NamedAggregation {
         name: index.to_string(),
@@ -446,7 +461,8 @@ fn bucket(random: &mut Random, topic: &TopicRows, depth: usize, for_cells: bool)
             filter(random, topic, 1)
         }
     };
-    let by = match random.below(6) {
+    let by = match random.below(7) {
+        6 if !for_cells => BucketBy::NumberHistogram(number_histogram(random, &children)),
         0 | 1 => BucketBy::DateHistogram(histogram(random, topic, &children, for_cells)),
         2 | 3 => BucketBy::Terms(terms(random, topic, &children, for_cells)),
         4 => BucketBy::Filter(some_filter(random)),
@@ -527,6 +543,25 @@ fn histogram(
         extended_bounds_ms: random.some(4, bounds),
         hard_bounds_ms: random.some(4, bounds),
         missing_ms: random.some(8, |random| instant(random, topic)),
+        order: order(random, children),
+    }
+}
+
+fn number_histogram(random: &mut Random, children: &[NamedAggregation]) -> NumberHistogram {
+    let of = |mantissa: i64, exponent: i16| Decimal { mantissa, exponent };
+    let interval = random.choose(&[of(1, 0), of(5, 0), of(25, -2), of(7, 17), of(3, 2)]);
+    let offset = random.choose(&[of(0, 0), of(0, 0), of(5, -1), of(-2, 0)]);
+    let number = |random: &mut Random| of(random.between(-300, 300), -1);
+    let bounds = |random: &mut Random| (random.some(2, number), random.some(2, number));
+    NumberHistogram {
+        field: (!random.once_in(20)).then(|| field(random.choose(&["size", "amount", "grown"]))),
+        steps: Steps::new(interval, offset)
+            .or(Steps::new(interval, Decimal::default()))
+            .expect("positive intervals"),
+        doc_count_min: random.choose(&[0, 1, 1, 2]),
+        extended_bounds: random.some(4, bounds),
+        hard_bounds: random.some(3, bounds),
+        missing: random.some(4, number),
         order: order(random, children),
     }
 }

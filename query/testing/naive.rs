@@ -14,8 +14,8 @@ use crate::distribution::Distribution;
 use crate::pattern::CompiledPattern;
 use crate::request::{
     Aggregation, BucketBy, Cardinality, DateHistogram, FieldRef, Filter, Filters, HitsRequest,
-    Metric, MetricKind, MetricValue, NamedAggregation, Order, OrderBy, Pattern, SearchRequest,
-    SortBy, TermSelection, TermValue, Terms, TextPredicate, TokenMatch,
+    Metric, MetricKind, MetricValue, NamedAggregation, NumberHistogram, Order, OrderBy, Pattern,
+    SearchRequest, SortBy, TermSelection, TermValue, Terms, TextPredicate, TokenMatch,
 };
 use crate::response::{
     AggregationResult, Bucket, BucketKey, ExtendedStats, Hit, MetricResult, SortValue,
@@ -112,6 +112,9 @@ fn text_matches(predicate: &TextPredicate, text: &str) -> bool {
         TextPredicate::Range { lower, upper } => {
             (lower.clone(), upper.clone()).contains(&text.as_bytes().to_vec())
         }
+        TextPredicate::Address { first, last } => text
+            .parse::<std::net::Ipv6Addr>()
+            .is_ok_and(|address| (*first..=*last).contains(&address.to_bits())),
         TextPredicate::Pattern { pattern, tokens } => match tokens {
             true => words.iter().any(|word| fits(pattern, word.as_bytes())),
             false => fits(pattern, text.as_bytes()),
@@ -153,7 +156,11 @@ fn aggregate(named: &[NamedAggregation], rows: &[&Row], all: &[&Row]) -> Vec<Agg
             Aggregation::Cardinality(by) => AggregationResult::Metric(cardinality(by, rows)),
             Aggregation::Bucket { by, children } => match by {
                 BucketBy::DateHistogram(by) => histogram(by, children, rows, all),
+                BucketBy::NumberHistogram(by) => number_histogram(by, children, rows, all),
                 BucketBy::Terms(by) => terms(by, children, rows, all),
+                BucketBy::Global => {
+                    AggregationResult::Single(bucket(BucketKey::None, all, children, all))
+                }
                 BucketBy::Filter(filter) => {
                     let inside: Vec<_> = rows
                         .iter()
@@ -375,6 +382,66 @@ fn histogram(
         .into_iter()
         .filter(|(_, rows)| rows.len() as u64 >= by.doc_count_min)
         .map(|(key, rows)| bucket(BucketKey::Time(key), &rows, children, all))
+        .collect();
+    AggregationResult::Buckets {
+        buckets: ordered(buckets, &by.order),
+        other_count: 0,
+        term_count: 0,
+    }
+}
+
+fn number_histogram(
+    by: &NumberHistogram,
+    children: &[NamedAggregation],
+    rows: &[&Row],
+    all: &[&Row],
+) -> AggregationResult {
+    let mut found: BTreeMap<i64, Vec<&Row>> = BTreeMap::new();
+    let (lower, upper) = by.hard_bounds.unwrap_or((None, None));
+    let (first, last) = by.steps.indexes_between(lower, upper);
+    for row in rows {
+        let mut values = match &by.field {
+            None => Vec::new(),
+            Some(field) => numbers(row, field),
+        };
+        if values.is_empty() {
+            values.extend(by.missing);
+        }
+        let keys: BTreeSet<i64> = values.iter().map(|value| by.steps.index(*value)).collect();
+        for key in keys {
+            if first <= key && key <= last {
+                found.entry(key).or_default().push(row);
+            }
+        }
+    }
+    if by.doc_count_min == 0 {
+        let (lower, upper) = by.extended_bounds.unwrap_or((None, None));
+        let lower = lower.map(|bound| by.steps.index(bound));
+        let upper = upper.map(|bound| by.steps.index(bound));
+        let all_ends = |ends: [Option<i64>; 2]| ends.into_iter().flatten();
+        let first = found.keys().next().copied();
+        let last = found.keys().next_back().copied();
+        let ends = match first {
+            Some(_) => all_ends([first, lower])
+                .min()
+                .zip(all_ends([last, upper]).max()),
+            None => lower.zip(upper),
+        };
+        if let Some((first, last)) = ends {
+            // More than any answer may have; the search refuses before.
+            let many = last.saturating_sub(first) > 100_000;
+            for key in first..=if many { first } else { last } {
+                found.entry(key).or_default();
+            }
+        }
+    }
+    let buckets = found
+        .into_iter()
+        .filter(|(_, rows)| rows.len() as u64 >= by.doc_count_min)
+        .map(|(key, rows)| {
+            let key = BucketKey::Decimal(plain(by.steps.start(key)));
+            bucket(key, &rows, children, all)
+        })
         .collect();
     AggregationResult::Buckets {
         buckets: ordered(buckets, &by.order),

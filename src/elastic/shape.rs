@@ -128,10 +128,43 @@ pub(super) enum AggregationKind {
         error_unknown_from: Option<usize>,
         unmapped: bool,
     },
+    Histogram {
+        text: Option<ValueText>,
+        keyed: bool,
+        unmapped: bool,
+    },
+    Ranges {
+        keyed: bool,
+        /// In the order of the buckets.
+        ranges: Vec<RangeShape>,
+        unmapped: bool,
+    },
     Single,
     Filters {
         keyed: bool,
     },
+    /// Filters and their pairs; those without rows are left out.
+    Matrix,
+}
+
+/// How a bucket of a range is printed.
+#[derive(Debug, Clone)]
+pub(super) struct RangeShape {
+    pub(super) key: String,
+    pub(super) from: Option<EndShape>,
+    pub(super) to: Option<EndShape>,
+}
+
+/// One end of a range.
+#[derive(Debug, Clone)]
+pub(super) struct EndShape {
+    /// Where it is among others.
+    pub(super) place: f64,
+    /// What it is called in keys.
+    pub(super) name: String,
+    pub(super) value: Value,
+    /// The value as a text beside itself.
+    pub(super) text: Option<String>,
 }
 
 /// How a metric's value is printed.
@@ -206,7 +239,8 @@ impl AggregationKind {
         match self {
             Self::Metric(shape) => shape.unmapped,
             Self::Terms { unmapped, .. } | Self::DateHistogram { unmapped, .. } => *unmapped,
-            Self::Single | Self::Filters { .. } => false,
+            Self::Histogram { unmapped, .. } | Self::Ranges { unmapped, .. } => *unmapped,
+            Self::Single | Self::Filters { .. } | Self::Matrix => false,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `filter`, `filters` and `missing`: buckets by query.
+//! `filter`, `filters`, `missing` and their kin: buckets by query.
 
 use query::request::{Aggregation, BucketBy, Filter, Filters};
 use serde_json::{Map, Value};
@@ -41,6 +41,89 @@ pub(super) fn parse_missing(
         None => Filter::All,
     };
     Ok(single(filter, definition, "missing"))
+}
+
+/// `global`: all rows, whatever the query says.
+pub(super) fn parse_global(definition: &Definition<'_>) -> Result<Parsed, ElasticError> {
+    if let Some(unknown) = definition.body.keys().next() {
+        return Err(definition.unknown(unknown));
+    }
+    Ok(Parsed {
+        aggregation: Aggregation::Bucket {
+            by: BucketBy::Global,
+            children: definition.children.requests.clone(),
+        },
+        kind: AggregationKind::Single,
+        typed: "global",
+    })
+}
+
+/// `sampler`: the best rows. Nothing is scored, so it takes all of them.
+pub(super) fn parse_sampler(definition: Definition<'_>) -> Result<Parsed, ElasticError> {
+    for (key, value) in definition.body {
+        match key.as_str() {
+            "shard_size" => {
+                read::count(value, key)?;
+            }
+            unknown => return Err(definition.unknown(unknown)),
+        }
+    }
+    Ok(single(Filter::All, definition, "sampler"))
+}
+
+/// Most filters of a matrix; their pairs are as many squared.
+const MATRIX_FILTERS_MAX: usize = 100;
+
+/// `adjacency_matrix`: a bucket for each filter and for each pair of them.
+pub(super) fn parse_matrix(
+    context: &Context<'_>,
+    definition: Definition<'_>,
+) -> Result<Parsed, ElasticError> {
+    let mut named = Vec::new();
+    let mut separator = "&".to_owned();
+    let mut pairs_only = false;
+    for (key, value) in definition.body {
+        match key.as_str() {
+            "filters" => {
+                let filters = value.as_object().ok_or_else(|| read::wrong(value, key))?;
+                named = named_filters(context, filters)?;
+            }
+            "separator" => separator = read::text(value, key)?,
+            "show_only_intersecting" => pairs_only = read::flag(value, key)?,
+            unknown => return Err(definition.unknown(unknown)),
+        }
+    }
+    if named.len() > MATRIX_FILTERS_MAX {
+        return Err(context.fail(ElasticError::illegal_argument(format!(
+            "Number of filters is too large, must be less than or equal to: [{MATRIX_FILTERS_MAX}] \
+             but was [{}]. This limit can be set by changing the \
+             [index.max_adjacency_matrix_filters] index level setting.",
+            named.len()
+        ))));
+    }
+    let mut filters = Vec::new();
+    for (index, (name, filter)) in named.iter().enumerate() {
+        let name = name.clone().unwrap_or_default();
+        for (other, with) in &named[index + 1..] {
+            let key = format!("{name}{separator}{}", other.as_deref().unwrap_or_default());
+            filters.push((Some(key), Filter::And(vec![filter.clone(), with.clone()])));
+        }
+        if !pairs_only {
+            filters.push((Some(name), filter.clone()));
+        }
+    }
+    filters.sort_by(|left, right| left.0.cmp(&right.0));
+    Ok(Parsed {
+        aggregation: Aggregation::Bucket {
+            by: BucketBy::Filters(Filters {
+                filters,
+                other: None,
+            }),
+            children: definition.children.requests,
+        },
+        kind: AggregationKind::Matrix,
+        typed: "adjacency_matrix",
+    })
 }
 
 fn single(filter: Filter, definition: Definition<'_>, typed: &'static str) -> Parsed {

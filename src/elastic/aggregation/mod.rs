@@ -3,9 +3,11 @@
 mod date_histogram;
 mod distribution;
 mod filters;
+mod histogram;
 mod interval;
 mod metric;
 mod order;
+mod ranges;
 mod terms;
 
 use query::request::{Aggregation, NamedAggregation};
@@ -167,7 +169,6 @@ impl<'v> Parts<'v> {
 
 /// Types that Elasticsearch has and this server does not have yet.
 pub(super) const KNOWN_TYPES: &[&str] = &[
-    "adjacency_matrix",
     "auto_date_histogram",
     "avg_bucket",
     "boxplot",
@@ -178,7 +179,6 @@ pub(super) const KNOWN_TYPES: &[&str] = &[
     "composite",
     "cumulative_cardinality",
     "cumulative_sum",
-    "date_range",
     "derivative",
     "diversified_sampler",
     "extended_stats_bucket",
@@ -187,9 +187,6 @@ pub(super) const KNOWN_TYPES: &[&str] = &[
     "geo_distance",
     "geohash_grid",
     "geotile_grid",
-    "global",
-    "histogram",
-    "ip_range",
     "matrix_stats",
     "max_bucket",
     "min_bucket",
@@ -201,11 +198,9 @@ pub(super) const KNOWN_TYPES: &[&str] = &[
     "normalize",
     "parent",
     "percentiles_bucket",
-    "range",
     "rare_terms",
     "rate",
     "reverse_nested",
-    "sampler",
     "scripted_metric",
     "serial_diff",
     "significant_terms",
@@ -223,18 +218,25 @@ pub(super) const KNOWN_TYPES: &[&str] = &[
 
 /// Types that work.
 pub(super) const WORKING_TYPES: &[&str] = &[
+    "adjacency_matrix",
     "avg",
     "cardinality",
     "date_histogram",
+    "date_range",
     "extended_stats",
     "filter",
     "filters",
+    "global",
+    "histogram",
+    "ip_range",
     "max",
     "median_absolute_deviation",
     "min",
     "missing",
     "percentile_ranks",
     "percentiles",
+    "range",
+    "sampler",
     "stats",
     "sum",
     "terms",
@@ -296,6 +298,11 @@ fn parse_typed(context: &Context<'_>, definition: Definition<'_>) -> Result<Pars
     match definition.type_name {
         "date_histogram" => date_histogram::parse(context, definition),
         "terms" => terms::parse(context, definition),
+        "histogram" => histogram::parse(context, definition),
+        "range" | "date_range" | "ip_range" => ranges::parse(context, definition),
+        "global" => filters::parse_global(&definition),
+        "sampler" => filters::parse_sampler(definition),
+        "adjacency_matrix" => filters::parse_matrix(context, definition),
         "filter" => filters::parse_filter_aggregation(context, definition),
         "filters" => filters::parse(context, definition),
         "missing" => filters::parse_missing(context, definition),
@@ -425,6 +432,8 @@ pub(super) fn value_text(
         },
     }
 }
+
+pub(super) use ranges::{network, number_of};
 
 #[cfg(test)]
 mod tests;

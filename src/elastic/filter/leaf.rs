@@ -7,6 +7,7 @@ use storage::model::{ColumnKind, Decimal, FieldType};
 
 use super::any_of;
 use crate::elastic::ElasticError;
+use crate::elastic::aggregation::network;
 use crate::elastic::context::{Context, NamedField};
 use crate::elastic::date_math::{DateReader, Instant, Missing, parse_format};
 use crate::elastic::read;
@@ -202,55 +203,17 @@ fn ip(context: &Context<'_>, field: &NamedField<'_>, text: &str) -> Result<Filte
             let address: core::net::IpAddr = text.parse().map_err(|_| wrong())?;
             Ok(texts(field, [address.to_canonical().to_string().as_str()]))
         }
-        Some((network, bits)) => {
-            let bits: u32 = bits.parse().map_err(|_| wrong())?;
-            match network.parse().map_err(|_| wrong())? {
-                core::net::IpAddr::V4(network) if bits <= 32 => {
-                    let regex = network_regex(network, bits);
-                    Ok(pattern(field, Pattern::Regex(regex)))
-                }
-                core::net::IpAddr::V6(_) if bits <= 128 => {
-                    Err(ElasticError::unsupported("a network of IPv6 addresses"))
-                }
-                core::net::IpAddr::V4(_) | core::net::IpAddr::V6(_) => Err(wrong()),
-            }
+        Some(_) => {
+            let (first, last) = network(text).ok_or_else(wrong)?;
+            Ok(addresses(field, first, last))
         }
     }
 }
 
-/// A pattern over the dotted text of the addresses whose first `bits` bits are those of `network`.
-fn network_regex(network: core::net::Ipv4Addr, bits: u32) -> String {
-    let mut parts = Vec::new();
-    for (index, octet) in network.octets().into_iter().enumerate() {
-        let fixed = bits
-            .saturating_sub(8 * u32::try_from(index).expect("four octets"))
-            .min(8);
-        parts.push(match fixed {
-            0 => "[0-9]+".to_owned(),
-            8 => octet.to_string(),
-            fixed => {
-                let size = 1_u32 << (8 - fixed);
-                let first = u32::from(octet) / size * size;
-                let choices: Vec<String> = (first..first + size)
-                    .map(|octet| octet.to_string())
-                    .collect();
-                format!("({})", choices.join("|"))
-            }
-        });
-    }
-    parts.join(r"\.")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn networks_as_patterns() {
-        let regex = |network: &str, bits| network_regex(network.parse().expect("v4"), bits);
-        assert_eq!(regex("10.0.0.0", 8), r"10\.[0-9]+\.[0-9]+\.[0-9]+");
-        assert_eq!(regex("192.168.1.7", 30), r"192\.168\.1\.(4|5|6|7)");
-        assert_eq!(regex("1.2.3.4", 32), r"1\.2\.3\.4");
-        assert_eq!(regex("0.0.0.0", 0), r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+");
+/// Rows with an address from `first` to `last`, as numbers of IPv6.
+pub(super) fn addresses(field: &NamedField<'_>, first: u128, last: u128) -> Filter {
+    Filter::Text {
+        field: field.place.clone(),
+        predicate: TextPredicate::Address { first, last },
     }
 }

@@ -10,6 +10,7 @@ use storage::model::FieldType;
 use super::FieldClause;
 use super::leaf::{self, Strictness};
 use crate::elastic::ElasticError;
+use crate::elastic::aggregation::number_of;
 use crate::elastic::context::{Context, NamedField};
 use crate::elastic::date_math::{Missing, parse_zone};
 use crate::elastic::read;
@@ -123,7 +124,8 @@ pub(super) fn filter(
                 upper: bytes(&range.upper),
             },
         }),
-        FieldType::Text | FieldType::Ip => Err(ElasticError::unsupported(format!(
+        FieldType::Ip => addresses(context, field, range),
+        FieldType::Text => Err(ElasticError::unsupported(format!(
             "[range] on field [{}] of type [{}]",
             field.path,
             field.type_name()
@@ -187,6 +189,38 @@ fn dates(
         field: field.place.clone(),
         lower: mapped(&range.lower, first, last)?,
         upper: mapped(&range.upper, last, first)?,
+    })
+}
+
+/// Addresses between both ends.
+fn addresses(
+    context: &Context<'_>,
+    field: &NamedField<'_>,
+    range: &TextRange,
+) -> Result<Filter, ElasticError> {
+    let read = |text: &str| match text.parse() {
+        Ok(address) => Ok(number_of(address)),
+        Err(_) => Err(context
+            .query_error(format!(
+                "failed to create query: '{text}' is not an IP string literal."
+            ))
+            .caused_by(ElasticError::illegal_argument(format!(
+                "'{text}' is not an IP string literal."
+            )))),
+    };
+    let first = match mapped(&range.lower, read, read)? {
+        Bound::Unbounded => Some(0),
+        Bound::Included(first) => Some(first),
+        Bound::Excluded(before) => before.checked_add(1),
+    };
+    let last = match mapped(&range.upper, read, read)? {
+        Bound::Unbounded => Some(u128::MAX),
+        Bound::Included(last) => Some(last),
+        Bound::Excluded(behind) => behind.checked_sub(1),
+    };
+    Ok(match (first, last) {
+        (Some(first), Some(last)) => leaf::addresses(field, first, last),
+        _ => Filter::None,
     })
 }
 

@@ -6,8 +6,10 @@ use query::response::{AggregationResult, Bucket, BucketKey};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::metric::metric_entries;
-use super::number::Number;
-use crate::elastic::shape::{AggregationKind, AggregationShape, MetricShape, ValueText};
+use super::number::{Number, java_double};
+use crate::elastic::shape::{
+    AggregationKind, AggregationShape, EndShape, MetricShape, RangeShape, ValueText,
+};
 
 /// What Elasticsearch says where it does not know how wrong its counts may be. Ours are exact.
 const ERROR_UNKNOWN: i64 = -1;
@@ -107,16 +109,23 @@ struct Buckets<'a> {
 impl Serialize for Buckets<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let keyed = match self.shape.kind {
-            AggregationKind::DateHistogram { keyed, .. } | AggregationKind::Filters { keyed } => {
-                keyed
-            }
+            AggregationKind::DateHistogram { keyed, .. }
+            | AggregationKind::Histogram { keyed, .. }
+            | AggregationKind::Ranges { keyed, .. }
+            | AggregationKind::Filters { keyed } => keyed,
             AggregationKind::Metric(_)
             | AggregationKind::Terms { .. }
-            | AggregationKind::Single => false,
+            | AggregationKind::Single
+            | AggregationKind::Matrix => false,
         };
-        let shown = self.buckets.iter().map(|bucket| ShownBucket {
+        let skips_empty = matches!(self.shape.kind, AggregationKind::Matrix);
+        let shown = self.buckets.iter().enumerate();
+        let shown = shown.filter(|(_, bucket)| !skips_empty || bucket.count > 0);
+        let shown = shown.map(|(index, bucket)| ShownBucket {
             shape: self.shape,
+            index,
             bucket,
+            keyed,
             error: self.error,
         });
         if keyed {
@@ -126,7 +135,7 @@ impl Serialize for Buckets<'_> {
             }
             return map.end();
         }
-        let mut list = serializer.serialize_seq(Some(self.buckets.len()))?;
+        let mut list = serializer.serialize_seq(None)?;
         for bucket in shown {
             list.serialize_element(&bucket)?;
         }
@@ -136,7 +145,11 @@ impl Serialize for Buckets<'_> {
 
 struct ShownBucket<'a> {
     shape: &'a AggregationShape,
+    /// Its place among its siblings.
+    index: usize,
     bucket: &'a Bucket,
+    /// Whether it stands under its name.
+    keyed: bool,
     error: i64,
 }
 
@@ -146,6 +159,17 @@ impl ShownBucket<'_> {
         match (&self.shape.kind, &self.bucket.key) {
             (AggregationKind::DateHistogram { format, zone, .. }, BucketKey::Time(ms)) => {
                 format.print(*ms, zone).into()
+            }
+            (AggregationKind::Ranges { ranges, .. }, _) => match ranges.get(self.index) {
+                Some(range) => Cow::Borrowed(range.key.as_str()),
+                None => Cow::Borrowed(""),
+            },
+            (AggregationKind::Histogram { text, .. }, BucketKey::Decimal(key)) => {
+                let key = Number::of_decimal(*key);
+                match text {
+                    Some(text) => text.of_number(&key).into(),
+                    None => java_double(key.to_f64()).into(),
+                }
             }
             (_, BucketKey::Name(name)) => Cow::Borrowed(name.as_ref()),
             (_, BucketKey::Text(text)) => String::from_utf8_lossy(text),
@@ -163,7 +187,16 @@ impl ShownBucket<'_> {
                 }
                 None
             }
-            AggregationKind::Terms { text, .. } => text.as_ref(),
+            AggregationKind::Terms { text, .. } | AggregationKind::Histogram { text, .. } => {
+                text.as_ref()
+            }
+            AggregationKind::Ranges { ranges, .. } => {
+                return match ranges.get(self.index) {
+                    Some(range) => range_entries(map, range, self.keyed),
+                    None => Ok(()),
+                };
+            }
+            AggregationKind::Matrix => return map.serialize_entry("key", self.name().as_ref()),
             AggregationKind::Metric(_)
             | AggregationKind::Single
             | AggregationKind::Filters { .. } => None,
@@ -188,6 +221,37 @@ impl ShownBucket<'_> {
             BucketKey::Text(text) => map.serialize_entry("key", &String::from_utf8_lossy(text)),
         }
     }
+}
+
+/// The ends of a range; its key where it does not stand under it.
+fn range_entries<M: SerializeMap>(
+    map: &mut M,
+    range: &RangeShape,
+    keyed: bool,
+) -> Result<(), M::Error> {
+    if !keyed {
+        map.serialize_entry("key", &range.key)?;
+    }
+    let mut end = |name: &str, end: &Option<EndShape>| {
+        let Some(end) = end else { return Ok(()) };
+        map.serialize_entry(name, &end.value)?;
+        match &end.text {
+            Some(text) => map.serialize_entry(&format!("{name}_as_string"), text),
+            None => Ok(()),
+        }
+    };
+    end("from", &range.from)?;
+    end("to", &range.to)
+}
+
+/// What the end of a range is called in keys, and its text where it has one.
+pub(in crate::elastic) fn range_end(
+    value: f64,
+    text: Option<&ValueText>,
+) -> (String, Option<String>) {
+    let text = text.map(|text| text.of_number(&Number::Double(value)));
+    let name = text.clone().unwrap_or_else(|| java_double(value));
+    (name, text)
 }
 
 impl Serialize for ShownBucket<'_> {

@@ -13,6 +13,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::shape::{ResponseShape, TotalShape};
 
+pub(super) use aggregation::range_end;
 pub(super) use number::DecimalPattern;
 
 /// Prints an answer; `None` is the answer of a search over no index at all.
