@@ -22,7 +22,9 @@ pub const SEAL_AGE_MS: i64 = 10 * 60 * 1000;
 /// Time between checkpoints, in milliseconds.
 pub const CHECKPOINT_INTERVAL_MS: i64 = 60 * 1000;
 /// Bytes of log that one step of materialization reads at most.
-pub const MATERIALIZE_BYTES: usize = 4 << 20;
+pub const MATERIALIZE_BYTES: usize = 8 << 20;
+/// Threads that one step of materialization may decode on.
+const MATERIALIZE_THREADS_MAX: NonZero<usize> = NonZero::new(4).expect("four");
 /// Where HTTP listens unless told otherwise.
 pub const HTTP_ADDRESS: &str = "127.0.0.1:9200";
 /// Where Kafka clients are awaited unless told otherwise.
@@ -95,6 +97,8 @@ pub struct Options {
     pub checkpoint_interval_ms: i64,
     /// Bytes of log that one step of materialization reads at most.
     pub materialize_bytes: usize,
+    /// Threads that one step of materialization may decode on.
+    pub materialize_threads: NonZero<usize>,
     /// Partitions of a topic whose creator does not say.
     pub partitions: u32,
     /// Whether writing to a topic that does not exist creates it.
@@ -107,6 +111,10 @@ pub struct Options {
     pub clock: Clock,
 }
 
+fn cores() -> NonZero<usize> {
+    std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -115,9 +123,10 @@ impl Default for Options {
             seal_age_ms: SEAL_AGE_MS,
             checkpoint_interval_ms: CHECKPOINT_INTERVAL_MS,
             materialize_bytes: MATERIALIZE_BYTES,
+            materialize_threads: cores().min(MATERIALIZE_THREADS_MAX),
             partitions: 1,
             auto_create_topics: true,
-            query_threads: std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
+            query_threads: cores(),
             work: Work::Background,
             clock: Clock::System,
         }

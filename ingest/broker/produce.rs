@@ -26,15 +26,28 @@ use crate::wire::{KafkaError, Response};
 const ACKS_NONE: i16 = 0;
 const ACKS_KNOWN: [i16; 3] = [-1, ACKS_NONE, 1];
 
+/// Records of a topic that may wait to become rows before its producers are slowed down.
+const WAITING_RECORDS_MAX: u64 = 1 << 20;
+
+/// A millisecond of silence is asked for as many records beyond that.
+const WAITING_RECORDS_PER_MS: u64 = 1 << 10;
+
+/// The longest silence that is asked for at a time.
+const THROTTLE_MS_MAX: u64 = 1000;
+
 impl Broker {
     pub(super) fn produce(&self, request: ProduceRequest, now_ms: i64) -> Reply {
         let catalog = self.store.catalog();
         let acks_are_known = ACKS_KNOWN.contains(&request.acks);
         let mut durable: Option<Lsn> = None;
         let mut has_error = false;
+        let mut throttle_ms = 0;
         let mut responses = Vec::with_capacity(request.topic_data.len());
         for topic in request.topic_data {
             let state = topic_for_append(&catalog, &topic.name);
+            if let Ok(state) = &state {
+                throttle_ms = throttle_ms.max(self.throttle_ms(state));
+            }
             let mut partitions = Vec::with_capacity(topic.partition_data.len());
             for data in topic.partition_data {
                 let index = data.index;
@@ -60,11 +73,28 @@ impl Broker {
         if request.acks == ACKS_NONE {
             return if has_error { Reply::Close } else { Reply::None };
         }
-        let response = Response::Produce(ProduceResponse::default().with_responses(responses));
+        let response = ProduceResponse::default()
+            .with_responses(responses)
+            .with_throttle_time_ms(throttle_ms);
+        let response = Response::Produce(response);
         match durable {
             Some(lsn) => Reply::AfterDurable(lsn, response),
             None => Reply::Ready(response),
         }
+    }
+
+    /// How long producers of a topic shall be silent, so that its rows do not fall ever further
+    /// behind its log.
+    fn throttle_ms(&self, state: &TopicState) -> i32 {
+        let waiting = |partition| {
+            let bounds = self.store.log_bounds(partition)?;
+            let next = self.store.materialized(partition).max(bounds.start);
+            Some(bounds.high_watermark.0.saturating_sub(next.0))
+        };
+        let waiting: u64 = state.topic.partitions().filter_map(waiting).sum();
+        let beyond = waiting.saturating_sub(WAITING_RECORDS_MAX);
+        let throttle_ms = (beyond / WAITING_RECORDS_PER_MS).min(THROTTLE_MS_MAX);
+        i32::try_from(throttle_ms).expect("a second at most")
     }
 
     fn append(

@@ -3,17 +3,14 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use storage::catalog::{Materialize, Rejected, Topic};
-use storage::log::{Batches, DecompressionBuffer, RecordBatch};
+use storage::catalog::{Materialize, Topic};
 use storage::model::{ColumnBatch, Offset, Partition, PartitionId, TopicId};
 use storage::store::{ReadError, Store};
 
 use super::MaterializeError;
-use crate::decode::{Document, DocumentDecoder, FieldsCommit, Meaning};
-
-/// Bytes of documents after which rows are published even if the budget has more: what a small
-/// compressed batch can become is bounded by this and one batch.
-pub const ROW_BYTES_MAX: usize = 64 << 20;
+use super::crew::{Crew, Job};
+use super::worker::{Share, Turn, Worker};
+use crate::decode::{DecodedRows, FieldsCommit};
 
 /// Least bytes that a partition's turn reads, so that many partitions do not mean tiny reads.
 const TURN_BYTES_MIN: usize = 64 << 10;
@@ -43,23 +40,22 @@ pub struct Progress {
 #[derive(Debug, Default)]
 pub struct Materializer {
     topics: BTreeMap<TopicId, TopicWork>,
-    scratch: DecompressionBuffer,
 }
 
 /// What is kept of a topic between steps.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct TopicWork {
-    decoder: DocumentDecoder,
+    workers: Vec<Worker>,
     /// Whose turn is first in the next step.
     first: u32,
 }
 
-/// A step's results beside the rows.
-#[derive(Debug, Default)]
-struct Step {
-    /// Where each partition goes on.
-    next: Vec<(PartitionId, Offset)>,
-    rejected: Vec<Rejected>,
+/// What became of the records of a step.
+enum Decoded {
+    /// The workers' shares. One alone may have found new fields.
+    Shares(Vec<(DecodedRows, Share)>),
+    /// Several workers worked and one found new fields, which the others do not know.
+    Apart,
 }
 
 impl Materializer {
@@ -70,14 +66,16 @@ impl Materializer {
     }
 
     /// Makes rows of the next records of `topic`, within `budget`, and publishes them.
+    /// Partitions are decoded side by side where `crew` has the hands.
     ///
     /// # Errors
-    /// When the log cannot be read or the store has stopped. Nothing was published then.
+    /// When the log cannot be read or the store has stopped.
     pub fn run_once(
         &mut self,
         store: &Store,
         topic: TopicId,
         budget: WorkBudget,
+        crew: &dyn Crew,
         now_ms: i64,
     ) -> Result<Progress, MaterializeError> {
         for _ in 0..ATTEMPTS_MAX {
@@ -89,7 +87,7 @@ impl Materializer {
             let progress = match state.topic.materialize {
                 Materialize::None => Some(advance(store, &state.topic, now_ms)?),
                 Materialize::Auto | Materialize::Json => {
-                    self.step(store, &state.topic, budget, now_ms)?
+                    self.step(store, &state.topic, budget, crew, now_ms)?
                 }
             };
             if let Some(progress) = progress {
@@ -108,91 +106,132 @@ impl Materializer {
         store: &Store,
         topic: &Topic,
         budget: WorkBudget,
+        crew: &dyn Crew,
         now_ms: i64,
     ) -> Result<Option<Progress>, MaterializeError> {
         // Taken out, so that a failure leaves no half-read rows behind.
-        let known = self.topics.remove(&topic.id);
-        let first = known
-            .as_ref()
-            .map_or(0, |work| work.first % topic.partitions);
-        let mut decoder = match known {
-            Some(work) if work.decoder.is_current(topic) => work.decoder,
-            Some(_) | None => DocumentDecoder::new(topic),
-        };
-        let (step, last) = self.collect(store, topic, first, budget, &mut decoder)?;
-        if step.next.is_empty() {
-            self.topics.insert(topic.id, TopicWork { decoder, first });
+        let mut work = self.topics.remove(&topic.id).unwrap_or_default();
+        let turns = read_turns(store, topic, work.first % topic.partitions, budget)?;
+        let Some(last) = turns.last().map(|turn| turn.partition.id.0) else {
+            self.topics.insert(topic.id, work);
             return Ok(Some(Progress {
                 more: has_more(store, topic),
                 ..Progress::default()
             }));
+        };
+        let shares = match decode(&mut work.workers, topic, turns.clone(), crew)? {
+            Decoded::Shares(shares) => shares,
+            Decoded::Apart => {
+                work.workers.clear();
+                let together = vec![turns];
+                let Decoded::Shares(shares) =
+                    decode_shares(&mut work.workers, topic, together, crew)?
+                else {
+                    unreachable!("one worker knows all that it finds")
+                };
+                shares
+            }
+        };
+        let mut progress = Progress::default();
+        for (decoded, share) in shares {
+            if let Some(fields) = &decoded.new_fields
+                && fields.commit(store, topic.id)? == FieldsCommit::Outdated
+            {
+                return Ok(None);
+            }
+            progress.rows += decoded.rows.row_count();
+            progress.rejected += share.rejected.len();
+            store.publish(topic.id, decoded.rows, &share.next, share.rejected, now_ms)?;
         }
-        let decoded = decoder.finish();
-        if let Some(fields) = &decoded.new_fields
-            && fields.commit(store, topic.id)? == FieldsCommit::Outdated
-        {
-            return Ok(None);
-        }
-        let (rows, rejected) = (decoded.rows.row_count(), step.rejected.len());
-        store.publish(topic.id, decoded.rows, &step.next, step.rejected, now_ms)?;
-        let first = (last + 1) % topic.partitions;
-        self.topics.insert(topic.id, TopicWork { decoder, first });
-        Ok(Some(Progress {
-            rows,
-            rejected,
-            more: has_more(store, topic),
-        }))
+        work.first = (last + 1) % topic.partitions;
+        self.topics.insert(topic.id, work);
+        progress.more = has_more(store, topic);
+        Ok(Some(progress))
     }
+}
 
-    /// Decodes the next records of each partition in turn; says whose turn was last.
-    fn collect(
-        &mut self,
-        store: &Store,
-        topic: &Topic,
-        first: u32,
-        budget: WorkBudget,
-        decoder: &mut DocumentDecoder,
-    ) -> Result<(Step, u32), MaterializeError> {
-        let mut step = Step::default();
-        let mut last = first;
-        let mut bytes_left = budget.bytes_max;
-        for turn in 0..topic.partitions {
-            if turn > 0 && (bytes_left == 0 || decoder.source_bytes() >= ROW_BYTES_MAX) {
-                break;
-            }
-            let id = PartitionId((first + turn) % topic.partitions);
-            let partition = Partition::new(topic.id, id);
-            let turns_left = usize::try_from(topic.partitions - turn).unwrap_or(usize::MAX);
-            let share = (bytes_left / turns_left).max(TURN_BYTES_MIN.min(bytes_left));
-            let Some((from, bytes)) = read(store, partition, share)? else {
-                continue;
-            };
-            bytes_left = bytes_left.saturating_sub(bytes.len());
-            last = id.0;
-            let mut next = from;
-            for batch in Batches::new(bytes) {
-                let batch = batch.map_err(|source| MaterializeError::Batch {
-                    partition,
-                    from: next,
-                    source,
-                })?;
-                decode_batch(
-                    &batch,
-                    partition,
-                    next,
-                    decoder,
-                    &mut self.scratch,
-                    &mut step,
-                );
-                next = batch.header().next_offset();
-                if decoder.source_bytes() >= ROW_BYTES_MAX {
-                    break;
-                }
-            }
-            step.next.push((id, next));
+/// The next records of each partition in turn, from `first` on.
+fn read_turns(
+    store: &Store,
+    topic: &Topic,
+    first: u32,
+    budget: WorkBudget,
+) -> Result<Vec<Turn>, MaterializeError> {
+    let mut turns = Vec::new();
+    let mut bytes_left = budget.bytes_max;
+    for turn in 0..topic.partitions {
+        if turn > 0 && bytes_left == 0 {
+            break;
         }
-        Ok((step, last))
+        let id = PartitionId((first + turn) % topic.partitions);
+        let partition = Partition::new(topic.id, id);
+        let turns_left = usize::try_from(topic.partitions - turn).unwrap_or(usize::MAX);
+        let share = (bytes_left / turns_left).max(TURN_BYTES_MIN.min(bytes_left));
+        if let Some((from, bytes)) = read(store, partition, share)? {
+            bytes_left = bytes_left.saturating_sub(bytes.len());
+            turns.push(Turn {
+                partition,
+                from,
+                bytes,
+            });
+        }
     }
+    Ok(turns)
+}
+
+/// Lets `crew` decode `turns`. A topic without a time field gets it from its first row, which one
+/// worker must find.
+fn decode(
+    workers: &mut Vec<Worker>,
+    topic: &Topic,
+    turns: Vec<Turn>,
+    crew: &dyn Crew,
+) -> Result<Decoded, MaterializeError> {
+    let bytes: usize = turns.iter().map(|turn| turn.bytes.len()).sum();
+    let width = match topic.time_field {
+        Some(_) => crew.width(bytes).clamp(1, turns.len()),
+        None => 1,
+    };
+    let mut shares: Vec<Vec<Turn>> = vec![Vec::new(); width];
+    for turn in turns {
+        let load =
+            |share: &&mut Vec<Turn>| -> usize { share.iter().map(|turn| turn.bytes.len()).sum() };
+        let lightest = shares.iter_mut().min_by_key(load);
+        lightest.expect("there is a worker at least").push(turn);
+    }
+    decode_shares(workers, topic, shares, crew)
+}
+
+/// Lets one worker decode each of `shares`.
+fn decode_shares(
+    workers: &mut Vec<Worker>,
+    topic: &Topic,
+    shares: Vec<Vec<Turn>>,
+    crew: &dyn Crew,
+) -> Result<Decoded, MaterializeError> {
+    workers.retain(|worker| worker.is_current(topic));
+    let count = shares.len();
+    while workers.len() < count {
+        workers.push(Worker::new(topic));
+    }
+    let mut results: Vec<Option<Result<_, MaterializeError>>> = Vec::new();
+    results.resize_with(count, || None);
+    let places = workers.iter_mut().zip(&mut results);
+    let jobs = places
+        .zip(shares)
+        .map(|((worker, result), turns)| -> Job<'_> {
+            Box::new(move || *result = Some(worker.decode(turns, count)))
+        });
+    crew.work(jobs.collect());
+    let decoded = results
+        .into_iter()
+        .map(|result| result.expect("a crew does every job"))
+        .collect::<Result<Vec<_>, _>>()?;
+    let found = decoded.iter().any(|(rows, _)| rows.new_fields.is_some());
+    Ok(match found && count > 1 {
+        true => Decoded::Apart,
+        false => Decoded::Shares(decoded),
+    })
 }
 
 /// The next records of `partition`; `None` at its high watermark.
@@ -214,58 +253,6 @@ fn read(
         // The log was trimmed or its topic deleted since; the next step sees that.
         Err(ReadError::OutOfRange { .. } | ReadError::UnknownPartition(_)) => Ok(None),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// Decodes the records of `batch` from offset `from` on.
-fn decode_batch(
-    batch: &RecordBatch,
-    partition: Partition,
-    from: Offset,
-    decoder: &mut DocumentDecoder,
-    scratch: &mut DecompressionBuffer,
-    step: &mut Step,
-) {
-    if batch.header().is_control() {
-        return;
-    }
-    let mut reject = |offset: Offset, reason: &str| {
-        step.rejected
-            .push(Rejected::new(partition.id, offset, reason));
-    };
-    let records = match batch.records(scratch) {
-        Ok(records) => records,
-        // Nobody can read any of its records: together they are one.
-        Err(error) => return reject(batch.header().base_offset.max(from), &error.to_string()),
-    };
-    let mut next = batch.header().base_offset;
-    for record in records {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => return reject(next.max(from), &error.to_string()),
-        };
-        next = record.offset.plus(1);
-        if record.offset < from {
-            continue;
-        }
-        match Meaning::of(&record) {
-            Meaning::Nothing => {}
-            Meaning::Unsupported => {
-                reject(record.offset, "deletes of documents are not supported yet");
-            }
-            Meaning::Document { id, source } => {
-                let decoded = decoder.decode(&Document {
-                    partition: partition.id,
-                    offset: record.offset,
-                    timestamp_ms: record.timestamp_ms,
-                    id,
-                    source,
-                });
-                if let Err(error) = decoded {
-                    reject(record.offset, &error.to_string());
-                }
-            }
-        }
     }
 }
 

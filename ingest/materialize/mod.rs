@@ -4,11 +4,15 @@
 //! it came is what the store has published. New fields are durable before rows that have them are
 //! seen. A record is one row, one rejected record, or nothing (a tombstone), never two.
 
+mod crew;
 mod error;
 mod materializer;
+mod worker;
 
 #[cfg(test)]
 mod tests;
 
+pub use crew::{Alone, Crew, Job};
 pub use error::MaterializeError;
-pub use materializer::{Materializer, Progress, ROW_BYTES_MAX, WorkBudget};
+pub use materializer::{Materializer, Progress, WorkBudget};
+pub use worker::ROW_BYTES_MAX;

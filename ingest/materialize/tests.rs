@@ -13,7 +13,7 @@ use storage::log::{BatchBuilder, Codec, NewRecord, RecordBatch};
 use storage::model::{FieldType, Mapping, Partition, PartitionId, TopicId, TopicName};
 use storage::store::{Store, StoreError, StoreOptions};
 
-use super::{Materializer, Progress, WorkBudget};
+use super::{Crew, Job, Materializer, Progress, WorkBudget};
 
 const BUDGET: WorkBudget = WorkBudget { bytes_max: 1 << 20 };
 
@@ -80,11 +80,26 @@ fn append(store: &Store, topic: TopicId, partition: u32, values: &[Option<&str>]
     store.wait_durable(staged.lsn).unwrap();
 }
 
+/// Two who share the work; the second is done first.
+struct Pair;
+
+impl Crew for Pair {
+    fn width(&self, _: usize) -> usize {
+        2
+    }
+
+    fn work(&self, jobs: Vec<Job<'_>>) {
+        jobs.into_iter().rev().for_each(|job| job());
+    }
+}
+
 fn run_all(store: &Store, topic: TopicId) -> Progress {
     let mut materializer = Materializer::new();
     let mut total = Progress::default();
     loop {
-        let step = materializer.run_once(store, topic, BUDGET, 0).unwrap();
+        let step = materializer
+            .run_once(store, topic, BUDGET, &Pair, 0)
+            .unwrap();
         total.rows += step.rows;
         total.rejected += step.rejected;
         if !step.more {
@@ -172,7 +187,9 @@ fn a_budget_is_shared_among_partitions() {
     let mut steps = Vec::new();
     loop {
         let budget = WorkBudget { bytes_max: 1 };
-        let step = materializer.run_once(&store, topic, budget, 0).unwrap();
+        let step = materializer
+            .run_once(&store, topic, budget, &Pair, 0)
+            .unwrap();
         let next = (0..3).map(|id| store.materialized(Partition::new(topic, PartitionId(id))).0);
         steps.push(next.collect::<Vec<u64>>());
         if !step.more {
@@ -208,7 +225,7 @@ fn a_topic_without_rows_only_advances() {
 fn a_topic_that_is_gone_has_nothing_to_do() {
     let store = open(&memory());
     let progress = Materializer::new()
-        .run_once(&store, TopicId(7), BUDGET, 0)
+        .run_once(&store, TopicId(7), BUDGET, &Pair, 0)
         .unwrap();
     assert_eq!(progress, Progress::default());
 }
@@ -219,7 +236,9 @@ fn fields_that_others_change_are_taken_over() {
     let topic = create(&store, 1, |_| {});
     let mut materializer = Materializer::new();
     append(&store, topic, 0, &[Some(r#"{"a":1}"#)]);
-    materializer.run_once(&store, topic, BUDGET, 0).unwrap();
+    materializer
+        .run_once(&store, topic, BUDGET, &Pair, 0)
+        .unwrap();
     let staged = store.stage_edit::<StoreError>(|catalog| {
         let known = &catalog.topic(topic).unwrap().topic;
         let mut mapping = Mapping::clone(&known.mapping);
@@ -234,7 +253,9 @@ fn fields_that_others_change_are_taken_over() {
     });
     store.wait_durable(staged.unwrap()).unwrap();
     append(&store, topic, 0, &[Some(r#"{"b":7,"c":true}"#)]);
-    let step = materializer.run_once(&store, topic, BUDGET, 0).unwrap();
+    let step = materializer
+        .run_once(&store, topic, BUDGET, &Pair, 0)
+        .unwrap();
     assert_eq!(
         step,
         Progress {
@@ -301,7 +322,7 @@ proptest! {
                     }
                 }
                 Event::Step { bytes_max } => {
-                    materializer.run_once(&store, topic, WorkBudget { bytes_max }, 0).unwrap();
+                    materializer.run_once(&store, topic, WorkBudget { bytes_max }, &Pair, 0).unwrap();
                 }
                 Event::Seal => {
                     store.seal(topic).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// A bell that is heard even when it rings before anybody waits.
 #[derive(Debug, Default)]
-pub(super) struct Wake {
+pub(crate) struct Wake {
     state: Mutex<State>,
     rung: Condvar,
 }
@@ -27,7 +27,7 @@ pub(super) enum Woken {
 
 impl Wake {
     /// Rings the bell.
-    pub(super) fn ring(&self) {
+    pub(crate) fn ring(&self) {
         self.lock().has_rung = true;
         self.rung.notify_all();
     }

@@ -41,7 +41,7 @@ impl Workers {
         let on_commit = workers.spawn("materialize", core, materialize)?;
         core.store.on_commit(Box::new(move || on_commit.ring()));
         workers.spawn("commit", core, commit)?;
-        workers.spawn("seal", core, seal)?;
+        core.ring_when_full(workers.spawn("seal", core, seal)?);
         workers.spawn("checkpoint", core, checkpoint)?;
         Ok(workers)
     }

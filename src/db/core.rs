@@ -3,21 +3,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use ingest::documents::DocumentWriter;
 use ingest::materialize::{Materializer, WorkBudget};
 use query::ScanPool;
 use storage::model::{Offset, Partition, TopicId};
-use storage::store::Store;
+use storage::store::{ActiveSize, Store};
 
-use crate::background::Health;
+use crate::background::{Health, Threads, Wake};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
 
-/// Materializing seals by itself once active rows pass this many times their limit: rows arrive
-/// faster than the sealer works, and memory is bounded.
-const SEAL_BEHIND: usize = 2;
+/// How long a step of materialization waits for room before it looks again. Seals wake it, so this
+/// only bounds what a lost wake-up could cost.
+const ROOM_WAIT: Duration = Duration::from_millis(10);
 
 /// What all handles and threads share.
 #[derive(Debug)]
@@ -31,6 +32,11 @@ pub(crate) struct Core {
     materializers: Mutex<BTreeMap<TopicId, Arc<Mutex<Materializer>>>>,
     last_checkpoint_ms: Mutex<i64>,
     turns: AtomicU32,
+    /// Wakes who seals in the background, if somebody does.
+    sealer: OnceLock<Arc<Wake>>,
+    /// Seals that were tried; a change of it is news for who waits for room.
+    seals: Mutex<u64>,
+    sealed: Condvar,
 }
 
 /// Whether a step left work behind.
@@ -54,6 +60,9 @@ impl Core {
             materializers: Mutex::default(),
             last_checkpoint_ms: Mutex::new(now_ms),
             turns: AtomicU32::new(0),
+            sealer: OnceLock::new(),
+            seals: Mutex::default(),
+            sealed: Condvar::new(),
         })
     }
 
@@ -107,6 +116,12 @@ impl Core {
         }
     }
 
+    /// Rings `sealer` whenever a topic has enough rows for a segment.
+    pub(crate) fn ring_when_full(&self, sealer: Arc<Wake>) {
+        let known = self.sealer.set(sealer);
+        known.expect("a store has one set of workers");
+    }
+
     /// Seals all active rows of `topic`.
     pub(crate) fn seal(&self, topic: TopicId) -> Result<()> {
         match self.store.seal(topic) {
@@ -124,12 +139,35 @@ impl Core {
             let is_old = size
                 .oldest_ms
                 .is_some_and(|oldest_ms| now_ms - oldest_ms >= self.options.seal_age_ms);
-            if is_old
-                || size.rows >= self.options.seal_rows
-                || size.bytes >= self.options.seal_bytes
-            {
+            if is_old || self.is_full(size) {
                 self.seal(state.topic.id)?;
+                *lock(&self.seals) += 1;
+                self.sealed.notify_all();
             }
+        }
+        Ok(())
+    }
+
+    /// Whether so many rows are sealed without delay.
+    fn is_full(&self, size: ActiveSize) -> bool {
+        size.rows >= self.options.seal_rows || size.bytes >= self.options.seal_bytes
+    }
+
+    /// Returns when `topic` is not full. While one set of its rows is being sealed the next is
+    /// collected; there is never a third, which bounds memory: the log waits on the disk.
+    fn wait_for_room(&self, topic: TopicId) -> Result<()> {
+        while self.is_full(self.store.active_size(topic)) {
+            self.health.check()?;
+            let Some(sealer) = self.sealer.get() else {
+                return self.seal(topic);
+            };
+            let seals = lock(&self.seals);
+            sealer.ring();
+            let before = *seals;
+            let waited = self
+                .sealed
+                .wait_timeout_while(seals, ROOM_WAIT, |seals| *seals == before);
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
         }
         Ok(())
     }
@@ -157,7 +195,11 @@ impl Core {
         let budget = WorkBudget {
             bytes_max: self.options.materialize_bytes,
         };
-        let outcome = lock(&materializer).run_once(&self.store, topic, budget, self.now_ms());
+        let crew = Threads {
+            count: self.options.materialize_threads.get(),
+        };
+        let now_ms = self.now_ms();
+        let outcome = lock(&materializer).run_once(&self.store, topic, budget, &crew, now_ms);
         let progress = match outcome {
             Ok(progress) => progress,
             Err(_) if self.is_gone(topic) => return Ok(Progress::Idle),
@@ -170,12 +212,7 @@ impl Core {
                 "records could not become rows; `siltstone topic rejected` says which and why"
             );
         }
-        let size = self.store.active_size(topic);
-        if size.rows >= SEAL_BEHIND.saturating_mul(self.options.seal_rows)
-            || size.bytes >= SEAL_BEHIND.saturating_mul(self.options.seal_bytes)
-        {
-            self.seal(topic)?;
-        }
+        self.wait_for_room(topic)?;
         Ok(if progress.more {
             Progress::More
         } else {

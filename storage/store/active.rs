@@ -1,8 +1,8 @@
 //! Rows of a topic that are not in a segment yet.
 //!
 //! Published batches are folded geometrically: a chunk is never less than half as long as the one
-//! before it allows (`previous >= 2 × last`), so `n` rows make at most about `log2 n` chunks, and
-//! each row is copied at most about `log2 n` times on its way.
+//! before it allows (`previous >= 2 × last`). A chunk of some size is left as it is, so each row is
+//! copied a few times at most on its way, and a busy topic's rows not at all.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::model::{Offset, PartitionId};
 use crate::segment::{ActiveChunk, SegmentError, SourceRows};
 
 /// A chunk of this many rows is left alone: folding it again would cost more than a scan gains.
-const FOLD_ROWS_MAX: usize = 4 * 1024 * 1024;
+const FOLD_ROWS_MAX: usize = 32 * 1024;
 
 /// Rows, rejected records and progress since some instant.
 #[derive(Debug, Clone, Default)]

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Shared;
 use super::frame_reader::{FrameReader, ReceivedFrame};
@@ -59,6 +59,8 @@ pub(super) struct Connection {
     session: Session,
     /// In the order of their requests, so that positions never fall.
     waiting: VecDeque<Waiting>,
+    /// Until then nothing is read: the client was told to be silent, and not every client is.
+    muted_until: Option<Instant>,
     commits: watch::Receiver<u64>,
     stopped: watch::Receiver<bool>,
     shared: Arc<Shared>,
@@ -68,6 +70,8 @@ pub(super) struct Connection {
 enum Event {
     Frame(Option<ReceivedFrame>),
     Commit,
+    /// The silence has ended.
+    Unmuted,
     Stop,
 }
 
@@ -82,6 +86,7 @@ impl Connection {
             writer,
             session: Session::default(),
             waiting: VecDeque::new(),
+            muted_until: None,
             commits: shared.commits.clone(),
             stopped: shared.stopped.clone(),
             shared,
@@ -118,6 +123,7 @@ impl Connection {
             match self.event().await? {
                 Event::Frame(Some(frame)) => self.request(frame).await?,
                 Event::Commit => {}
+                Event::Unmuted => self.muted_until = None,
                 Event::Frame(None) => return Ok(()),
                 Event::Stop => return self.send_all().await,
             }
@@ -126,11 +132,17 @@ impl Connection {
 
     async fn event(&mut self) -> Result<Event, End> {
         let is_full = self.waiting.len() >= self.shared.limits.pipeline_max;
+        let muted_until = self.muted_until;
         tokio::select! {
             biased;
             () = stop(&mut self.stopped) => Ok(Event::Stop),
             _ = self.commits.changed(), if !self.waiting.is_empty() => Ok(Event::Commit),
-            frame = self.reader.next(), if !is_full => Ok(Event::Frame(frame?)),
+            () = sleep_until(muted_until.unwrap_or_else(Instant::now)), if muted_until.is_some() => {
+                Ok(Event::Unmuted)
+            }
+            frame = self.reader.next(), if !is_full && muted_until.is_none() => {
+                Ok(Event::Frame(frame?))
+            }
         }
     }
 
@@ -144,6 +156,7 @@ impl Connection {
                 self.send(encode_response(&header, &response)?).await?;
             }
             Reply::AfterDurable(lsn, response) => {
+                self.mute(&response);
                 let frame = encode_response(&header, &response)?;
                 self.waiting.push_back(Waiting {
                     lsn,
@@ -160,6 +173,15 @@ impl Connection {
         }
         self.reader.expect_next();
         Ok(())
+    }
+
+    /// Reads nothing for as long as `response` asks the client to be silent.
+    fn mute(&mut self, response: &Response) {
+        if let Response::Produce(produced) = response
+            && let Ok(throttle_ms @ 1..) = u64::try_from(produced.throttle_time_ms)
+        {
+            self.muted_until = Some(Instant::now() + Duration::from_millis(throttle_ms));
+        }
     }
 
     /// Lets the broker handle the request; on a thread of its own when that may wait for the disk
