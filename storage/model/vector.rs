@@ -68,6 +68,16 @@ pub struct NumberVector {
     pub occurrence: VectorOccurrence,
 }
 
+impl NumberVector {
+    /// Removes all values, and keeps their memory.
+    pub fn clear(&mut self) {
+        self.mantissas.clear();
+        self.exponents = Exponents::default();
+        self.occurrence = VectorOccurrence::One;
+        self.row_count = 0;
+    }
+}
+
 /// Decoded dictionary codes of one vector.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CodeVector {
@@ -77,4 +87,13 @@ pub struct CodeVector {
     pub codes: Vec<u32>,
     /// How values are dealt out to rows.
     pub occurrence: VectorOccurrence,
+}
+
+impl CodeVector {
+    /// Removes all values, and keeps their memory.
+    pub fn clear(&mut self) {
+        self.codes.clear();
+        self.occurrence = VectorOccurrence::One;
+        self.row_count = 0;
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::check::check_batch;
 use super::gather::{
-    RowRef, TermOrder, common_kind, gather_column, gather_sources, gather_texts, rows_in_order,
+    RowRef, common_kind, gather_column, gather_sources, gather_texts, rows_in_order,
 };
 use super::occurrence::{ValueIndex, slice_vector};
 use super::source::{occurrence_kind, vector_rows};
@@ -287,7 +287,6 @@ fn concat_batches(chunks: &[SourceRows<ActiveChunk>]) -> Result<ColumnBatch, Seg
     if chunks.iter().any(|chunk| chunk.deleted().is_some()) {
         rows.retain(|row| chunks[row.batch as usize].is_live(row.row as usize));
     }
-    let order = TermOrder::Arrival;
     let mut paths: Vec<&Arc<str>> = batches
         .iter()
         .flat_map(|batch| batch.columns.iter().map(|(path, _)| path))
@@ -296,15 +295,13 @@ fn concat_batches(chunks: &[SourceRows<ActiveChunk>]) -> Result<ColumnBatch, Seg
     paths.dedup();
     let mut columns = Vec::with_capacity(paths.len());
     for path in paths {
-        let kind = common_kind(&batches, path, false)?;
-        columns.push((
-            path.clone(),
-            gather_column(&batches, path, kind, &rows, order)?,
-        ));
+        let parts = batches.iter().filter_map(|batch| batch.column(path));
+        let kind = common_kind(parts.map(Column::kind), path, false)?;
+        columns.push((path.clone(), gather_column(&batches, path, kind, &rows)?));
     }
     let all_ids: Vec<_> = batches.iter().map(|batch| batch.ids.as_ref()).collect();
     let ids = match all_ids.iter().any(Option::is_some) {
-        true => Some(gather_texts(&all_ids, &"_id".into(), &rows, order)?),
+        true => Some(gather_texts(&all_ids, &"_id".into(), &rows)?),
         false => None,
     };
     Ok(ColumnBatch {
@@ -312,7 +309,7 @@ fn concat_batches(chunks: &[SourceRows<ActiveChunk>]) -> Result<ColumnBatch, Seg
         partitions: keys(&batches, &rows, |batch| &batch.partitions),
         offsets: keys(&batches, &rows, |batch| &batch.offsets),
         ids,
-        sources: gather_sources(&batches, &rows, order),
+        sources: gather_sources(&batches, &rows),
         columns,
         times_are_field: batches.iter().all(|batch| batch.times_are_field),
     })

@@ -6,12 +6,13 @@ use std::sync::{Arc, OnceLock};
 use super::dictionary_pages::DictionaryPages;
 use super::encoding::{
     CodeCheck, Flaw, HEADER_BYTES, VectorHeader, decode_code_vector, decode_number_vector,
+    decode_offsets,
 };
 use super::footer::ColumnEntry;
 use super::layout::{GROUP_ROWS, page};
 use super::pages::{PagedFile, decode_page};
 use super::source::vector_rows;
-use super::{NumberSummary, Section, SegmentError};
+use super::{NumberSummary, PageName, Section, SegmentError};
 use crate::model::{CodeVector, NumberVector, VECTOR_ROWS};
 
 /// Vectors of a row group.
@@ -56,6 +57,92 @@ impl StoredColumn {
         decode_number_vector(header, rows, &page, out).map_err(|flaw| name.malformed(flaw))
     }
 
+    /// As [`StoredColumn::numbers`], but the page stays in `kept` and not in the cache: for reading
+    /// a whole column once.
+    pub(super) fn numbers_past_cache(
+        &self,
+        vector: usize,
+        file: &PagedFile,
+        kept: &mut GroupPage,
+        out: &mut NumberVector,
+    ) -> Result<(), SegmentError> {
+        let header = self.header(vector, file)?;
+        let rows = vector_rows(self.row_count, vector).len();
+        let name = self.fill(vector, file, kept)?;
+        decode_number_vector(header, rows, &kept.bytes, out).map_err(|flaw| name.malformed(flaw))
+    }
+
+    /// As [`StoredColumn::codes`], past the cache.
+    pub(super) fn codes_past_cache(
+        &self,
+        vector: usize,
+        file: &PagedFile,
+        kept: &mut GroupPage,
+        out: &mut CodeVector,
+    ) -> Result<(), SegmentError> {
+        let header = self.header(vector, file)?;
+        let rows = vector_rows(self.row_count, vector).len();
+        let name = self.fill(vector, file, kept)?;
+        let check = self.code_check();
+        decode_code_vector(header, rows, &kept.bytes, check, out)
+            .map_err(|flaw| name.malformed(flaw))
+    }
+
+    /// Offsets of the rows of `vector`, whose partitions are known, past the cache.
+    pub(super) fn offsets_past_cache(
+        &self,
+        vector: usize,
+        partitions: &[i64],
+        file: &PagedFile,
+        kept: &mut GroupPage,
+        out: &mut Vec<i64>,
+    ) -> Result<(), SegmentError> {
+        let header = self.header(vector, file)?;
+        let name = self.fill(vector, file, kept)?;
+        decode_offsets(header, partitions, &kept.bytes, out).map_err(|flaw| name.malformed(flaw))
+    }
+
+    /// Offsets of the rows of `vector`, whose partitions are known.
+    pub(super) fn offsets(
+        &self,
+        vector: usize,
+        partitions: &[i64],
+        file: &PagedFile,
+        out: &mut Vec<i64>,
+    ) -> Result<(), SegmentError> {
+        let header = self.header(vector, file)?;
+        let (page, name) = self.values_page(vector, file)?;
+        decode_offsets(header, partitions, &page, out).map_err(|flaw| name.malformed(flaw))
+    }
+
+    /// Number of terms of a column of texts.
+    pub(super) fn term_count(&self) -> u32 {
+        self.dictionary
+            .as_ref()
+            .map_or(0, DictionaryPages::term_count)
+    }
+
+    fn code_check(&self) -> CodeCheck {
+        CodeCheck {
+            term_count: self.term_count(),
+        }
+    }
+
+    /// Makes `kept` the page of `vector`.
+    fn fill(
+        &self,
+        vector: usize,
+        file: &PagedFile,
+        kept: &mut GroupPage,
+    ) -> Result<PageName, SegmentError> {
+        let number = self.values_page_number(vector)?;
+        if kept.number != Some(number) {
+            kept.bytes = file.read_page(number)?;
+            kept.number = Some(number);
+        }
+        Ok(file.footer.pages[number].name)
+    }
+
     /// Replaces `out` by the codes of `vector`, of a column of texts.
     pub(super) fn codes(
         &self,
@@ -66,13 +153,8 @@ impl StoredColumn {
         let header = self.header(vector, file)?;
         let rows = vector_rows(self.row_count, vector).len();
         let (page, name) = self.values_page(vector, file)?;
-        let check = CodeCheck {
-            term_count: self
-                .dictionary
-                .as_ref()
-                .map_or(0, DictionaryPages::term_count),
-        };
-        decode_code_vector(header, rows, &page, check, out).map_err(|flaw| name.malformed(flaw))
+        decode_code_vector(header, rows, &page, self.code_check(), out)
+            .map_err(|flaw| name.malformed(flaw))
     }
 
     /// Statistics of `vector`, when it has some.
@@ -128,17 +210,26 @@ impl StoredColumn {
         &self,
         vector: usize,
         file: &PagedFile,
-    ) -> Result<(Arc<Vec<u8>>, super::PageName), SegmentError> {
-        let group = vector / GROUP_VECTORS;
-        let name = page(
-            self.number,
-            Section::Values,
-            u32::try_from(group).unwrap_or(u32::MAX),
-        );
-        let number = self.values.start + group;
-        if !self.values.contains(&number) {
-            return Err(name.malformed(Flaw("it is not there")));
-        }
-        Ok((file.page(number)?, name))
+    ) -> Result<(Arc<Vec<u8>>, PageName), SegmentError> {
+        let number = self.values_page_number(vector)?;
+        Ok((file.page(number)?, file.footer.pages[number].name))
     }
+
+    fn values_page_number(&self, vector: usize) -> Result<usize, SegmentError> {
+        let group = vector / GROUP_VECTORS;
+        let number = self.values.start + group;
+        if self.values.contains(&number) {
+            return Ok(number);
+        }
+        let index = u32::try_from(group).unwrap_or(u32::MAX);
+        let name = page(self.number, Section::Values, index);
+        Err(name.malformed(Flaw("it is not there")))
+    }
+}
+
+/// A page of values that is kept between vectors by who reads them one after the other.
+#[derive(Debug, Default)]
+pub(super) struct GroupPage {
+    number: Option<usize>,
+    bytes: Vec<u8>,
 }

@@ -1,65 +1,17 @@
-//! The dictionary of a column as pages: an index and blocks of sorted terms.
+//! The dictionary of a column as pages: blocks of sorted terms and an index.
 //!
-//! The index holds, for each block, its number of terms and a separator: the shortest beginning of
+//! The index holds what all terms have in common and, for each block, its number of terms and a separator: the shortest beginning of
 //! its first term that lies behind the last term before it. One term is found by reading the index
 //! and one block.
 
 use std::sync::{Arc, OnceLock};
 
-use super::encoding::{BlockWriter, ByteReader, ByteWriter, Flaw, TermReader, shared_bytes};
-use super::layout::{BLOCK_BYTES, page};
-use super::pages::{Packing, PageWriter, PagedFile, WriteFlaw, decode_page};
+use super::encoding::{ByteReader, Flaw, LetterPacking, TermFormat, TermReader};
+use super::input::TermStatistics;
+use super::layout::page;
+use super::pages::{PagedFile, decode_page};
 use super::{Section, SegmentError};
 use crate::model::Dictionary;
-
-/// Appends the pages of a dictionary whose terms ascend.
-pub(super) fn write_dictionary(
-    dictionary: &Dictionary,
-    column: u32,
-    out: &mut PageWriter<'_>,
-) -> Result<(), WriteFlaw> {
-    let mut index = Vec::new();
-    let mut blocks = Vec::new();
-    let mut block = BlockWriter::default();
-    let mut separator = Vec::new();
-    let mut previous: &[u8] = &[];
-    for term in dictionary.terms() {
-        if block.is_at_restart() && block.bytes.len() >= BLOCK_BYTES {
-            finish_block(&mut block, &separator, &mut index, &mut blocks);
-            separator = term[..term.len().min(shared_bytes(previous, term) + 1)].to_vec();
-        }
-        block.push(previous, term);
-        previous = term;
-    }
-    if block.term_count > 0 {
-        finish_block(&mut block, &separator, &mut index, &mut blocks);
-    }
-    out.add(
-        page(column, Section::DictionaryIndex, 0),
-        &index,
-        Packing::Zstd,
-    )?;
-    for (number, block) in (0..).zip(&blocks) {
-        out.add(
-            page(column, Section::DictionaryBlock, number),
-            block,
-            Packing::Zstd,
-        )?;
-    }
-    Ok(())
-}
-
-fn finish_block(
-    block: &mut BlockWriter,
-    separator: &[u8],
-    index: &mut Vec<u8>,
-    blocks: &mut Vec<Vec<u8>>,
-) {
-    let block = std::mem::take(block);
-    index.put_unsigned(block.term_count);
-    index.put_sized(separator);
-    blocks.push(block.bytes);
-}
 
 /// A dictionary in a file. What is read of it is kept.
 #[derive(Debug)]
@@ -73,6 +25,8 @@ pub(super) struct DictionaryPages {
 
 #[derive(Debug)]
 struct Index {
+    statistics: TermStatistics,
+    format: TermFormat,
     blocks: Vec<BlockEntry>,
     separators: Dictionary,
 }
@@ -109,19 +63,40 @@ impl DictionaryPages {
     }
 
     fn read(&self, file: &PagedFile) -> Result<Dictionary, SegmentError> {
-        let index = self.index(file)?;
-        let pages = file.pages(self.column, Section::DictionaryBlock);
         let mut dictionary = Dictionary::default();
-        for (entry, number) in index.blocks.iter().zip(pages) {
-            let block = file.read_page(number)?;
-            append_block(&block, entry.term_count, &mut dictionary)
-                .map_err(|flaw| file.footer.pages[number].name.malformed(flaw))?;
+        for block in 0..self.block_count(file) {
+            self.read_block(block, file, &mut dictionary)?;
         }
         if dictionary.text_bytes() != self.text_bytes as usize {
             let name = page(self.column, Section::DictionaryIndex, 0);
             return Err(name.malformed(Flaw("its terms have another length together")));
         }
         Ok(dictionary)
+    }
+
+    /// Number of blocks.
+    pub(super) fn block_count(&self, file: &PagedFile) -> usize {
+        file.pages(self.column, Section::DictionaryBlock).len()
+    }
+
+    /// Appends the terms of `block`, which lie behind those in `out`, past the cache.
+    pub(super) fn read_block(
+        &self,
+        block: usize,
+        file: &PagedFile,
+        out: &mut Dictionary,
+    ) -> Result<(), SegmentError> {
+        let index = self.index(file)?;
+        let number = file.pages(self.column, Section::DictionaryBlock).start + block;
+        let bytes = file.read_page(number)?;
+        let term_count = index.blocks[block].term_count;
+        append_block(&bytes, term_count, &index.format, out)
+            .map_err(|flaw| file.footer.pages[number].name.malformed(flaw))
+    }
+
+    /// What all terms have in common.
+    pub(super) fn statistics(&self, file: &PagedFile) -> Result<&TermStatistics, SegmentError> {
+        Ok(&self.index(file)?.statistics)
     }
 
     /// The term of `code`, from one block.
@@ -181,13 +156,10 @@ impl DictionaryPages {
         let number = pages.start + after - 1;
         let block = file.page(number)?;
         let name = file.footer.pages[number].name;
-        let mut terms = TermReader::new(&block, entry.term_count as usize);
-        let mut term = Vec::new();
+        let mut terms = TermReader::new(&block, entry.term_count as usize, &index.format);
         let mut code = entry.first_code;
-        while let Some((shared, rest)) = terms.next().map_err(|flaw| name.malformed(flaw))? {
-            term.truncate(shared);
-            term.extend_from_slice(rest);
-            if !visit(code, &term) {
+        while let Some(term) = terms.next().map_err(|flaw| name.malformed(flaw))? {
+            if !visit(code, term) {
                 break;
             }
             code += 1;
@@ -215,7 +187,11 @@ fn decode_index(
     term_count: u32,
 ) -> Result<Index, Flaw> {
     let mut first_code = 0_u32;
+    let is_packed = bytes.u8()?;
+    let statistics = decode_statistics(bytes)?;
     let mut index = Index {
+        format: term_format(is_packed, &statistics)?,
+        statistics,
         blocks: Vec::with_capacity(block_count),
         separators: Dictionary::default(),
     };
@@ -241,21 +217,58 @@ fn decode_index(
     Ok(index)
 }
 
+fn decode_statistics(bytes: &mut ByteReader<'_>) -> Result<TermStatistics, Flaw> {
+    let prefix = bytes.sized()?.to_vec();
+    let mut alphabet = [0; 4];
+    for word in &mut alphabet {
+        *word = bytes.i64()?.cast_unsigned();
+    }
+    let (length_min, length_max) = (bytes.unsigned()?, bytes.unsigned()?);
+    if prefix.len() > length_min || length_min > length_max {
+        return Err(Flaw("lengths of its terms cannot be"));
+    }
+    Ok(TermStatistics {
+        prefix: Some(prefix),
+        alphabet,
+        length_min,
+        length_max,
+    })
+}
+
+fn term_format(is_packed: u8, statistics: &TermStatistics) -> Result<TermFormat, Flaw> {
+    let prefix = statistics.prefix.as_deref().unwrap_or_default();
+    let packing = match is_packed {
+        0 => None,
+        1 => Some(
+            LetterPacking::new(prefix, &statistics.alphabet)
+                .ok_or(Flaw("it has too many letters to be packed"))?,
+        ),
+        _ => return Err(Flaw("a flag is neither 0 nor 1")),
+    };
+    let is_one_length = statistics.length_min == statistics.length_max;
+    Ok(TermFormat {
+        packing,
+        length: is_one_length.then_some(statistics.length_min),
+    })
+}
+
 /// Appends the terms of a block; all terms ascend.
-fn append_block(bytes: &[u8], term_count: u32, out: &mut Dictionary) -> Result<(), Flaw> {
-    let mut terms = TermReader::new(bytes, term_count as usize);
-    while let Some((shared, rest)) = terms.next()? {
-        let newest = out
-            .len()
-            .checked_sub(1)
-            .and_then(|code| u32::try_from(code).ok());
-        let previous = newest.map(|code| out.term(code));
-        let ascends =
-            previous.is_none_or(|previous| previous.get(shared..).is_some_and(|tail| tail < rest));
-        if !ascends {
+fn append_block(
+    bytes: &[u8],
+    term_count: u32,
+    format: &TermFormat,
+    out: &mut Dictionary,
+) -> Result<(), Flaw> {
+    let mut terms = TermReader::new(bytes, term_count as usize, format);
+    let mut is_first = true;
+    while let Some(term) = terms.next()? {
+        let newest = out.len().checked_sub(1).filter(|_| is_first);
+        let newest = newest.and_then(|code| u32::try_from(code).ok());
+        if newest.is_some_and(|code| out.term(code) >= term) {
             return Err(Flaw("its terms do not ascend"));
         }
-        out.push_sharing(shared, rest)
+        is_first = false;
+        out.push_sharing(0, term)
             .ok_or(Flaw("its terms are too long"))?;
     }
     Ok(())

@@ -10,79 +10,139 @@ use super::column_reader::StoredColumn;
 use super::column_writer::write_texts;
 use super::encoding::{ByteReader, ByteWriter, Flaw};
 use super::footer::ColumnEntry;
+use super::input::{RowInput, TextName};
 use super::layout::{BLOCK_BYTES, DOCUMENTS, page};
 use super::pages::{Packing, PageWriter, PagedFile, WriteFlaw, decode_page};
 use super::{Section, SegmentError};
-use crate::model::{CodeVector, Dictionary, Occurrence, SourceColumn, TextColumn, VECTOR_ROWS};
+use crate::model::{CodeVector, Dictionary, SourceColumn, VECTOR_ROWS};
 
-/// Appends the pages of `documents`, of which the shapes ascend; says what the footer must know
-/// about shapes.
+/// Appends the pages of documents; says what the footer must know about shapes.
 pub(super) fn write_documents(
-    documents: &SourceColumn,
-    row_count: usize,
+    input: &dyn RowInput,
     out: &mut PageWriter<'_>,
 ) -> Result<Option<ColumnEntry>, WriteFlaw> {
     let mut entry = None;
-    if documents.shapes.text_bytes() > 0 {
-        let shapes = TextColumn {
-            dictionary: Arc::clone(&documents.shapes),
-            codes: documents.codes.clone(),
-            occurrence: Occurrence::One,
-        };
-        write_texts(&shapes, row_count, DOCUMENTS, out)?;
-        let term_count = documents.shapes.len();
-        entry = Some(ColumnEntry::shapes(
-            u32::try_from(term_count).expect("codes have 32 bits"),
-            u32::try_from(documents.shapes.text_bytes()).expect("dictionaries are bounded"),
-        ));
+    let name = TextName::Shapes;
+    let mut shapes = input.terms(name)?;
+    if shapes.statistics().length_max > 0 {
+        let written = write_texts(input, name, shapes.as_mut(), DOCUMENTS, out, |_, _| ())?;
+        let size = written.size;
+        entry = Some(ColumnEntry::shapes(size.term_count, size.text_bytes));
     }
-    if !documents.bytes.is_empty() {
-        write_own_bytes(documents, out)?;
+    if input.has_own_bytes() {
+        write_own_bytes(input, out)?;
     }
     Ok(entry)
 }
 
-fn write_own_bytes(documents: &SourceColumn, out: &mut PageWriter<'_>) -> Result<(), WriteFlaw> {
+fn write_own_bytes(input: &dyn RowInput, out: &mut PageWriter<'_>) -> Result<(), WriteFlaw> {
     let mut index = Vec::new();
-    let mut blocks = Vec::new();
-    let mut first = 0;
-    for row in 0..documents.ends.len() {
-        let start = if first == 0 {
-            0
-        } else {
-            documents.ends[first - 1]
-        };
-        let is_last = row + 1 == documents.ends.len();
-        if is_last || documents.ends[row] - start >= BLOCK_BYTES as u64 {
-            index.put_unsigned(row + 1 - first);
-            blocks.push(encode_block(documents, first..row + 1));
-            first = row + 1;
+    let mut block = OwnBytesBlock::default();
+    let mut count = 0;
+    let mut write = |block: &mut OwnBytesBlock, out: &mut PageWriter<'_>| {
+        index.put_unsigned(block.row_count);
+        let bytes = block.take();
+        let name = page(DOCUMENTS, Section::DocumentBlock, count);
+        count += 1;
+        out.add(name, &bytes, Packing::Zstd)
+    };
+    input.visit_own_bytes(&mut |own| {
+        block.push(own);
+        match block.bytes.len() >= BLOCK_BYTES {
+            true => write(&mut block, out),
+            false => Ok(()),
         }
+    })?;
+    if block.row_count > 0 {
+        write(&mut block, out)?;
     }
     out.add(
         page(DOCUMENTS, Section::DocumentIndex, 0),
         &index,
         Packing::Zstd,
-    )?;
-    for (number, block) in (0..).zip(&blocks) {
-        out.add(
-            page(DOCUMENTS, Section::DocumentBlock, number),
-            block,
-            Packing::Zstd,
-        )?;
-    }
-    Ok(())
+    )
 }
 
-fn encode_block(documents: &SourceColumn, rows: std::ops::Range<usize>) -> Vec<u8> {
-    let mut block = Vec::new();
-    for row in rows.clone() {
-        block.put_unsigned(documents.own_bytes(row).len());
+/// The rows of a block that is being filled.
+#[derive(Debug, Default)]
+struct OwnBytesBlock {
+    row_count: usize,
+    lengths: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+impl OwnBytesBlock {
+    fn push(&mut self, own: &[u8]) {
+        self.row_count += 1;
+        self.lengths.put_unsigned(own.len());
+        self.bytes.put(own);
     }
-    for row in rows {
-        block.put(documents.own_bytes(row));
+
+    /// The block; nothing is left here.
+    fn take(&mut self) -> Vec<u8> {
+        self.row_count = 0;
+        let mut block = std::mem::take(&mut self.lengths);
+        block.append(&mut self.bytes);
+        block
     }
-    block
+}
+
+/// Reads own bytes row by row, block by block, past the cache.
+#[derive(Debug)]
+pub(super) struct OwnBytesCursor<'a> {
+    pages: &'a DocumentPages,
+    file: &'a PagedFile,
+    block: Option<usize>,
+    bytes: Vec<u8>,
+    /// Where each row of the block begins in its bytes, and where the last one ends.
+    starts: Vec<usize>,
+}
+
+impl<'a> OwnBytesCursor<'a> {
+    pub(super) fn new(pages: &'a DocumentPages, file: &'a PagedFile) -> Self {
+        Self {
+            pages,
+            file,
+            block: None,
+            bytes: Vec::new(),
+            starts: Vec::new(),
+        }
+    }
+
+    /// The own bytes of `row`, which exists.
+    pub(super) fn own_bytes(&mut self, row: usize) -> Result<&[u8], SegmentError> {
+        let pages = self.file.pages(DOCUMENTS, Section::DocumentBlock);
+        if pages.is_empty() {
+            return Ok(&[]);
+        }
+        let first_rows = self.pages.first_rows(self.file)?;
+        let known = self
+            .block
+            .filter(|block| (first_rows[*block]..first_rows[*block + 1]).contains(&row));
+        let block = match known {
+            Some(block) => block,
+            None => {
+                let block = first_rows.partition_point(|first| *first <= row) - 1;
+                let number = pages.start + block;
+                self.bytes = self.file.read_page(number)?;
+                let rows = first_rows[block + 1] - first_rows[block];
+                let mut reader = ByteReader::new(&self.bytes);
+                let lengths = decode_lengths(&mut reader, rows)
+                    .map_err(|flaw| self.file.footer.pages[number].name.malformed(flaw))?;
+                let mut end = self.bytes.len() - reader.remaining();
+                self.starts.clear();
+                self.starts.push(end);
+                self.starts.extend(lengths.into_iter().map(|length| {
+                    end += length;
+                    end
+                }));
+                self.block = Some(block);
+                block
+            }
+        };
+        let place = row - first_rows[block];
+        Ok(&self.bytes[self.starts[place]..self.starts[place + 1]])
+    }
 }
 
 /// Documents in a file.
@@ -101,6 +161,11 @@ impl DocumentPages {
             shapes: entry.map(|entry| StoredColumn::new(DOCUMENTS, Some(entry), file)),
             first_rows: OnceLock::new(),
         }
+    }
+
+    /// The shapes as a column, when one is not empty.
+    pub(super) fn shape_column(&self) -> Option<&StoredColumn> {
+        self.shapes.as_ref()
     }
 
     /// All shapes by code.

@@ -122,18 +122,18 @@ pub enum SegmentError {
 pub enum Section {
     /// The first bytes of the file.
     FileHeader,
-    /// Vector headers of a column.
-    Headers,
-    /// Encoded values of one column and one row group.
-    Values,
-    /// Where the blocks of a dictionary begin.
-    DictionaryIndex,
     /// Terms of a dictionary.
     DictionaryBlock,
-    /// Where the blocks of documents begin.
-    DocumentIndex,
+    /// What terms have in common, and where the blocks of a dictionary begin.
+    DictionaryIndex,
+    /// Encoded values of one column and one row group.
+    Values,
+    /// Vector headers of a column.
+    Headers,
     /// Original documents.
     DocumentBlock,
+    /// Where the blocks of documents begin.
+    DocumentIndex,
     /// The row of each id, in order of the ids.
     IdRows,
     /// Rollup cells.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::SegmentSummary;
 use super::encoding::{ByteReader, ByteWriter, Flaw};
 use super::layout::{
-    DOCUMENTS, FIELDS_FIRST, FILE_HEADER_BYTES, IDS, PAGE_BYTES_MAX, ROWS_MAX, ZSTD_RATIO_MAX,
+    DOCUMENTS, FIELDS_FIRST, FILE_HEADER_BYTES, IDS, PAGE_BYTES_MAX, ROWS_MAX, TIMES,
+    ZSTD_RATIO_MAX,
 };
 use super::{ColumnInfo, ColumnOccurrence, OriginRange, PageName, SEGMENT_FORMAT_VERSION, Section};
 use crate::model::{ColumnKind, Offset, PartitionId, VECTOR_ROWS};
@@ -352,7 +353,7 @@ fn decode_column(bytes: &mut ByteReader<'_>, number: u32) -> Result<ColumnEntry,
         2 => ColumnOccurrence::Many,
         _ => return Err(Flaw("a column is of an unknown occurrence")),
     };
-    let is_shared = stored_as < DOCUMENTS && kind == ColumnKind::Integer && stored_as != IDS;
+    let is_shared = stored_as == TIMES && kind == ColumnKind::Integer;
     if stored_as != number && !is_shared {
         return Err(Flaw("a column is stored as another that cannot be equal"));
     }

@@ -11,7 +11,7 @@ use crate::model::{
 };
 
 /// Integers up to here mean the same as integers and as decimals.
-const EXACT_INTEGER_MAX: u64 = 1 << 53;
+pub(super) const EXACT_INTEGER_MAX: u64 = 1 << 53;
 
 /// One row of one of several batches.
 #[derive(Debug, Clone, Copy)]
@@ -20,15 +20,6 @@ pub(super) struct RowRef {
     pub(super) batch: u32,
     /// Row inside it.
     pub(super) row: u32,
-}
-
-/// How the terms of a gathered text column are numbered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TermOrder {
-    /// Ascending by bytes, and only terms that some row has.
-    Bytes,
-    /// As they come.
-    Arrival,
 }
 
 /// All rows of `batches`, one batch behind the other.
@@ -61,27 +52,32 @@ impl<'a, C> Part<'a, C> {
     fn values(&self, row: u32) -> Option<(&'a C, Range<usize>)> {
         let (column, occurrence, index) = self.column.as_ref()?;
         let row = row as usize;
-        let values = match occurrence {
-            Occurrence::Optional(words) => {
-                let start = index.values_before(occurrence, row);
-                start..start + usize::from(words[row / 64] >> (row % 64) & 1 == 1)
-            }
-            Occurrence::One => row..row + 1,
-            Occurrence::Many(starts) => starts[row] as usize..starts[row + 1] as usize,
-        };
-        Some((column, values))
+        Some((column, part_values(occurrence, index, row)))
     }
 }
 
-/// The kind that the column at `path` has over all `batches`: integers give way to decimals.
+/// The values of `row`.
+pub(super) fn part_values(occurrence: &Occurrence, index: &ValueIndex, row: usize) -> Range<usize> {
+    match occurrence {
+        Occurrence::Optional(words) => {
+            let start = index.values_before(occurrence, row);
+            start..start + usize::from(words[row / 64] >> (row % 64) & 1 == 1)
+        }
+        Occurrence::One => row..row + 1,
+        Occurrence::Many(starts) => starts[row] as usize..starts[row + 1] as usize,
+    }
+}
+
+/// The kind that the column at `path` has where its parts have `kinds`: integers give way to
+/// decimals.
 pub(super) fn common_kind(
-    batches: &[&ColumnBatch],
+    kinds: impl Iterator<Item = ColumnKind>,
     path: &Arc<str>,
     is_decimal: bool,
 ) -> Result<ColumnKind, SegmentError> {
     let mut common = None;
-    for column in batches.iter().filter_map(|batch| batch.column(path)) {
-        common = Some(match (common, column.kind()) {
+    for kind in kinds {
+        common = Some(match (common, kind) {
             (None, kind) => kind,
             (Some(known), kind) if known == kind => kind,
             (Some(ColumnKind::Text), _) | (Some(_), ColumnKind::Text) => {
@@ -105,7 +101,6 @@ pub(super) fn gather_column(
     path: &Arc<str>,
     kind: ColumnKind,
     rows: &[RowRef],
-    order: TermOrder,
 ) -> Result<Column, SegmentError> {
     let columns = || batches.iter().map(|batch| batch.column(path));
     match kind {
@@ -118,7 +113,7 @@ pub(super) fn gather_column(
                     Some(Column::Integer(_) | Column::Decimal(_)) | None => None,
                 })
                 .collect();
-            gather_texts(&texts, path, rows, order).map(Column::Text)
+            gather_texts(&texts, path, rows).map(Column::Text)
         }
     }
 }
@@ -159,7 +154,7 @@ fn gather_numbers<'a>(
                 exponent: numbers.exponents.get(value),
             };
             digits.push(match (kind, widened) {
-                (ColumnKind::Decimal, true) => widen(decimal).normalized(),
+                (ColumnKind::Decimal, true) => widen(decimal.mantissa).normalized(),
                 (ColumnKind::Decimal, false) => decimal.normalized(),
                 (ColumnKind::Integer | ColumnKind::Text, _) => decimal,
             });
@@ -169,11 +164,11 @@ fn gather_numbers<'a>(
 }
 
 /// An integer as the decimal that a field of doubles makes of it.
-fn widen(integer: Decimal) -> Decimal {
-    if integer.mantissa.unsigned_abs() <= EXACT_INTEGER_MAX {
-        return integer;
+pub(super) fn widen(integer: i64) -> Decimal {
+    if integer.unsigned_abs() <= EXACT_INTEGER_MAX {
+        return Decimal::from_i64(integer);
     }
-    Decimal::from_f64(integer.mantissa as f64).expect("an integer is finite as a double")
+    Decimal::from_f64(integer as f64).expect("an integer is finite as a double")
 }
 
 /// Collects digits and keeps one exponent for all as long as there is only one.
@@ -214,12 +209,8 @@ pub(super) fn gather_texts(
     columns: &[Option<&TextColumn>],
     path: &Arc<str>,
     rows: &[RowRef],
-    order: TermOrder,
 ) -> Result<TextColumn, SegmentError> {
-    let (dictionary, codes_of_parts) = match order {
-        TermOrder::Bytes => merge_sorted(columns, path)?,
-        TermOrder::Arrival => merge_arrivals(columns, path)?,
-    };
+    let (dictionary, codes_of_parts) = merge_arrivals(columns, path)?;
     let parts: Vec<_> = columns
         .iter()
         .map(|column| Part::new(column.map(|texts| (texts, &texts.occurrence))))
@@ -247,42 +238,6 @@ pub(super) fn gather_texts(
 
 /// For each batch: its codes as codes of the common dictionary.
 type CodeMaps = Vec<Vec<u32>>;
-
-/// The terms that some row has, ascending by bytes.
-fn merge_sorted(
-    columns: &[Option<&TextColumn>],
-    path: &Arc<str>,
-) -> Result<(Dictionary, CodeMaps), SegmentError> {
-    let mut maps: CodeMaps = Vec::with_capacity(columns.len());
-    let mut terms = Vec::new();
-    for (part, column) in columns.iter().enumerate() {
-        let Some(texts) = column else {
-            maps.push(Vec::new());
-            continue;
-        };
-        let mut is_used = vec![false; texts.dictionary.len()];
-        for code in &texts.codes {
-            is_used[*code as usize] = true;
-        }
-        for ((code, term), is_used) in (0_u32..).zip(texts.dictionary.terms()).zip(is_used) {
-            if is_used {
-                terms.push((term, part, code));
-            }
-        }
-        maps.push(vec![0; texts.dictionary.len()]);
-    }
-    terms.sort_unstable();
-    let mut distinct: Vec<&[u8]> = Vec::new();
-    for (term, part, code) in terms {
-        if distinct.last() != Some(&term) {
-            distinct.push(term);
-        }
-        let last = u32::try_from(distinct.len() - 1).map_err(|_| too_much_text(path))?;
-        maps[part][code as usize] = last;
-    }
-    check_text_bytes(distinct.iter().copied(), path)?;
-    Ok((Dictionary::from_terms(distinct), maps))
-}
 
 /// All terms in order of arrival.
 fn merge_arrivals(
@@ -332,12 +287,8 @@ fn too_many_values(path: &Arc<str>) -> SegmentError {
 }
 
 /// The documents of `rows`; rows of batches without documents have empty ones.
-pub(super) fn gather_sources(
-    batches: &[&ColumnBatch],
-    rows: &[RowRef],
-    order: TermOrder,
-) -> SourceColumn {
-    let (shapes, maps) = merge_shapes(batches, rows, order);
+pub(super) fn gather_sources(batches: &[&ColumnBatch], rows: &[RowRef]) -> SourceColumn {
+    let (shapes, maps) = merge_shapes(batches, rows);
     let mut sources = SourceColumn {
         shapes: Arc::new(shapes),
         codes: Vec::with_capacity(rows.len()),
@@ -353,11 +304,7 @@ pub(super) fn gather_sources(
 }
 
 /// The shapes that `rows` have. Batches without documents have the empty one as code 0.
-fn merge_shapes(
-    batches: &[&ColumnBatch],
-    rows: &[RowRef],
-    order: TermOrder,
-) -> (Dictionary, CodeMaps) {
+fn merge_shapes(batches: &[&ColumnBatch], rows: &[RowRef]) -> (Dictionary, CodeMaps) {
     let without = Dictionary::from_terms([[].as_slice()]);
     let mut used: Vec<_> = batches
         .iter()
@@ -374,14 +321,11 @@ fn merge_shapes(
         let code = codes.get(row.row as usize).map_or(0, |code| *code as usize);
         used[row.batch as usize].1[code] = true;
     }
-    let mut terms: Vec<&[u8]> = used
+    let terms: Vec<&[u8]> = used
         .iter()
         .flat_map(|(shapes, is_used)| shapes.terms().zip(is_used))
         .filter_map(|(term, is_used)| is_used.then_some(term))
         .collect();
-    if order == TermOrder::Bytes {
-        terms.sort_unstable();
-    }
     let mut merged = DictionaryBuilder::default();
     for term in terms {
         merged.code(term);

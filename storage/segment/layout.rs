@@ -36,7 +36,7 @@ pub(super) const ZSTD_RATIO_MAX: usize = 1 << 15;
 /// Text of a dictionary block and documents of a document block, in bytes, about.
 pub(super) const BLOCK_BYTES: usize = 64 << 10;
 
-/// Rows in one page of id rows.
+/// Ids in one page of id rows.
 pub(super) const ID_ROWS_PAGE_TERMS: usize = 1 << 14;
 
 /// Numbers of the columns that every segment has, and of the first field.
@@ -45,20 +45,21 @@ pub(super) const PARTITIONS: u32 = 1;
 pub(super) const OFFSETS: u32 = 2;
 pub(super) const IDS: u32 = 3;
 pub(super) const DOCUMENTS: u32 = 4;
-pub(super) const CELLS: u32 = 5;
 pub(super) const FIELDS_FIRST: u32 = 16;
+/// Cells are derived from everything else, and written behind it.
+pub(super) const CELLS: u32 = u32::MAX;
 
 impl Section {
     /// Its number in the page directory.
     pub(super) fn code(self) -> u8 {
         match self {
             Self::FileHeader => 0,
-            Self::Headers => 1,
-            Self::Values => 2,
-            Self::DictionaryIndex => 3,
-            Self::DictionaryBlock => 4,
-            Self::DocumentIndex => 5,
-            Self::DocumentBlock => 6,
+            Self::DictionaryBlock => 1,
+            Self::DictionaryIndex => 2,
+            Self::Values => 3,
+            Self::Headers => 4,
+            Self::DocumentBlock => 5,
+            Self::DocumentIndex => 6,
             Self::IdRows => 7,
             Self::Cells => 8,
             Self::Footer => 9,
@@ -68,12 +69,12 @@ impl Section {
     /// The section of a page with number `code`.
     pub(super) fn from_code(code: u8) -> Result<Self, Flaw> {
         Ok(match code {
-            1 => Self::Headers,
-            2 => Self::Values,
-            3 => Self::DictionaryIndex,
-            4 => Self::DictionaryBlock,
-            5 => Self::DocumentIndex,
-            6 => Self::DocumentBlock,
+            1 => Self::DictionaryBlock,
+            2 => Self::DictionaryIndex,
+            3 => Self::Values,
+            4 => Self::Headers,
+            5 => Self::DocumentBlock,
+            6 => Self::DocumentIndex,
             7 => Self::IdRows,
             8 => Self::Cells,
             _ => return Err(Flaw("a page is of an unknown section")),

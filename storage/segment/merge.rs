@@ -1,12 +1,12 @@
-//! Several segments become one.
+//! Several segments become one: column by column, in bounded memory.
 
 use std::io;
 
-use super::writer::{sorted_rows, write_rows};
+use super::input::MergedSegments;
+use super::writer::write_rows;
 use super::{
     ColumnRoles, DeletedRows, SegmentError, SegmentOptions, SegmentReader, WrittenSegment,
 };
-use crate::model::ColumnBatch;
 
 /// A segment that is to be merged.
 #[derive(Debug, Clone, Copy)]
@@ -27,37 +27,29 @@ pub struct MergedSegment {
     pub order: Vec<u16>,
 }
 
-/// Writes the rows of all `inputs` that are not deleted to `out` as one segment: the same bytes as if they had been
-/// written at once.
+/// Writes the rows of all `inputs` that are not deleted to `out` as one segment: the same bytes as
+/// if they had been written at once.
 ///
 /// # Errors
 /// When there is no row, when inputs cannot be read or do not fit together, when a limit is passed
 /// or when `out` fails.
-///
-/// # Panics
-/// When there are more than 65,536 inputs.
 pub fn merge_segments(
     inputs: &[MergeInput<'_>],
     roles: &ColumnRoles,
     options: &SegmentOptions,
     out: &mut dyn io::Write,
 ) -> Result<MergedSegment, SegmentError> {
-    let batches = inputs
-        .iter()
-        .map(|input| input.reader.read_batch())
-        .collect::<Result<Vec<ColumnBatch>, _>>()?;
-    let batches: Vec<&ColumnBatch> = batches.iter().collect();
-    let mut rows = sorted_rows(&batches)?;
-    rows.retain(|row| {
-        let deleted = inputs[row.batch as usize].deleted;
-        !deleted.is_some_and(|deleted| deleted.contains(row.row as usize))
-    });
-    let order = rows
-        .iter()
-        .map(|row| u16::try_from(row.batch).expect("merges have few inputs"))
-        .collect();
+    if inputs.len() > usize::from(u16::MAX) {
+        return Err(SegmentError::OutOfRange {
+            what: "merged segment",
+            index: inputs.len(),
+            count: usize::from(u16::MAX),
+        });
+    }
+    let rows = MergedSegments::new(inputs, roles)?;
+    let written = write_rows(&rows, roles, options, out)?;
     Ok(MergedSegment {
-        written: write_rows(&batches, &rows, roles, options, out)?,
-        order,
+        written,
+        order: rows.into_order(),
     })
 }

@@ -98,7 +98,7 @@ pub(super) fn slice_vector(
 }
 
 /// Deals out values by absolute `starts`, one more than `row_count`.
-fn slice_starts(starts: &[u32], row_count: usize, out: &mut VectorOccurrence) {
+pub(super) fn slice_starts(starts: &[u32], row_count: usize, out: &mut VectorOccurrence) {
     let counts = || starts.windows(2).map(|pair| pair[1] - pair[0]);
     if counts().all(|count| count == 1) {
         *out = VectorOccurrence::One;
@@ -113,6 +113,20 @@ fn slice_starts(starts: &[u32], row_count: usize, out: &mut VectorOccurrence) {
         relative.clear();
         relative.reserve(row_count + 1);
         relative.extend(starts.iter().map(|start| start - starts[0]));
+    }
+}
+
+/// The values of `rows` of a vector.
+pub(super) fn values_of(occurrence: &VectorOccurrence, rows: Range<usize>) -> Range<usize> {
+    let before = |words: &[u64; VECTOR_WORDS], row: usize| {
+        let full: u32 = words[..row / 64].iter().map(|word| word.count_ones()).sum();
+        let word = words.get(row / 64).copied().unwrap_or(0);
+        (full + (word & low_bits(row % 64)).count_ones()) as usize
+    };
+    match occurrence {
+        VectorOccurrence::One => rows,
+        VectorOccurrence::Optional(words) => before(words, rows.start)..before(words, rows.end),
+        VectorOccurrence::Many(starts) => starts[rows.start] as usize..starts[rows.end] as usize,
     }
 }
 
@@ -221,33 +235,6 @@ pub(super) fn nth_value(occurrence: &VectorOccurrence, place: usize, index: u32)
         VectorOccurrence::Many(starts) => {
             let value = starts[place].checked_add(index)?;
             (value < starts[place + 1]).then_some(value as usize)
-        }
-    }
-}
-
-/// Calls `each` with the row of every value, in order of the values.
-pub(super) fn for_each_value(
-    occurrence: &Occurrence,
-    row_count: usize,
-    mut each: impl FnMut(usize, usize),
-) {
-    match occurrence {
-        Occurrence::One => (0..row_count).for_each(|row| each(row, row)),
-        Occurrence::Optional(words) => {
-            let mut value = 0;
-            for (word, bits) in words.iter().enumerate() {
-                let mut bits = *bits;
-                while bits != 0 {
-                    each(word * 64 + bits.trailing_zeros() as usize, value);
-                    value += 1;
-                    bits &= bits - 1;
-                }
-            }
-        }
-        Occurrence::Many(starts) => {
-            for (row, pair) in starts.windows(2).enumerate() {
-                (pair[0]..pair[1]).for_each(|value| each(row, value as usize));
-            }
         }
     }
 }

@@ -49,6 +49,8 @@ pub(super) enum WriteFlaw {
     TooLarge(&'static str),
     /// The disk refused.
     Io(io::Error),
+    /// What was to be written could not be read.
+    Read(SegmentError),
 }
 
 impl WriteFlaw {
@@ -60,6 +62,7 @@ impl WriteFlaw {
                 reason,
             },
             Self::Io(source) => SegmentError::Write { source },
+            Self::Read(error) => error,
         }
     }
 }
@@ -67,6 +70,12 @@ impl WriteFlaw {
 impl From<io::Error> for WriteFlaw {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
+    }
+}
+
+impl From<SegmentError> for WriteFlaw {
+    fn from(error: SegmentError) -> Self {
+        Self::Read(error)
     }
 }
 
@@ -135,6 +144,11 @@ impl<'a> PageWriter<'a> {
         let hash = ContentHash(*self.hasher.finalize().as_bytes());
         Ok((self.written_bytes, hash))
     }
+}
+
+/// How long `raw` would be as a compressed page.
+pub(super) fn compressed_bytes(raw: &[u8]) -> usize {
+    pack(raw).map_or(raw.len(), |packed| packed.len())
 }
 
 /// `raw` compressed, when that pays.

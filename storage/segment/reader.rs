@@ -7,11 +7,11 @@ use super::cells::{Cells, read_cells};
 use super::collect::{read_codes, read_numbers};
 use super::column_reader::StoredColumn;
 use super::dictionary_pages::DictionaryPages;
-use super::documents::DocumentPages;
+use super::documents::{DocumentPages, OwnBytesCursor};
 use super::encoding::{Flaw, VectorHeader};
 use super::footer::ColumnEntry;
 use super::ids::id_row;
-use super::layout::{FIELDS_FIRST, IDS, OFFSETS, PARTITIONS, TIMES, page};
+use super::layout::{DOCUMENTS, FIELDS_FIRST, IDS, OFFSETS, PARTITIONS, TIMES, page};
 use super::occurrence::nth_value;
 use super::pages::PagedFile;
 use super::source::vector_rows;
@@ -27,14 +27,14 @@ use crate::model::{
 #[derive(Debug)]
 pub struct SegmentReader {
     pub(super) file: PagedFile,
-    times: StoredColumn,
-    partitions: StoredColumn,
-    offsets: StoredColumn,
-    ids: Option<StoredColumn>,
+    pub(super) times: StoredColumn,
+    pub(super) partitions: StoredColumn,
+    pub(super) offsets: StoredColumn,
+    pub(super) ids: Option<StoredColumn>,
     /// Whether each id has one row; known once an id is looked up.
     ids_are_unique: OnceLock<bool>,
     columns: Vec<StoredColumn>,
-    documents: DocumentPages,
+    pub(super) documents: DocumentPages,
     cells: OnceLock<Arc<Cells>>,
 }
 
@@ -194,9 +194,11 @@ impl SegmentReader {
         for key in &keys {
             partitions.push(u32::try_from(*key).map_err(|_| wrong())?);
         }
-        self.row_keys(&self.offsets, OFFSETS, vector, &mut keys)?;
+        let mut of_rows = Vec::new();
+        self.offsets
+            .offsets(vector, &keys, &self.file, &mut of_rows)?;
         offsets.clear();
-        offsets.extend(keys.iter().map(|key| key.cast_unsigned()));
+        offsets.extend(of_rows.iter().map(|key| key.cast_unsigned()));
         Ok(())
     }
 
@@ -227,6 +229,24 @@ impl SegmentReader {
             .binary_search_by(|column| column.path.as_ref().cmp(path))
             .ok()?;
         u32::try_from(index).ok().map(ColumnHandle)
+    }
+
+    /// Where the values of a column are, which exists.
+    pub(super) fn column_at(&self, column: ColumnHandle) -> &StoredColumn {
+        &self.columns[column.0 as usize]
+    }
+
+    /// Reads own bytes of documents from the first row to the last.
+    pub(super) fn own_bytes_cursor(&self) -> OwnBytesCursor<'_> {
+        OwnBytesCursor::new(&self.documents, &self.file)
+    }
+
+    /// Whether some document has own bytes.
+    pub(super) fn has_own_bytes(&self) -> bool {
+        !self
+            .file
+            .pages(DOCUMENTS, Section::DocumentBlock)
+            .is_empty()
     }
 
     pub(super) fn column_paths(&self) -> impl Iterator<Item = &Arc<str>> {
@@ -310,7 +330,7 @@ impl SegmentReader {
         let Some(code) = self.texts(ids, IDS)?.find(id, &self.file)? else {
             return Ok(Vec::new());
         };
-        let first = id_row(code, &self.file)?;
+        let first = id_row(code, ids.term_count(), &self.file)?;
         let mut rows = vec![first];
         if self.ids_are_unique(ids)? {
             return Ok(rows);

@@ -2,6 +2,7 @@
 
 mod damage;
 mod golden;
+mod merge;
 pub(super) mod rows;
 pub(super) mod samples;
 

@@ -1,15 +1,23 @@
 //! Proves a segment: every byte is the one that was written, and everything that was derived from
 //! rows is derived again.
 
-use super::cells::{CellPlan, derive_cells};
+use std::collections::BTreeMap;
+
+use super::cells::{CellPlan, Dimension, derive_cells};
 use super::check::check_batch;
 use super::document_reader::Rows;
 use super::encoding::{VectorHeader, number_statistics};
-use super::ids::{first_rows, id_row};
+use super::ids::{IdRows, id_row};
+use super::input::{MergedSegments, RowInput, TextName};
 use super::layout::{CELLS, FOOTER, IDS, page};
-use super::writer::summarise;
-use super::{ColumnHandle, DocumentReader, PageName, Section, SegmentError, SegmentReader};
-use crate::model::{Column, ColumnBatch, ColumnKind, NumberVector, Occurrence, VECTOR_ROWS};
+use super::row_keys::{HourCollector, add_origins};
+use super::{
+    ColumnHandle, ColumnRoles, DocumentReader, MergeInput, PageName, SEGMENT_FORMAT_VERSION,
+    Section, SegmentError, SegmentReader, SegmentSummary,
+};
+use crate::model::{
+    CodeVector, Column, ColumnBatch, ColumnKind, NumberVector, Occurrence, VECTOR_ROWS,
+};
 
 impl SegmentReader {
     /// Reads and checks every byte and derives statistics and cells again from the rows.
@@ -25,9 +33,44 @@ impl SegmentReader {
         self.verify_ids(&batch)?;
         let mut documents = DocumentReader::new(Rows::Segment(self))?;
         (0..batch.row_count()).try_for_each(|row| documents.document(row).map(drop))?;
+        self.verify_cells(&batch)
+    }
+
+    /// Derives the cells again, those that the file has.
+    fn verify_cells(&self, batch: &ColumnBatch) -> Result<(), SegmentError> {
         let cells = self.cells()?;
+        let inputs = [MergeInput {
+            reader: self,
+            deleted: None,
+        }];
+        let roles = ColumnRoles::default();
+        let rows = MergedSegments::new(&inputs, &roles)?;
+        let mut hours = HourCollector::default();
+        hours.push(&batch.times_ms);
+        let measures = cells.sets.first().map(|set| set.measures.iter());
+        let measures = measures.into_iter().flatten();
+        let mut plan = CellPlan {
+            measures: measures
+                .map(|measure| (measure.column.clone(), measure.kind))
+                .collect(),
+            dimensions: Vec::new(),
+            dimension_cells_max: usize::MAX,
+        };
+        for path in cells.sets.iter().filter_map(|set| set.dimension.as_ref()) {
+            let mut terms = rows.terms(TextName::Field(path))?;
+            let mut term_count = 0;
+            let maps = terms.visit(&mut |_| {
+                term_count += 1;
+                Ok(())
+            });
+            plan.dimensions.push(Dimension {
+                path: path.clone(),
+                term_count,
+                maps: maps.map_err(|flaw| flaw.of(path))?,
+            });
+        }
         ensure(
-            derive_cells(&batch, &CellPlan::of(&cells)) == *cells,
+            derive_cells(&rows, hours.hours, &plan)? == *cells,
             page(CELLS, Section::Cells, 0),
             "cells differ from those of the rows",
         )
@@ -96,18 +139,39 @@ impl SegmentReader {
     }
 
     fn verify_ids(&self, batch: &ColumnBatch) -> Result<(), SegmentError> {
-        let Some(ids) = &batch.ids else {
+        let Some(ids) = &self.ids else {
             return Ok(());
         };
-        let rows = first_rows(ids, batch.row_count());
-        for (code, row) in (0..).zip(rows) {
+        let mut rows = IdRows::default();
+        let mut codes = CodeVector::default();
+        for vector in 0..batch.row_count().div_ceil(VECTOR_ROWS) {
+            ids.codes(vector, &self.file, &mut codes)?;
+            rows.push(vector * VECTOR_ROWS, &codes);
+        }
+        for (code, row) in (0..).zip(rows.rows()) {
             ensure(
-                id_row(code, &self.file)? == row as usize,
+                id_row(code, ids.term_count(), &self.file)? == *row as usize,
                 page(IDS, Section::IdRows, 0),
                 "an id leads to another row",
             )?;
         }
         Ok(())
+    }
+}
+
+/// What the footer must say about the rows of `batch`.
+fn summarise(batch: &ColumnBatch) -> SegmentSummary {
+    let partitions = batch.partitions.iter().copied().map(i64::from);
+    let offsets = batch.offsets.iter().copied().map(u64::cast_signed);
+    let mut origins = BTreeMap::new();
+    let (partitions, offsets): (Vec<i64>, Vec<i64>) = partitions.zip(offsets).unzip();
+    add_origins(&partitions, &offsets, &mut origins);
+    SegmentSummary {
+        row_count: batch.row_count() as u64,
+        time_first_ms: batch.times_ms.first().copied().unwrap_or(0),
+        time_last_ms: batch.times_ms.last().copied().unwrap_or(0),
+        format_version: SEGMENT_FORMAT_VERSION,
+        origins: origins.into_values().collect(),
     }
 }
 

@@ -1,15 +1,16 @@
-//! Cells from sorted rows.
+//! Cells from sorted rows, hour by hour: only the cells of one hour are being added to.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::{CellSet, Cells, HourRows, MeasureCells, NULL_CODE};
-use crate::model::{
-    Column, ColumnBatch, ColumnKind, Decimal, ExactSum, HOUR_MS, NumberColumn, Occurrence,
-    TextColumn,
-};
-use crate::segment::encoding::scale;
-use crate::segment::occurrence::for_each_value;
-use crate::segment::{ColumnRoles, SegmentOptions};
+use super::accumulate::MeasureBuilder;
+use super::{CellSet, Cells, HourRows, NULL_CODE};
+use crate::model::{CodeVector, ColumnKind, HOUR_MS, NumberVector, VECTOR_ROWS, VectorOccurrence};
+use crate::segment::encoding::Flaw;
+use crate::segment::input::{CodeMaps, RowInput, Stream, TextName, canonical_numbers};
+use crate::segment::layout::{CELLS, page};
+use crate::segment::source::vector_rows;
+use crate::segment::{Section, SegmentError};
 
 /// Most values of measures in the cells of one dimension, for each row of the segment: a wide
 /// segment gets cells only for dimensions that make few of them.
@@ -18,138 +19,96 @@ const MEASURE_CELLS_PER_ROW_MAX: usize = 8;
 /// Which cells to make.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::segment) struct CellPlan {
-    /// Number columns that are measured, ascending.
-    pub(in crate::segment) measures: Vec<Arc<str>>,
-    /// Text columns that get a set of cells each, ascending.
-    pub(in crate::segment) dimensions: Vec<Arc<str>>,
+    /// Number columns that are measured, ascending by path.
+    pub(in crate::segment) measures: Vec<(Arc<str>, ColumnKind)>,
+    /// Text columns that get a set of cells each, ascending by path.
+    pub(in crate::segment) dimensions: Vec<Dimension>,
     /// Most cells of a dimension; one that has more gets none.
     pub(in crate::segment) dimension_cells_max: usize,
 }
 
+/// A text column of at most one value a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::segment) struct Dimension {
+    pub(in crate::segment) path: Arc<str>,
+    pub(in crate::segment) term_count: usize,
+    /// Codes of the input as codes of the segment.
+    pub(in crate::segment) maps: CodeMaps,
+}
+
 impl CellPlan {
-    /// What `roles` and `options` want for `batch`.
-    pub(in crate::segment) fn new(
-        batch: &ColumnBatch,
-        roles: &ColumnRoles,
-        options: &SegmentOptions,
-    ) -> Self {
-        let mut plan = Self::default();
-        for (path, column) in &batch.columns {
-            match column {
-                Column::Integer(_) | Column::Decimal(_) => {
-                    let is_measure = roles.time_column.as_ref() != Some(path);
-                    if is_measure && plan.measures.len() < options.measures_max {
-                        plan.measures.push(path.clone());
-                    }
-                }
-                Column::Text(texts) => {
-                    let is_single = !matches!(texts.occurrence, Occurrence::Many(_));
-                    let is_small = texts.dictionary.len() <= options.dimension_terms_max;
-                    if is_single && is_small && roles.dimensions.contains(path) {
-                        plan.dimensions.push(path.clone());
-                    }
-                }
+    /// The most cells that a dimension of a segment of `row_count` rows may have, when they may be
+    /// `percent_max` percent of the rows.
+    pub(in crate::segment) fn cells_max(
+        row_count: usize,
+        percent_max: usize,
+        measure_count: usize,
+    ) -> usize {
+        let by_rows = row_count.saturating_mul(percent_max) / 100;
+        let by_width = row_count * MEASURE_CELLS_PER_ROW_MAX / measure_count.max(1);
+        by_rows.min(by_width)
+    }
+}
+
+/// The hour that `time_ms` lies in.
+pub(in crate::segment) fn hour_of(time_ms: i64) -> i64 {
+    time_ms.div_euclid(HOUR_MS).saturating_mul(HOUR_MS)
+}
+
+/// The cells of the rows of `input`, whose hours are known already.
+pub(in crate::segment) fn derive_cells(
+    input: &dyn RowInput,
+    hours: Vec<HourRows>,
+    plan: &CellPlan,
+) -> Result<Cells, SegmentError> {
+    let mut measures = Vec::with_capacity(plan.measures.len());
+    for (path, kind) in &plan.measures {
+        measures.push(Measure {
+            stream: canonical_numbers(input, path, *kind)?,
+            vector: NumberVector::default(),
+            value_rows: Vec::new(),
+        });
+    }
+    let mut sets = vec![SetBuilder::new(None, plan, None)];
+    for dimension in &plan.dimensions {
+        let stream = input.codes(TextName::Field(&dimension.path), &dimension.maps)?;
+        sets.push(SetBuilder::new(Some(dimension), plan, Some(stream)));
+    }
+    let row_count = input.row_count();
+    let mut hour_rows = row_ranges(&hours, row_count).peekable();
+    for vector in 0..row_count.div_ceil(VECTOR_ROWS) {
+        let rows = vector_rows(row_count, vector);
+        for measure in &mut measures {
+            measure.next(rows.len())?;
+        }
+        for set in &mut sets {
+            set.next_vector(rows.len())?;
+        }
+        while let Some((hour_ms, of_hour)) = hour_rows.peek().cloned()
+            && of_hour.start < rows.end
+        {
+            // Both begin somewhere inside the other.
+            let start = of_hour.start.max(rows.start);
+            let part = start - rows.start..of_hour.end.min(rows.end) - rows.start;
+            for set in &mut sets {
+                set.add(hour_ms, part.clone(), &measures);
             }
-        }
-        let rows = batch.row_count();
-        let by_rows = rows.saturating_mul(options.cell_rows_percent_max) / 100;
-        let by_width = rows * MEASURE_CELLS_PER_ROW_MAX / plan.measures.len().max(1);
-        plan.dimension_cells_max = by_rows.min(by_width);
-        plan
-    }
-
-    /// What was wanted when `cells` were made.
-    pub(in crate::segment) fn of(cells: &Cells) -> Self {
-        let measures = cells.sets.first().map(|set| set.measures.iter());
-        Self {
-            measures: measures
-                .into_iter()
-                .flatten()
-                .map(|measure| measure.column.clone())
-                .collect(),
-            dimensions: cells
-                .sets
-                .iter()
-                .filter_map(|set| set.dimension.clone())
-                .collect(),
-            dimension_cells_max: usize::MAX,
+            if of_hour.end > rows.end {
+                break;
+            }
+            hour_rows.next();
         }
     }
-}
-
-/// The cells of `batch`, whose rows ascend by time and whose dictionaries ascend by bytes.
-pub(in crate::segment) fn derive_cells(batch: &ColumnBatch, plan: &CellPlan) -> Cells {
-    let hours = hours(&batch.times_ms);
-    let mut sets = vec![fill(
-        assign_hours(&hours, batch.row_count()),
-        None,
-        batch,
-        plan,
-    )];
-    for path in &plan.dimensions {
-        let Some(Column::Text(texts)) = batch.column(path) else {
-            continue;
-        };
-        let assignment = assign_terms(&hours, texts, batch.row_count());
-        if assignment.row_counts.len() <= plan.dimension_cells_max {
-            sets.push(fill(assignment, Some(path.clone()), batch, plan));
-        }
-    }
-    Cells { sets, hours }
-}
-
-/// The hours that rows of these ascending times fall into.
-fn hours(times_ms: &[i64]) -> Vec<HourRows> {
-    let mut hours: Vec<HourRows> = Vec::new();
-    for (time_ms, row) in times_ms.iter().zip(0..) {
-        let hour_ms = time_ms.div_euclid(HOUR_MS).saturating_mul(HOUR_MS);
-        if hours.last().is_none_or(|last| last.hour_ms != hour_ms) {
-            hours.push(HourRows {
-                hour_ms,
-                first_row: row,
-            });
-        }
-    }
-    hours
-}
-
-/// Cells without measures, and the cell of each row.
-struct Assignment {
-    hours_ms: Vec<i64>,
-    codes: Vec<u32>,
-    row_counts: Vec<u64>,
-    cell_of_row: Vec<u32>,
-}
-
-impl Assignment {
-    fn new(row_count: usize) -> Self {
-        Self {
-            hours_ms: Vec::new(),
-            codes: Vec::new(),
-            row_counts: Vec::new(),
-            cell_of_row: vec![0; row_count],
-        }
-    }
-
-    /// Adds a cell and gives its number.
-    fn push(&mut self, hour_ms: i64, code: u32) -> u32 {
-        self.hours_ms.push(hour_ms);
-        self.codes.push(code);
-        self.row_counts.push(0);
-        u32::try_from(self.codes.len() - 1).expect("there are no more cells than rows")
-    }
-
-    fn put(&mut self, row: usize, cell: u32) {
-        self.cell_of_row[row] = cell;
-        self.row_counts[cell as usize] += 1;
-    }
+    drop(hour_rows);
+    let finished = sets.into_iter().filter_map(SetBuilder::finish).collect();
+    Ok(Cells {
+        sets: finished,
+        hours,
+    })
 }
 
 /// The rows of each hour.
-fn row_ranges(
-    hours: &[HourRows],
-    row_count: usize,
-) -> impl Iterator<Item = (i64, std::ops::Range<usize>)> {
+fn row_ranges(hours: &[HourRows], row_count: usize) -> impl Iterator<Item = (i64, Range<usize>)> {
     hours.iter().enumerate().map(move |(index, hour)| {
         let end = hours
             .get(index + 1)
@@ -158,190 +117,198 @@ fn row_ranges(
     })
 }
 
-fn assign_hours(hours: &[HourRows], row_count: usize) -> Assignment {
-    let mut assignment = Assignment::new(row_count);
-    for (hour_ms, rows) in row_ranges(hours, row_count) {
-        let cell = assignment.push(hour_ms, NULL_CODE);
-        rows.for_each(|row| assignment.put(row, cell));
-    }
-    assignment
+/// A number column at the vector at hand.
+struct Measure<'a> {
+    stream: Stream<'a, NumberVector>,
+    vector: NumberVector,
+    /// The row of each value, unless each row has one.
+    value_rows: Vec<u16>,
 }
 
-fn assign_terms(hours: &[HourRows], texts: &TextColumn, row_count: usize) -> Assignment {
-    let mut code_of_row = vec![NULL_CODE; row_count];
-    for_each_value(&texts.occurrence, row_count, |row, value| {
-        code_of_row[row] = texts.codes[value];
-    });
-    let mut assignment = Assignment::new(row_count);
-    // The cell of each term in the hour at hand; rows without a term use the slot behind the last.
-    let null_slot = texts.dictionary.len();
-    let slot = |code: u32| {
-        if code == NULL_CODE {
-            null_slot
-        } else {
-            code as usize
+impl Measure<'_> {
+    fn next(&mut self, row_count: usize) -> Result<(), SegmentError> {
+        self.stream.next(row_count, &mut self.vector)?;
+        self.value_rows.clear();
+        let rows = (0_u16..).take(row_count);
+        match &self.vector.occurrence {
+            VectorOccurrence::One => {}
+            VectorOccurrence::Optional(words) => self.value_rows.extend(rows.filter(|row| {
+                let row = usize::from(*row);
+                words[row / 64] >> (row % 64) & 1 == 1
+            })),
+            VectorOccurrence::Many(starts) => {
+                let counts = starts.windows(2).map(|pair| (pair[1] - pair[0]) as usize);
+                let of_rows = rows.zip(counts);
+                let repeated = of_rows.flat_map(|(row, count)| std::iter::repeat_n(row, count));
+                self.value_rows.extend(repeated);
+            }
         }
-    };
-    let mut cell_of_slot = vec![0; null_slot + 1];
-    let mut codes = Vec::new();
-    for (hour_ms, rows) in row_ranges(hours, row_count) {
-        codes.clear();
-        codes.extend_from_slice(&code_of_row[rows.clone()]);
-        codes.sort_unstable();
-        codes.dedup();
-        for code in &codes {
-            cell_of_slot[slot(*code)] = assignment.push(hour_ms, *code);
+        Ok(())
+    }
+}
+
+/// The cells of one dimension, or of none.
+struct SetBuilder<'a> {
+    codes: Option<Stream<'a, CodeVector>>,
+    vector: CodeVector,
+    /// The code of each row of the vector at hand.
+    code_of_row: [u32; VECTOR_ROWS],
+    /// The slot of each row of the part at hand.
+    slot_of_row: [u32; VECTOR_ROWS],
+    /// The slot of each code in the hour at hand; the last place is for rows without a value.
+    slot_of_code: Vec<u32>,
+    /// The code of each slot.
+    slots: Vec<u32>,
+    row_counts: Vec<u64>,
+    hour_ms: i64,
+    measures: Vec<MeasureBuilder>,
+    cells_max: usize,
+    out: CellSet,
+}
+
+/// A code that has no slot yet.
+const NO_SLOT: u32 = u32::MAX;
+
+impl<'a> SetBuilder<'a> {
+    fn new(
+        dimension: Option<&Dimension>,
+        plan: &CellPlan,
+        codes: Option<Stream<'a, CodeVector>>,
+    ) -> Self {
+        let measures = plan.measures.iter();
+        Self {
+            codes,
+            vector: CodeVector::default(),
+            code_of_row: [NULL_CODE; VECTOR_ROWS],
+            slot_of_row: [0; VECTOR_ROWS],
+            slot_of_code: vec![NO_SLOT; dimension.map_or(0, |dimension| dimension.term_count) + 1],
+            slots: Vec::new(),
+            row_counts: Vec::new(),
+            hour_ms: 0,
+            measures: measures
+                .map(|(path, kind)| MeasureBuilder::new(path.clone(), *kind))
+                .collect(),
+            cells_max: match dimension {
+                Some(_) => plan.dimension_cells_max,
+                None => usize::MAX,
+            },
+            out: CellSet {
+                dimension: dimension.map(|dimension| dimension.path.clone()),
+                ..CellSet::default()
+            },
+        }
+    }
+
+    /// Whether it has more cells than pay.
+    fn is_over(&self) -> bool {
+        self.out.codes.len() + self.slots.len() > self.cells_max
+    }
+
+    fn next_vector(&mut self, row_count: usize) -> Result<(), SegmentError> {
+        let Some(stream) = &mut self.codes else {
+            return Ok(());
+        };
+        stream.next(row_count, &mut self.vector)?;
+        let codes = &self.vector.codes;
+        match &self.vector.occurrence {
+            VectorOccurrence::One => self.code_of_row[..row_count].copy_from_slice(codes),
+            VectorOccurrence::Optional(words) => {
+                let mut codes = codes.iter();
+                for (row, slot) in self.code_of_row[..row_count].iter_mut().enumerate() {
+                    let is_there = words[row / 64] >> (row % 64) & 1 == 1;
+                    let code = is_there.then(|| codes.next()).flatten();
+                    *slot = code.copied().unwrap_or(NULL_CODE);
+                }
+            }
+            VectorOccurrence::Many(_) => {
+                let flaw = Flaw("a row has several values of a dimension");
+                return Err(page(CELLS, Section::Cells, 0).malformed(flaw));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds rows of the vector at hand that lie in one hour.
+    fn add(&mut self, hour_ms: i64, rows: Range<usize>, measures: &[Measure<'_>]) {
+        if self.hour_ms != hour_ms {
+            self.finish_hour();
+            self.hour_ms = hour_ms;
+        }
+        self.find_slots(rows.clone());
+        if self.is_over() {
+            return;
+        }
+        for (builder, measure) in self.measures.iter_mut().zip(measures) {
+            builder.reach(self.slots.len());
+            let is_single = self.codes.is_none();
+            let slots = (!is_single).then_some(&self.slot_of_row);
+            builder.add(&measure.vector, &measure.value_rows, rows.clone(), slots);
+        }
+    }
+
+    fn find_slots(&mut self, rows: Range<usize>) {
+        let null_place = self.slot_of_code.len() - 1;
+        let count = rows.len() as u64;
+        if self.codes.is_none() {
+            if self.slots.is_empty() {
+                self.slots.push(NULL_CODE);
+                self.row_counts.push(0);
+            }
+            self.row_counts[0] += count;
+            return;
         }
         for row in rows {
-            assignment.put(row, cell_of_slot[slot(code_of_row[row])]);
-        }
-    }
-    assignment
-}
-
-fn fill(
-    assignment: Assignment,
-    dimension: Option<Arc<str>>,
-    batch: &ColumnBatch,
-    plan: &CellPlan,
-) -> CellSet {
-    let measures = plan
-        .measures
-        .iter()
-        .filter_map(|path| match batch.column(path)? {
-            Column::Integer(numbers) => Some((path, numbers, ColumnKind::Integer)),
-            Column::Decimal(numbers) => Some((path, numbers, ColumnKind::Decimal)),
-            Column::Text(_) => None,
-        })
-        .map(|(path, numbers, kind)| measure(path, numbers, kind, &assignment))
-        .collect();
-    CellSet {
-        dimension,
-        hours_ms: assignment.hours_ms,
-        codes: assignment.codes,
-        row_counts: assignment.row_counts,
-        measures,
-    }
-}
-
-fn measure(
-    path: &Arc<str>,
-    numbers: &NumberColumn,
-    kind: ColumnKind,
-    assignment: &Assignment,
-) -> MeasureCells {
-    let cell_count = assignment.row_counts.len();
-    let mut cells = MeasureCells {
-        column: path.clone(),
-        kind,
-        value_counts: vec![0; cell_count],
-        sums: Vec::new(),
-        mins: vec![Decimal::default(); cell_count],
-        maxs: vec![Decimal::default(); cell_count],
-    };
-    match scale(&numbers.mantissas, &numbers.exponents) {
-        Some((mantissas, exponent)) => {
-            measure_scaled(
-                &mantissas,
-                exponent,
-                &numbers.occurrence,
-                assignment,
-                &mut cells,
-            );
-        }
-        None => measure_mixed(numbers, assignment, &mut cells),
-    }
-    if kind == ColumnKind::Decimal {
-        cells.sums = cells.sums.iter().map(shortest_sum).collect();
-        for bound in cells.mins.iter_mut().chain(&mut cells.maxs) {
-            *bound = bound.normalized();
-        }
-    }
-    cells
-}
-
-/// All values at one power of ten: plain integer arithmetic.
-fn measure_scaled(
-    mantissas: &[i64],
-    exponent: i16,
-    occurrence: &Occurrence,
-    assignment: &Assignment,
-    cells: &mut MeasureCells,
-) {
-    let cell_count = assignment.row_counts.len();
-    let mut sums = vec![0_i128; cell_count];
-    let mut bounds = vec![(i64::MAX, i64::MIN); cell_count];
-    for_each_value(occurrence, assignment.cell_of_row.len(), |row, value| {
-        let cell = assignment.cell_of_row[row] as usize;
-        let mantissa = mantissas[value];
-        cells.value_counts[cell] += 1;
-        sums[cell] += i128::from(mantissa);
-        let (min, max) = &mut bounds[cell];
-        *min = mantissa.min(*min);
-        *max = mantissa.max(*max);
-    });
-    let decimal = |mantissa| Decimal { mantissa, exponent };
-    for (cell, (min, max)) in bounds.into_iter().enumerate() {
-        if cells.value_counts[cell] > 0 {
-            cells.mins[cell] = decimal(min);
-            cells.maxs[cell] = decimal(max);
-        }
-    }
-    cells.sums.extend(sums.into_iter().map(|mantissas| {
-        let mut sum = ExactSum::default();
-        sum.add_scaled(mantissas, exponent);
-        sum
-    }));
-}
-
-/// Values whose powers of ten lie too far apart for one integer.
-fn measure_mixed(numbers: &NumberColumn, assignment: &Assignment, cells: &mut MeasureCells) {
-    cells
-        .sums
-        .resize(assignment.row_counts.len(), ExactSum::default());
-    let row_count = assignment.cell_of_row.len();
-    for_each_value(&numbers.occurrence, row_count, |row, value| {
-        let cell = assignment.cell_of_row[row] as usize;
-        let decimal = Decimal {
-            mantissa: numbers.mantissas[value],
-            exponent: numbers.exponents.get(value),
-        };
-        let is_first = cells.value_counts[cell] == 0;
-        if is_first || decimal.compare(cells.mins[cell]).is_lt() {
-            cells.mins[cell] = decimal;
-        }
-        if is_first || decimal.compare(cells.maxs[cell]).is_gt() {
-            cells.maxs[cell] = decimal;
-        }
-        cells.value_counts[cell] += 1;
-        cells.sums[cell].add(decimal);
-    });
-}
-
-/// The same sum as one integer without trailing zeros, where 128 bits hold it. Then equal sums
-/// have equal bytes, whatever the powers of ten of their values were.
-fn shortest_sum(sum: &ExactSum) -> ExactSum {
-    let mut shortest = ExactSum::default();
-    match single_part(sum) {
-        Some((mut mantissas, mut exponent)) => {
-            while mantissas != 0 && mantissas % 10 == 0 {
-                mantissas /= 10;
-                exponent += 1;
+            let code = self.code_of_row[row];
+            let place = match code {
+                NULL_CODE => null_place,
+                code => code as usize,
+            };
+            let mut slot = self.slot_of_code[place];
+            if slot == NO_SLOT {
+                slot = u32::try_from(self.slots.len()).expect("a dimension has few terms");
+                self.slot_of_code[place] = slot;
+                self.slots.push(code);
+                self.row_counts.push(0);
             }
-            shortest.add_scaled(mantissas, exponent);
-            shortest
+            self.row_counts[slot as usize] += 1;
+            self.slot_of_row[row] = slot;
         }
-        None => sum.clone(),
     }
-}
 
-/// The sum at its lowest power of ten, when it fits.
-fn single_part(sum: &ExactSum) -> Option<(i128, i16)> {
-    let (lowest, _) = *sum.parts().first()?;
-    let mut total = 0_i128;
-    for (exponent, mantissas) in sum.parts() {
-        let up = u32::try_from(i32::from(*exponent) - i32::from(lowest)).ok()?;
-        total = total.checked_add(10_i128.checked_pow(up)?.checked_mul(*mantissas)?)?;
+    /// Moves the cells of the hour at hand out, ascending by code.
+    fn finish_hour(&mut self) {
+        if self.is_over() {
+            return;
+        }
+        let mut by_code: Vec<(u32, usize)> = self.slots.iter().copied().zip(0..).collect();
+        by_code.sort_unstable();
+        let null_place = self.slot_of_code.len() - 1;
+        for (code, slot) in &by_code {
+            self.out.hours_ms.push(self.hour_ms);
+            self.out.codes.push(*code);
+            self.out.row_counts.push(self.row_counts[*slot]);
+            let place = match *code {
+                NULL_CODE => null_place,
+                code => code as usize,
+            };
+            self.slot_of_code[place] = NO_SLOT;
+        }
+        let order = || by_code.iter().map(|(_, slot)| *slot);
+        for measure in &mut self.measures {
+            measure.finish_hour(order());
+        }
+        self.slots.clear();
+        self.row_counts.clear();
     }
-    Some((total, lowest))
+
+    /// The cells, unless they are too many.
+    fn finish(mut self) -> Option<CellSet> {
+        self.finish_hour();
+        if self.is_over() {
+            return None;
+        }
+        let measures = self.measures.into_iter();
+        self.out.measures = measures.map(MeasureBuilder::finish).collect();
+        Some(self.out)
+    }
 }

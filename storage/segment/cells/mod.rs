@@ -1,5 +1,6 @@
 //! Rollup cells: partial answers per hour, in the file whose rows they summarise.
 
+mod accumulate;
 mod codec;
 mod derive;
 #[cfg(test)]
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use crate::model::{ColumnKind, Decimal, ExactSum};
 
 pub(super) use codec::{read_cells, write_cells};
-pub(super) use derive::{CellPlan, derive_cells};
+pub(super) use derive::{CellPlan, Dimension, derive_cells, hour_of};
 
 /// The code of a dimension's cells of rows without a value.
 pub const NULL_CODE: u32 = u32::MAX;

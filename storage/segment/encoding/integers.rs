@@ -1,14 +1,16 @@
-//! Lists of integers in the smallest of five encodings.
+//! Lists of integers in seven encodings; `choose` finds the smallest.
 //!
-//! Every encoding is relative to a base (the smallest value), so what is stored is unsigned:
+//! Every encoding is relative to a base:
 //! 1. constant: the base alone;
 //! 2. sequence: the base and a step;
 //! 3. packed: blocks of 1,024 values of `width` bits, the last one padded with zeros;
 //! 4. plain: `width` whole bytes a value, for short lists;
-//! 5. runs: the end and the value of each run of equal values.
+//! 5. runs: the end and the value of each run of equal values;
+//! 6. patched: packed, and a list of the few values that do not fit `width` bits;
+//! 7. steps: the base is the first value, and the differences of neighbours are a list.
 
-use super::bits::{block_bytes, pack_32, pack_64, unpack_32, unpack_64};
-use super::bytes::{ByteReader, ByteWriter, Flaw};
+use super::bits::{block_bytes, unpack_32, unpack_64};
+use super::bytes::{ByteReader, Flaw};
 use crate::model::VECTOR_ROWS;
 
 /// How a list is stored.
@@ -19,6 +21,10 @@ pub(in crate::segment) enum Encoding {
     Packed,
     Plain,
     Runs,
+    Patched,
+    Steps,
+    /// Only offsets have it, and only these know the partitions that it needs.
+    ByPartition,
 }
 
 impl Encoding {
@@ -29,6 +35,9 @@ impl Encoding {
             Self::Packed => 2,
             Self::Plain => 3,
             Self::Runs => 4,
+            Self::Patched => 5,
+            Self::Steps => 6,
+            Self::ByPartition => 7,
         }
     }
 
@@ -39,6 +48,9 @@ impl Encoding {
             2 => Self::Packed,
             3 => Self::Plain,
             4 => Self::Runs,
+            5 => Self::Patched,
+            6 => Self::Steps,
+            7 => Self::ByPartition,
             _ => return Err(Flaw("an encoding is unknown")),
         })
     }
@@ -48,7 +60,7 @@ impl Encoding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::segment) struct IntegerCode {
     pub(super) encoding: Encoding,
-    /// Bits a value when packed, bytes a value when plain or in runs, else 0.
+    /// Bits a value when packed or patched, bytes a value when plain or in runs, else 0.
     pub(super) width: u8,
     pub(super) base: i64,
 }
@@ -62,119 +74,45 @@ pub(super) enum Lanes {
     Bits64,
 }
 
-/// Most values in runs: ends have 16 bits.
-const RUN_VALUES_MAX: usize = u16::MAX as usize;
-
-/// Appends `values` in the smallest encoding.
-pub(super) fn encode(values: &[i64], lanes: Lanes, out: &mut Vec<u8>) -> IntegerCode {
-    let base = values.iter().copied().min().unwrap_or(0);
-    let largest = values
-        .iter()
-        .map(|value| distance(base, *value))
-        .max()
-        .unwrap_or(0);
-    let mut code = IntegerCode {
-        encoding: Encoding::Constant,
-        width: 0,
-        base,
-    };
-    if largest == 0 {
-        return code;
-    }
-    if let Some(step) = common_step(values) {
-        code.encoding = Encoding::Sequence;
-        code.base = values[0];
-        out.put(&step.to_le_bytes());
-        return code;
-    }
-    let bits = (u64::BITS - largest.leading_zeros()) as u8;
-    let bytes = whole_bytes(bits);
-    let packed_bytes = values.len().div_ceil(VECTOR_ROWS) * block_bytes(bits);
-    let plain_bytes = values.len() * usize::from(bytes);
-    let runs = values.chunk_by(|a, b| a == b).count();
-    let run_bytes = 2 + runs * (2 + usize::from(bytes));
-    let others_bytes = packed_bytes.min(plain_bytes);
-    if values.len() <= RUN_VALUES_MAX && run_bytes < others_bytes {
-        code.encoding = Encoding::Runs;
-        code.width = bytes;
-        encode_runs(values, base, bytes, out);
-    } else if plain_bytes < packed_bytes {
-        code.encoding = Encoding::Plain;
-        code.width = bytes;
-        for value in values {
-            put_plain(distance(base, *value), bytes, out);
-        }
-    } else {
-        code.encoding = Encoding::Packed;
-        code.width = bits;
-        encode_packed(values, base, bits, lanes, out);
-    }
-    code
-}
-
-/// How far `value` lies above `base`, which is not larger.
-fn distance(base: i64, value: i64) -> u64 {
-    value.wrapping_sub(base).cast_unsigned()
-}
-
-/// The smallest of 1, 2, 4 and 8 bytes that hold `bits`.
-fn whole_bytes(bits: u8) -> u8 {
-    bits.div_ceil(8).next_power_of_two()
-}
-
-/// The difference of all neighbours, when it is the same.
-fn common_step(values: &[i64]) -> Option<i64> {
-    let step = values.get(1)?.wrapping_sub(values[0]);
-    // Two values always have a common step; plain bytes are not larger for them.
-    let is_common = values.len() > 2
-        && values
-            .windows(2)
-            .all(|pair| pair[1].wrapping_sub(pair[0]) == step);
-    is_common.then_some(step)
-}
-
-fn put_plain(value: u64, bytes: u8, out: &mut Vec<u8>) {
-    out.put(&value.to_le_bytes()[..usize::from(bytes)]);
-}
-
-fn encode_runs(values: &[i64], base: i64, bytes: u8, out: &mut Vec<u8>) {
-    let runs = || values.chunk_by(|a, b| a == b);
-    let count = u16::try_from(runs().count()).expect("no more runs than values");
-    out.put(&count.to_le_bytes());
-    let mut end = 0;
-    for run in runs() {
-        end += u16::try_from(run.len()).expect("runs are used for few values");
-        out.put(&end.to_le_bytes());
-    }
-    for run in runs() {
-        put_plain(distance(base, run[0]), bytes, out);
-    }
-}
-
-fn encode_packed(values: &[i64], base: i64, bits: u8, lanes: Lanes, out: &mut Vec<u8>) {
-    for block in values.chunks(VECTOR_ROWS) {
-        let packed = match lanes {
-            Lanes::Bits64 => {
-                let mut padded = [0; VECTOR_ROWS];
-                for (slot, value) in padded.iter_mut().zip(block) {
-                    *slot = distance(base, *value);
-                }
-                pack_64(bits, &padded, out)
-            }
-            Lanes::Bits32 => {
-                let mut padded = [0; VECTOR_ROWS];
-                for (slot, value) in padded.iter_mut().zip(block) {
-                    *slot = u32::try_from(distance(base, *value)).expect("codes have 32 bits");
-                }
-                pack_32(bits, &padded, out)
-            }
-        };
-        packed.expect("a width is at most that of its lane");
-    }
-}
-
 /// Replaces `out` by `count` integers; the caller bounds `count`.
 pub(in crate::segment) fn decode_integers(
+    code: IntegerCode,
+    count: usize,
+    bytes: &mut ByteReader<'_>,
+    out: &mut Vec<i64>,
+) -> Result<(), Flaw> {
+    if code.encoding == Encoding::Steps {
+        return decode_steps(code.base, count, bytes, out);
+    }
+    decode_flat(code, count, bytes, out)
+}
+
+/// Replaces `out` by `count` integers of which neighbours differ by what a list says.
+fn decode_steps(
+    first: i64,
+    count: usize,
+    bytes: &mut ByteReader<'_>,
+    out: &mut Vec<i64>,
+) -> Result<(), Flaw> {
+    let steps = count
+        .checked_sub(1)
+        .ok_or(Flaw("an empty list has no first value"))?;
+    let code = decode_code(bytes)?;
+    if code.encoding == Encoding::Steps {
+        return Err(Flaw("steps of steps are not used"));
+    }
+    decode_flat(code, steps, bytes, out)?;
+    let mut value = first;
+    for slot in out.iter_mut() {
+        let step = *slot;
+        *slot = value;
+        value = value.wrapping_add(step);
+    }
+    out.push(value);
+    Ok(())
+}
+
+fn decode_flat(
     code: IntegerCode,
     count: usize,
     bytes: &mut ByteReader<'_>,
@@ -192,7 +130,7 @@ pub(in crate::segment) fn decode_integers(
                     .map(|index| base.wrapping_add(step.wrapping_mul(index.cast_signed()))),
             );
         }
-        Encoding::Packed => {
+        Encoding::Packed | Encoding::Patched => {
             let mut block = [0; VECTOR_ROWS];
             while out.len() < count {
                 let packed = bytes.take(block_bytes(code.width))?;
@@ -200,6 +138,14 @@ pub(in crate::segment) fn decode_integers(
                 let wanted = (count - out.len()).min(VECTOR_ROWS);
                 out.extend(block[..wanted].iter().map(|value| value.cast_signed()));
             }
+            if code.encoding == Encoding::Patched {
+                patch(count, bytes, |place, distance| {
+                    out[place] = base.wrapping_add(distance);
+                })?;
+            }
+        }
+        Encoding::Steps | Encoding::ByPartition => {
+            return Err(Flaw("an encoding is not used here"));
         }
         Encoding::Plain => decode_plain(code, count, bytes, |value| {
             out.push(base.wrapping_add(value.cast_signed()));
@@ -233,7 +179,7 @@ pub(in crate::segment) fn decode_codes(
                 out.push(u32::try_from(value).map_err(|_| large)?);
             }
         }
-        Encoding::Packed => {
+        Encoding::Packed | Encoding::Patched => {
             let mut block = [0; VECTOR_ROWS];
             while out.len() < count {
                 let packed = bytes.take(block_bytes(code.width))?;
@@ -241,6 +187,14 @@ pub(in crate::segment) fn decode_codes(
                 let wanted = (count - out.len()).min(VECTOR_ROWS);
                 out.extend_from_slice(&block[..wanted]);
             }
+            if code.encoding == Encoding::Patched {
+                patch(count, bytes, |place, distance| {
+                    out[place] = base.wrapping_add(distance as u32);
+                })?;
+            }
+        }
+        Encoding::Steps | Encoding::ByPartition => {
+            return Err(Flaw("an encoding is not used for codes"));
         }
         // Values above 32 bits wrap here; the caller compares all codes with the dictionary.
         Encoding::Plain => decode_plain(code, count, bytes, |value| {
@@ -316,26 +270,52 @@ fn decode_runs(
     }
 }
 
-/// Appends a list with its code in front, for lists that have no vector header.
-pub(super) fn encode_with_code(values: &[i64], out: &mut Vec<u8>) {
-    let mut body = Vec::new();
-    let code = encode(values, Lanes::Bits64, &mut body);
-    out.push(code.encoding.code());
-    out.push(code.width);
-    out.put_signed(i128::from(code.base));
-    out.put(&body);
+/// Shows the place of each value that does not fit its bits, and its distance from the base.
+fn patch(
+    count: usize,
+    bytes: &mut ByteReader<'_>,
+    mut put: impl FnMut(usize, i64),
+) -> Result<(), Flaw> {
+    let patches = usize::from(bytes.u16()?);
+    let width = bytes.u8()?;
+    let places = bytes.take(patches * size_of::<u16>())?;
+    let places = places.as_chunks().0.iter();
+    let mut places = places.map(|place| usize::from(u16::from_le_bytes(*place)));
+    let mut is_outside = false;
+    let code = IntegerCode {
+        encoding: Encoding::Plain,
+        width,
+        base: 0,
+    };
+    // The sign of a narrow distance moves up to where that of a wide one is.
+    let shift = 64_u32.saturating_sub(8 * u32::from(width));
+    decode_plain(code, patches, bytes, |distance| {
+        let distance = (distance << shift).cast_signed() >> shift;
+        match places.next().filter(|place| *place < count) {
+            Some(place) => put(place, distance),
+            None => is_outside = true,
+        }
+    })?;
+    match is_outside {
+        true => Err(Flaw("a patch lies outside its list")),
+        false => Ok(()),
+    }
 }
 
-/// Reads what [`encode_with_code`] wrote.
-pub(super) fn decode_with_code(
+/// Reads a list that has its code in front.
+pub(in crate::segment) fn decode_with_code(
     count: usize,
     bytes: &mut ByteReader<'_>,
     out: &mut Vec<i64>,
 ) -> Result<(), Flaw> {
-    let code = IntegerCode {
+    let code = decode_code(bytes)?;
+    decode_integers(code, count, bytes, out)
+}
+
+fn decode_code(bytes: &mut ByteReader<'_>) -> Result<IntegerCode, Flaw> {
+    Ok(IntegerCode {
         encoding: Encoding::from_code(bytes.u8()?)?,
         width: bytes.u8()?,
         base: bytes.signed()?,
-    };
-    decode_integers(code, count, bytes, out)
+    })
 }

@@ -1,7 +1,8 @@
 //! How values are dealt out to the rows of a vector: nothing, a bitmap, or counts.
 
 use super::bytes::{ByteReader, ByteWriter, Flaw};
-use super::integers::{decode_with_code, encode_with_code};
+use super::choose::encode_with_code;
+use super::integers::decode_with_code;
 use crate::model::VectorOccurrence;
 use crate::segment::occurrence::{many_starts, optional_bits};
 

@@ -3,34 +3,48 @@
 //! Every sixteenth term is whole, so that a damaged or hostile prefix cannot reach far.
 
 use super::bytes::{ByteReader, ByteWriter, Flaw};
+use super::letters::LetterPacking;
+use crate::model::Dictionary;
 
 /// A term in so many is stored whole.
 const RESTART_TERMS: usize = 16;
 
-/// Encodes the terms of one block.
-#[derive(Debug, Default)]
-pub(in crate::segment) struct BlockWriter {
-    pub(in crate::segment) bytes: Vec<u8>,
-    pub(in crate::segment) term_count: usize,
+/// How the terms of a dictionary are stored.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(in crate::segment) struct TermFormat {
+    /// `None`: as they are.
+    pub(in crate::segment) packing: Option<LetterPacking>,
+    /// The length of all terms, if it is one; then none of them says it.
+    pub(in crate::segment) length: Option<usize>,
 }
 
-impl BlockWriter {
-    /// Adds a term; `previous` is the one before it, in whichever block.
-    pub(in crate::segment) fn push(&mut self, previous: &[u8], term: &[u8]) {
-        if self.term_count.is_multiple_of(RESTART_TERMS) {
-            self.bytes.put_sized(term);
-        } else {
-            let shared = shared_bytes(previous, term);
-            self.bytes.put_unsigned(shared);
-            self.bytes.put_sized(&term[shared..]);
+/// The terms of a block, which ascend, as bytes.
+pub(in crate::segment) fn encode_terms(terms: &Dictionary, format: &TermFormat) -> Vec<u8> {
+    let mut out = Vec::new();
+    let (mut before, mut stored) = (Vec::new(), Vec::new());
+    for (number, term) in terms.terms().enumerate() {
+        match &format.packing {
+            Some(packing) => packing.pack(term, &mut stored),
+            None => {
+                stored.clear();
+                stored.extend_from_slice(term);
+            }
         }
-        self.term_count += 1;
+        if format.length.is_none() {
+            out.put_unsigned(term.len());
+        }
+        let shared = match number % RESTART_TERMS {
+            0 => 0,
+            _ => {
+                let shared = shared_bytes(&before, &stored);
+                out.put_unsigned(shared);
+                shared
+            }
+        };
+        out.put(&stored[shared..]);
+        std::mem::swap(&mut before, &mut stored);
     }
-
-    /// Whether the next term would be stored whole, which is where a block may end.
-    pub(in crate::segment) fn is_at_restart(&self) -> bool {
-        self.term_count.is_multiple_of(RESTART_TERMS)
-    }
+    out
 }
 
 /// Length of the common beginning.
@@ -42,39 +56,73 @@ pub(in crate::segment) fn shared_bytes(a: &[u8], b: &[u8]) -> usize {
 #[derive(Debug)]
 pub(in crate::segment) struct TermReader<'a> {
     bytes: ByteReader<'a>,
+    format: &'a TermFormat,
     term_count: usize,
     index: usize,
-    /// Length of the term read last.
-    length: usize,
+    /// The term read last, as it is stored.
+    stored: Vec<u8>,
+    /// The term read last.
+    term: Vec<u8>,
 }
 
 impl<'a> TermReader<'a> {
     /// The terms of a block that has `term_count` of them.
-    pub(in crate::segment) fn new(bytes: &'a [u8], term_count: usize) -> Self {
+    pub(in crate::segment) fn new(
+        bytes: &'a [u8],
+        term_count: usize,
+        format: &'a TermFormat,
+    ) -> Self {
         Self {
             bytes: ByteReader::new(bytes),
+            format,
             term_count,
             index: 0,
-            length: 0,
+            stored: Vec::new(),
+            term: Vec::new(),
         }
     }
 
-    /// How many bytes the next term shares with the one before it, and the rest of it; `None` at
-    /// the end, where nothing may be left over.
-    pub(in crate::segment) fn next(&mut self) -> Result<Option<(usize, &'a [u8])>, Flaw> {
+    /// The next term, which lies behind the one before it; `None` at the end, where nothing may be
+    /// left over.
+    pub(in crate::segment) fn next(&mut self) -> Result<Option<&[u8]>, Flaw> {
         if self.index == self.term_count {
             return self.bytes.finish().map(|()| None);
         }
-        let shared = match self.index % RESTART_TERMS {
-            0 => 0,
-            _ => self.bytes.unsigned()?,
+        let is_restart = self.index.is_multiple_of(RESTART_TERMS);
+        let length = match self.format.length {
+            Some(length) => length,
+            None => self.bytes.unsigned()?,
         };
-        if shared > self.length {
+        let shared: usize = if is_restart {
+            0
+        } else {
+            self.bytes.unsigned()?
+        };
+        let stored_bytes = match &self.format.packing {
+            Some(packing) => packing.packed_bytes(length)?,
+            None => length,
+        };
+        if shared > self.stored.len() || shared > stored_bytes {
             return Err(Flaw("a term shares more than its neighbour has"));
         }
-        let rest = self.bytes.sized()?;
+        let rest = self.bytes.take(stored_bytes - shared)?;
+        // The order of packed terms of one length is that of the terms, and a longer one with the
+        // same bits lies behind.
+        let tail = &self.stored[shared..];
+        let ascends = tail < rest || tail == rest && self.term.len() < length;
+        if self.index > 0 && !ascends {
+            return Err(Flaw("its terms do not ascend"));
+        }
+        self.stored.truncate(shared);
+        self.stored.extend_from_slice(rest);
         self.index += 1;
-        self.length = shared + rest.len();
-        Ok(Some((shared, rest)))
+        match &self.format.packing {
+            Some(packing) => packing.unpack(&self.stored, length, &mut self.term)?,
+            None => {
+                self.term.truncate(shared);
+                self.term.extend_from_slice(rest);
+            }
+        }
+        Ok(Some(&self.term))
     }
 }

@@ -1,15 +1,21 @@
 //! Round trips of every encoding, and decoders that are told lies.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::bytes::{ByteReader, ByteWriter};
-use super::integers::{Encoding, Lanes, decode_codes, decode_integers, encode};
+use super::choose::encode;
+use super::integers::{Encoding, Lanes, decode_codes, decode_integers};
 use super::vectors::{
     CodeCheck, HEADER_BYTES, VectorHeader, decode_code_vector, decode_number_vector,
     encode_code_vector, encode_number_vector,
 };
-use super::{BlockWriter, TermReader};
-use crate::model::{CodeVector, Decimal, Exponents, NumberVector, VectorOccurrence};
+use super::{
+    LetterPacking, TermFormat, TermReader, decode_offsets, encode_offsets, encode_terms,
+    make_canonical,
+};
+use crate::model::{CodeVector, Decimal, Dictionary, Exponents, NumberVector, VectorOccurrence};
 
 fn check_integers(values: &[i64]) -> Encoding {
     let mut bytes = Vec::new();
@@ -49,6 +55,23 @@ fn each_encoding_has_its_case() {
     assert_eq!(check_integers(&runs), Encoding::Runs);
     let several_blocks: Vec<i64> = (0..5_000).map(noise).collect();
     assert_eq!(check_integers(&several_blocks), Encoding::Packed);
+    let mut outliers: Vec<i64> = (0..1024).map(|index| noise(index) & 15).collect();
+    assert_eq!(check_integers(&outliers), Encoding::Packed);
+    (outliers[5], outliers[600]) = (1 << 40, -70_000);
+    assert_eq!(check_integers(&outliers), Encoding::Patched);
+    outliers[7] = i64::MAX;
+    assert_eq!(check_integers(&outliers), Encoding::Patched);
+    outliers[8] = i64::MIN;
+    assert_eq!(check_integers(&outliers), Encoding::Patched);
+    let ascending: Vec<i64> = (0..1024)
+        .map(|index| 1000 * index + (noise(index) & 255))
+        .collect();
+    assert_eq!(check_integers(&ascending), Encoding::Steps);
+    let mut jump = ascending.clone();
+    jump[99] = -(1 << 50);
+    check_integers(&jump);
+    let walk: Vec<i64> = ascending.iter().map(|value| value % 7_777_777).collect();
+    assert_eq!(check_integers(&walk), Encoding::Steps);
 }
 
 #[test]
@@ -62,6 +85,9 @@ fn codes_reach_every_width() {
         check_codes(&codes);
     }
     assert_eq!(check_codes(&[u32::MAX, 0, u32::MAX]), Encoding::Plain);
+    let mut outliers: Vec<u32> = (0..1024).map(|index| 1000 + index % 7).collect();
+    (outliers[3], outliers[700]) = (3_000_000_000, 0);
+    assert_eq!(check_codes(&outliers), Encoding::Patched);
 }
 
 /// Integers of one magnitude, so that every width comes up.
@@ -152,7 +178,8 @@ proptest! {
     }
 
     #[test]
-    fn number_vectors_come_back(vector in number_vector()) {
+    fn number_vectors_come_back(mut vector in number_vector()) {
+        make_canonical(&mut vector);
         let mut page = vec![1, 2, 3];
         let header = encode_number_vector(&vector, &mut page);
         let mut bytes = Vec::new();
@@ -189,11 +216,12 @@ proptest! {
 
     #[test]
     fn lies_are_flaws_and_no_panics(
-        vector in number_vector(),
+        mut vector in number_vector(),
         lies in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         in_header in any::<bool>(),
     ) {
         let mut page = Vec::new();
+        make_canonical(&mut vector);
         let header = encode_number_vector(&vector, &mut page);
         let mut bytes = Vec::new();
         header.encode(&mut bytes);
@@ -230,26 +258,82 @@ proptest! {
     fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let mut reader = ByteReader::new(&bytes);
         while reader.varint().is_ok() && reader.sized().is_ok() {}
-        let mut terms = TermReader::new(&bytes, 40);
-        while let Ok(Some(_)) = terms.next() {}
+        let formats = [
+            TermFormat::default(),
+            TermFormat { packing: LetterPacking::new(b"x", &[1 << 48, 7, 0, 0]), length: None },
+            TermFormat { packing: LetterPacking::new(b"", &[1 << 48, 7, 0, 0]), length: Some(9) },
+        ];
+        for format in &formats {
+            let mut terms = TermReader::new(&bytes, 40, format);
+            while let Ok(Some(_)) = terms.next() {}
+        }
     }
 
     #[test]
-    fn terms_come_back(terms in proptest::collection::btree_set("[ab]{0,9}", 0..70)) {
-        let mut block = BlockWriter::default();
-        let mut previous = "";
-        for term in &terms {
-            block.push(previous.as_bytes(), term.as_bytes());
-            previous = term;
+    fn terms_come_back(
+        terms in proptest::collection::btree_set("[ab]{0,9}", 0..70),
+        one_length in any::<bool>(),
+    ) {
+        let terms: BTreeSet<String> = match one_length {
+            true => terms.into_iter().filter(|term| term.len() == 5).collect(),
+            false => terms,
+        };
+        let dictionary = Dictionary::from_terms(terms.iter().map(String::as_bytes));
+        let alphabet = [0, 3 << (b'a' - 64), 0, 0];
+        for packing in [None, LetterPacking::new(b"", &alphabet)] {
+            let format = TermFormat { packing, length: one_length.then_some(5) };
+            let bytes = encode_terms(&dictionary, &format);
+            let mut reader = TermReader::new(&bytes, terms.len(), &format);
+            let mut decoded = BTreeSet::new();
+            while let Some(term) = reader.next().expect("what was encoded") {
+                decoded.insert(String::from_utf8(term.to_vec()).expect("letters"));
+            }
+            prop_assert_eq!(&decoded, &terms);
         }
-        let mut reader = TermReader::new(&block.bytes, block.term_count);
-        let mut term: Vec<u8> = Vec::new();
-        let mut decoded = std::collections::BTreeSet::new();
-        while let Some((shared, rest)) = reader.next().expect("what was encoded") {
-            term.truncate(shared);
-            term.extend_from_slice(rest);
-            decoded.insert(String::from_utf8(term.clone()).expect("letters"));
+    }
+
+    #[test]
+    fn canonical_decimals_do_not_show_their_digits(
+        mut vector in number_vector(),
+        zeros in proptest::collection::vec(0..4_u32, 1..9),
+    ) {
+        let expected = values(&vector);
+        let mut padded = vector.clone();
+        let each = padded.exponents.make_each();
+        for (index, value) in expected.iter().enumerate() {
+            let up = zeros[index % zeros.len()];
+            let scaled = value.mantissa.checked_mul(10_i64.pow(up));
+            padded.mantissas[index] = scaled.unwrap_or(value.mantissa);
+            let down = if scaled.is_some() { up as i16 } else { 0 };
+            // The power of 0 says nothing.
+            each.push(if value.mantissa == 0 { 3 } else { value.exponent - down });
         }
-        prop_assert_eq!(decoded, terms);
+        make_canonical(&mut vector);
+        make_canonical(&mut padded);
+        prop_assert_eq!(&vector, &padded);
+        prop_assert_eq!(values(&vector), expected);
+    }
+
+    #[test]
+    fn offsets_come_back(
+        rows in proptest::collection::vec((0..400_i64, 0..3_i64), 1..1_024),
+        noise in any::<bool>(),
+    ) {
+        let mut newest = std::collections::BTreeMap::new();
+        let (mut partitions, mut offsets) = (Vec::new(), Vec::new());
+        for (partition, step) in rows {
+            let partition = if noise { partition } else { partition % 7 };
+            let offset = newest.entry(partition).or_insert(partition << 40);
+            *offset += step - 1;
+            partitions.push(partition);
+            offsets.push(*offset);
+        }
+        let mut page = vec![9];
+        let header = encode_offsets(&partitions, &offsets, &mut page);
+        let mut decoded = Vec::new();
+        decode_offsets(&header, &partitions, &page, &mut decoded).expect("what was encoded");
+        prop_assert_eq!(&decoded, &offsets);
+        decode_offsets(&header, &partitions[1..], &page, &mut decoded)
+            .expect_err("a row too few");
     }
 }

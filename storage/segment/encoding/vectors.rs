@@ -1,11 +1,9 @@
 //! One vector of one column: a header of fixed size and a run of bytes in a page.
 
-use std::borrow::Cow;
-
 use super::bytes::{ByteReader, ByteWriter, Flaw};
+use super::choose::{encode, encode_with_code};
 use super::integers::{
-    Encoding, IntegerCode, Lanes, decode_codes, decode_integers, decode_with_code, encode,
-    encode_with_code,
+    Encoding, IntegerCode, Lanes, decode_codes, decode_integers, decode_with_code,
 };
 use super::occurrences::{OccurrenceCode, decode_occurrence, encode_occurrence};
 use crate::model::{CodeVector, Decimal, Exponents, NumberVector, VECTOR_ROWS};
@@ -148,7 +146,7 @@ impl VectorHeader {
     }
 
     /// The vector's bytes in its page.
-    fn data<'a>(&self, page: &'a [u8]) -> Result<ByteReader<'a>, Flaw> {
+    pub(super) fn data<'a>(&self, page: &'a [u8]) -> Result<ByteReader<'a>, Flaw> {
         let start = self.data_offset as usize;
         let data = start
             .checked_add(self.data_bytes as usize)
@@ -159,11 +157,11 @@ impl VectorHeader {
 }
 
 /// Where the bytes of a vector of `page` began, as its header says it.
-fn page_offset(page: &[u8]) -> u32 {
+pub(super) fn page_offset(page: &[u8]) -> u32 {
     u32::try_from(page.len()).expect("the writer bounds pages")
 }
 
-/// Appends a vector of numbers to `page`.
+/// Appends a vector of numbers in canonical form to `page`.
 pub(in crate::segment) fn encode_number_vector(
     vector: &NumberVector,
     page: &mut Vec<u8>,
@@ -172,22 +170,19 @@ pub(in crate::segment) fn encode_number_vector(
     if !vector.mantissas.is_empty() {
         encode_occurrence(&vector.occurrence, vector.row_count, page);
     }
-    let scaled = scale(&vector.mantissas, &vector.exponents);
-    let (code, exponent) = match &scaled {
-        Some((mantissas, exponent)) => (encode(mantissas, Lanes::Bits64, page), *exponent),
-        None => {
-            let code = encode(&vector.mantissas, Lanes::Bits64, page);
-            let exponents: Vec<i64> = (0..vector.mantissas.len())
-                .map(|index| i64::from(vector.exponents.get(index)))
-                .collect();
+    let code = encode(&vector.mantissas, Lanes::Bits64, page);
+    let (exponent, has_each_exponent) = match &vector.exponents {
+        Exponents::Uniform(exponent) => (*exponent, false),
+        Exponents::Each(each) => {
+            let exponents: Vec<i64> = each.iter().map(|exponent| i64::from(*exponent)).collect();
             encode_with_code(&exponents, page);
-            (code, lowest_exponent(&vector.exponents))
+            (each.iter().copied().min().unwrap_or(0), true)
         }
     };
     VectorHeader {
         code,
         occurrence: OccurrenceCode::of(&vector.occurrence),
-        has_each_exponent: scaled.is_none(),
+        has_each_exponent,
         exponent,
         value_count: u32::try_from(vector.mantissas.len()).expect("the writer bounds vectors"),
         data_offset,
@@ -196,36 +191,15 @@ pub(in crate::segment) fn encode_number_vector(
     }
 }
 
-/// The lowest power of ten among `exponents`.
-fn lowest_exponent(exponents: &Exponents) -> i16 {
-    match exponents {
-        Exponents::Uniform(exponent) => *exponent,
-        Exponents::Each(exponents) => exponents.iter().copied().min().unwrap_or(0),
-    }
-}
-
-/// The values as integers at their lowest exponent, when all fit 64 bits.
-pub(in crate::segment) fn scale<'a>(
-    mantissas: &'a [i64],
-    exponents: &Exponents,
-) -> Option<(Cow<'a, [i64]>, i16)> {
-    let lowest = lowest_exponent(exponents);
-    let Exponents::Each(each) = exponents else {
-        return Some((mantissas.into(), lowest));
-    };
-    let scaled = mantissas.iter().zip(each).map(|(mantissa, exponent)| {
-        let up = u32::try_from(i32::from(*exponent) - i32::from(lowest)).ok()?;
-        10_i64.checked_pow(up)?.checked_mul(*mantissa)
-    });
-    Some((scaled.collect::<Option<Vec<_>>>()?.into(), lowest))
-}
-
 /// Statistics of `vector` with the sum at `exponent`, the lowest; `None` without values or when
 /// the sum does not fit 128 bits there.
 pub(in crate::segment) fn number_statistics(
     vector: &NumberVector,
     exponent: i16,
 ) -> Option<NumberStatistics> {
+    if vector.exponents == Exponents::Uniform(exponent) {
+        return uniform_statistics(&vector.mantissas, exponent);
+    }
     let mut values = vector
         .mantissas
         .iter()
@@ -250,6 +224,22 @@ pub(in crate::segment) fn number_statistics(
         statistics.sum = statistics.sum.checked_add(scaled_to(value, exponent)?)?;
     }
     Some(statistics)
+}
+
+/// Statistics of values of one power of ten.
+fn uniform_statistics(mantissas: &[i64], exponent: i16) -> Option<NumberStatistics> {
+    let first = *mantissas.first()?;
+    let (mut min, mut max) = (first, first);
+    for mantissa in mantissas {
+        min = min.min(*mantissa);
+        max = max.max(*mantissa);
+    }
+    let decimal = |mantissa| Decimal { mantissa, exponent };
+    Some(NumberStatistics {
+        min: decimal(min),
+        max: decimal(max),
+        sum: mantissas.iter().map(|mantissa| i128::from(*mantissa)).sum(),
+    })
 }
 
 /// The mantissa of `value` at the lower `exponent`.
