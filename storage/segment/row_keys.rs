@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::cells::{HourRows, hour_of};
+use super::cells::{HourCollector, HourRows};
 use super::column_writer::{VectorWriter, write_numbers};
 use super::encoding::encode_offsets;
 use super::input::{KeyPart, NumberName, RowInput};
@@ -97,31 +97,5 @@ pub(super) fn add_origins(
         origin.last = origin.last.max(offset);
         origin.row_count += 1;
         known = Some((partition, origin));
-    }
-}
-
-/// Finds where the rows of each hour begin.
-#[derive(Debug, Default)]
-pub(super) struct HourCollector {
-    row_count: u32,
-    pub(super) hours: Vec<HourRows>,
-}
-
-impl HourCollector {
-    /// Adds the rows of these times, which ascend.
-    pub(super) fn push(&mut self, times_ms: &[i64]) {
-        let mut rest = times_ms;
-        while let Some(first) = rest.first() {
-            let hour_ms = hour_of(*first);
-            let count = rest.partition_point(|time| hour_of(*time) == hour_ms);
-            if self.hours.last().is_none_or(|last| last.hour_ms != hour_ms) {
-                self.hours.push(HourRows {
-                    hour_ms,
-                    first_row: self.row_count,
-                });
-            }
-            self.row_count += u32::try_from(count).expect("a vector has few rows");
-            rest = &rest[count..];
-        }
     }
 }

@@ -3,17 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use super::cells::{CellPlan, Dimension, derive_cells};
+use super::cells::derive_like;
 use super::check::check_batch;
 use super::document_reader::Rows;
 use super::encoding::{VectorHeader, number_statistics};
 use super::ids::{IdRows, id_row};
-use super::input::{MergedSegments, RowInput, TextName};
 use super::layout::{CELLS, FOOTER, IDS, page};
-use super::row_keys::{HourCollector, add_origins};
+use super::row_keys::add_origins;
 use super::{
-    ColumnHandle, ColumnRoles, DocumentReader, MergeInput, PageName, SEGMENT_FORMAT_VERSION,
-    Section, SegmentError, SegmentReader, SegmentSummary,
+    ColumnHandle, DocumentReader, PageName, SEGMENT_FORMAT_VERSION, Section, SegmentError,
+    SegmentReader, SegmentSummary,
 };
 use crate::model::{
     CodeVector, Column, ColumnBatch, ColumnKind, NumberVector, Occurrence, VECTOR_ROWS,
@@ -33,44 +32,9 @@ impl SegmentReader {
         self.verify_ids(&batch)?;
         let mut documents = DocumentReader::new(Rows::Segment(self))?;
         (0..batch.row_count()).try_for_each(|row| documents.document(row).map(drop))?;
-        self.verify_cells(&batch)
-    }
-
-    /// Derives the cells again, those that the file has.
-    fn verify_cells(&self, batch: &ColumnBatch) -> Result<(), SegmentError> {
         let cells = self.cells()?;
-        let inputs = [MergeInput {
-            reader: self,
-            deleted: None,
-        }];
-        let roles = ColumnRoles::default();
-        let rows = MergedSegments::new(&inputs, &roles)?;
-        let mut hours = HourCollector::default();
-        hours.push(&batch.times_ms);
-        let measures = cells.sets.first().map(|set| set.measures.iter());
-        let measures = measures.into_iter().flatten();
-        let mut plan = CellPlan {
-            measures: measures
-                .map(|measure| (measure.column.clone(), measure.kind))
-                .collect(),
-            dimensions: Vec::new(),
-            dimension_cells_max: usize::MAX,
-        };
-        for path in cells.sets.iter().filter_map(|set| set.dimension.as_ref()) {
-            let mut terms = rows.terms(TextName::Field(path))?;
-            let mut term_count = 0;
-            let maps = terms.visit(&mut |_| {
-                term_count += 1;
-                Ok(())
-            });
-            plan.dimensions.push(Dimension {
-                path: path.clone(),
-                term_count,
-                maps: maps.map_err(|flaw| flaw.of(path))?,
-            });
-        }
         ensure(
-            derive_cells(&rows, hours.hours, &plan)? == *cells,
+            derive_like(&cells, &batch)? == *cells,
             page(CELLS, Section::Cells, 0),
             "cells differ from those of the rows",
         )

@@ -5,12 +5,17 @@ use std::sync::Arc;
 
 use super::accumulate::MeasureBuilder;
 use super::{CellSet, Cells, HourRows, NULL_CODE};
-use crate::model::{CodeVector, ColumnKind, HOUR_MS, NumberVector, VECTOR_ROWS, VectorOccurrence};
+use crate::model::{
+    CodeVector, Column, ColumnBatch, ColumnKind, HOUR_MS, NumberVector, VECTOR_ROWS,
+    VectorOccurrence,
+};
 use crate::segment::encoding::Flaw;
-use crate::segment::input::{CodeMaps, RowInput, Stream, TextName, canonical_numbers};
+use crate::segment::input::{
+    CodeMaps, RowInput, SortedBatches, Stream, TextName, canonical_numbers,
+};
 use crate::segment::layout::{CELLS, page};
 use crate::segment::source::vector_rows;
-use crate::segment::{Section, SegmentError};
+use crate::segment::{ColumnRoles, Section, SegmentError};
 
 /// Most values of measures in the cells of one dimension, for each row of the segment: a wide
 /// segment gets cells only for dimensions that make few of them.
@@ -51,7 +56,7 @@ impl CellPlan {
 }
 
 /// The hour that `time_ms` lies in.
-pub(in crate::segment) fn hour_of(time_ms: i64) -> i64 {
+fn hour_of(time_ms: i64) -> i64 {
     time_ms.div_euclid(HOUR_MS).saturating_mul(HOUR_MS)
 }
 
@@ -107,6 +112,49 @@ pub(in crate::segment) fn derive_cells(
     })
 }
 
+/// The cells of the rows of `batch`, which ascend by time: the same measures and dimensions as in
+/// `cells`, and codes as the batch has them.
+pub(in crate::segment) fn derive_like(
+    cells: &Cells,
+    batch: &ColumnBatch,
+) -> Result<Cells, SegmentError> {
+    let measures = cells.sets.first().map(|set| set.measures.iter());
+    let measures = measures.into_iter().flatten();
+    let mut plan = CellPlan {
+        measures: measures
+            .map(|measure| (measure.column.clone(), measure.kind))
+            .collect(),
+        dimensions: Vec::new(),
+        dimension_cells_max: usize::MAX,
+    };
+    for path in cells.sets.iter().filter_map(|set| set.dimension.as_ref()) {
+        let term_count = match batch.column(path) {
+            Some(Column::Text(texts)) => texts.dictionary.len(),
+            Some(Column::Integer(_) | Column::Decimal(_)) | None => 0,
+        };
+        let codes = (0..u32::MAX).take(term_count);
+        plan.dimensions.push(Dimension {
+            path: path.clone(),
+            term_count,
+            maps: vec![codes.collect()],
+        });
+    }
+    if batch.row_count() == 0 {
+        let sets = plan.dimensions.iter().map(Some);
+        let sets = [None].into_iter().chain(sets);
+        return Ok(Cells {
+            sets: sets
+                .filter_map(|dimension| SetBuilder::new(dimension, &plan, None).finish())
+                .collect(),
+            hours: Vec::new(),
+        });
+    }
+    let roles = ColumnRoles::default();
+    let mut hours = HourCollector::default();
+    hours.push(&batch.times_ms);
+    derive_cells(&SortedBatches::new(&[batch], &roles)?, hours.hours, &plan)
+}
+
 /// The rows of each hour.
 fn row_ranges(hours: &[HourRows], row_count: usize) -> impl Iterator<Item = (i64, Range<usize>)> {
     hours.iter().enumerate().map(move |(index, hour)| {
@@ -115,6 +163,32 @@ fn row_ranges(hours: &[HourRows], row_count: usize) -> impl Iterator<Item = (i64
             .map_or(row_count, |next| next.first_row as usize);
         (hour.hour_ms, hour.first_row as usize..end)
     })
+}
+
+/// Finds where the rows of each hour begin.
+#[derive(Debug, Default)]
+pub(in crate::segment) struct HourCollector {
+    row_count: u32,
+    pub(in crate::segment) hours: Vec<HourRows>,
+}
+
+impl HourCollector {
+    /// Adds the rows of these times, which ascend.
+    pub(in crate::segment) fn push(&mut self, times_ms: &[i64]) {
+        let mut rest = times_ms;
+        while let Some(first) = rest.first() {
+            let hour_ms = hour_of(*first);
+            let count = rest.partition_point(|time| hour_of(*time) == hour_ms);
+            if self.hours.last().is_none_or(|last| last.hour_ms != hour_ms) {
+                self.hours.push(HourRows {
+                    hour_ms,
+                    first_row: self.row_count,
+                });
+            }
+            self.row_count += u32::try_from(count).expect("a vector has few rows");
+            rest = &rest[count..];
+        }
+    }
 }
 
 /// A number column at the vector at hand.

@@ -156,7 +156,7 @@ impl RowInput for MergedSegments<'_> {
             .inputs
             .iter()
             .zip(maps)
-            .map(|(input, map)| Some(load_codes(input.reader, name, Some(map))?));
+            .map(|(input, map)| load_codes(input.reader, name, Some(map)));
         Ok(Box::new(self.merged(loads.collect())))
     }
 
