@@ -55,6 +55,12 @@ impl Dictionary {
             .map(|ends| &self.bytes[ends[0] as usize..ends[1] as usize])
     }
 
+    /// Removes all terms and keeps the memory.
+    pub fn clear(&mut self) {
+        self.ends.clear();
+        self.bytes.clear();
+    }
+
     /// Bytes of all terms together.
     #[must_use]
     pub fn text_bytes(&self) -> usize {

@@ -8,7 +8,7 @@ use super::gather::{
 };
 use super::occurrence::{ValueIndex, slice_vector};
 use super::source::{occurrence_kind, vector_rows};
-use super::{ColumnHandle, ColumnInfo, NumberSummary, SegmentError, SourceRows};
+use super::{ColumnHandle, ColumnInfo, NumberSummary, SegmentError, SourceId, SourceRows};
 use crate::model::{
     CodeVector, Column, ColumnBatch, Dictionary, Exponents, NumberVector, Occurrence, TextColumn,
     VECTOR_ROWS,
@@ -17,6 +17,7 @@ use crate::model::{
 /// An immutable batch of rows with what scans need to find their way in it.
 #[derive(Debug)]
 pub struct ActiveChunk {
+    id: SourceId,
     batch: ColumnBatch,
     /// How to find the values of a row, for each column.
     value_indexes: Vec<ValueIndex>,
@@ -44,6 +45,7 @@ impl ActiveChunk {
             .map(|(_, column)| ValueIndex::new(occurrence(column)))
             .collect();
         Self {
+            id: SourceId::new(),
             value_indexes,
             ids: batch
                 .ids
@@ -146,6 +148,29 @@ impl ActiveChunk {
 
     pub(super) fn dictionary(&self, column: ColumnHandle) -> Result<Arc<Dictionary>, SegmentError> {
         Ok(self.texts(column)?.0.dictionary.clone())
+    }
+
+    pub(super) fn source_id(&self) -> SourceId {
+        self.id
+    }
+
+    pub(super) fn term_count(&self, column: ColumnHandle) -> Result<usize, SegmentError> {
+        Ok(self.texts(column)?.0.dictionary.len())
+    }
+
+    pub(super) fn term(&self, column: ColumnHandle, code: u32) -> Result<Vec<u8>, SegmentError> {
+        Ok(self.texts(column)?.0.dictionary.term(code).to_vec())
+    }
+
+    pub(super) fn find_term(
+        &self,
+        column: ColumnHandle,
+        term: &[u8],
+    ) -> Result<Option<u32>, SegmentError> {
+        let mut terms = (0..).zip(self.texts(column)?.0.dictionary.terms());
+        Ok(terms
+            .find(|(_, candidate)| *candidate == term)
+            .map(|(code, _)| code))
     }
 
     pub(super) fn numbers(

@@ -54,7 +54,7 @@ pub use options::{
 };
 pub use reader::SegmentReader;
 pub use source::{
-    ColumnHandle, ColumnInfo, ColumnOccurrence, NumberSummary, RowSource, SourceRows,
+    ColumnHandle, ColumnInfo, ColumnOccurrence, NumberSummary, RowSource, SourceId, SourceRows,
 };
 pub use summary::{ContentHash, OriginRange, SegmentSummary, WrittenSegment};
 pub use writer::write_segment;

@@ -15,7 +15,9 @@ use super::layout::{DOCUMENTS, FIELDS_FIRST, IDS, OFFSETS, PARTITIONS, TIMES, pa
 use super::occurrence::nth_value;
 use super::pages::PagedFile;
 use super::source::vector_rows;
-use super::{ColumnHandle, ColumnInfo, NumberSummary, Section, SegmentError, SegmentSummary};
+use super::{
+    ColumnHandle, ColumnInfo, NumberSummary, Section, SegmentError, SegmentSummary, SourceId,
+};
 use crate::disk::ReadFile;
 use crate::model::{
     CodeVector, Column, ColumnBatch, ColumnKind, Dictionary, NumberVector, VECTOR_ROWS,
@@ -27,6 +29,7 @@ use crate::model::{
 #[derive(Debug)]
 pub struct SegmentReader {
     pub(super) file: PagedFile,
+    id: SourceId,
     pub(super) times: StoredColumn,
     pub(super) partitions: StoredColumn,
     pub(super) offsets: StoredColumn,
@@ -71,6 +74,7 @@ impl SegmentReader {
                 .collect(),
             documents: DocumentPages::new(&file),
             cells: OnceLock::new(),
+            id: SourceId::new(),
             file,
         })
     }
@@ -261,6 +265,72 @@ impl SegmentReader {
         let stored = self.stored(column, "texts")?;
         self.texts(stored, column.0 + FIELDS_FIRST)?
             .load(&self.file)
+    }
+
+    pub(super) fn source_id(&self) -> SourceId {
+        self.id
+    }
+
+    pub(super) fn term_count(&self, column: ColumnHandle) -> Result<usize, SegmentError> {
+        Ok(self.terms(column)?.term_count() as usize)
+    }
+
+    pub(super) fn term(&self, column: ColumnHandle, code: u32) -> Result<Vec<u8>, SegmentError> {
+        self.terms(column)?.term(code, &self.file)
+    }
+
+    pub(super) fn find_term(
+        &self,
+        column: ColumnHandle,
+        term: &[u8],
+    ) -> Result<Option<u32>, SegmentError> {
+        self.terms(column)?.find(term, &self.file)
+    }
+
+    /// Number of blocks of the dictionary of `column`.
+    ///
+    /// # Errors
+    /// When `column` holds no texts, or the file cannot be read or is damaged, as below.
+    pub fn term_block_count(&self, column: ColumnHandle) -> Result<usize, SegmentError> {
+        self.terms(column)?.block_count(&self.file)
+    }
+
+    /// A text between the terms of the blocks before `block`, which are smaller, and all others,
+    /// which are not.
+    ///
+    /// # Errors
+    /// As [`SegmentReader::term_block_count`].
+    ///
+    /// # Panics
+    /// When there is no such block.
+    pub fn term_block_start(
+        &self,
+        column: ColumnHandle,
+        block: usize,
+    ) -> Result<&[u8], SegmentError> {
+        let block = u32::try_from(block).expect("blocks are counted in 32 bits");
+        self.terms(column)?.separator(block, &self.file)
+    }
+
+    /// Replaces `out` by the terms of `block`, and says the code of the first.
+    ///
+    /// # Errors
+    /// As [`SegmentReader::term_block_count`].
+    ///
+    /// # Panics
+    /// When there is no such block.
+    pub fn term_block(
+        &self,
+        column: ColumnHandle,
+        block: usize,
+        out: &mut Dictionary,
+    ) -> Result<u32, SegmentError> {
+        self.terms(column)?.block(block, &self.file, out)
+    }
+
+    fn terms(&self, column: ColumnHandle) -> Result<&DictionaryPages, SegmentError> {
+        let stored = self.stored(column, "texts")?;
+        self.texts(stored, column.0 + FIELDS_FIRST)
     }
 
     pub(super) fn numbers(

@@ -2,6 +2,7 @@
 
 use std::ops::{Deref, Range};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::document_reader::Rows;
 use super::{
@@ -98,6 +99,19 @@ impl From<Arc<SegmentReader>> for RowSource {
 impl From<Arc<ActiveChunk>> for RowSource {
     fn from(rows: Arc<ActiveChunk>) -> Self {
         Self::Active(rows.into())
+    }
+}
+
+/// Names a source for as long as the process runs; none has the name of another, not even of one
+/// that is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceId(u64);
+
+impl SourceId {
+    /// A name that no other source has.
+    pub(super) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -241,6 +255,40 @@ impl RowSource {
     /// When `column` holds no texts.
     pub fn dictionary(&self, column: ColumnHandle) -> Result<Arc<Dictionary>, SegmentError> {
         either!(self, rows => rows.dictionary(column))
+    }
+
+    /// The name of this source. Its terms and their codes never change; deletions leave them alone.
+    #[must_use]
+    pub fn source_id(&self) -> SourceId {
+        either!(self, rows => rows.source_id())
+    }
+
+    /// Number of terms of a text column.
+    ///
+    /// # Errors
+    /// When `column` holds no texts, as in the next two.
+    pub fn term_count(&self, column: ColumnHandle) -> Result<usize, SegmentError> {
+        either!(self, rows => rows.term_count(column))
+    }
+
+    /// The term of `code`, read from one block of the dictionary.
+    ///
+    /// # Errors
+    /// When there is no such code.
+    pub fn term(&self, column: ColumnHandle, code: u32) -> Result<Vec<u8>, SegmentError> {
+        either!(self, rows => rows.term(column, code))
+    }
+
+    /// The code of `term`, if some row has it; segments look into one block of the dictionary.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn find_term(
+        &self,
+        column: ColumnHandle,
+        term: &[u8],
+    ) -> Result<Option<u32>, SegmentError> {
+        either!(self, rows => rows.find_term(column, term))
     }
 
     /// The values of a number column in `vector`; `out` is replaced.
