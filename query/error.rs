@@ -50,6 +50,9 @@ pub enum QueryError {
         /// The aggregation's name.
         aggregation: String,
     },
+    /// A column has more distinct terms than can be counted.
+    #[error("the sources of the search have more than 2^32 distinct terms")]
+    TooManyTerms,
     /// The threads of a pool cannot be started.
     #[error("cannot start {threads} threads for searches")]
     Threads {

@@ -15,6 +15,7 @@ mod filter;
 mod frame;
 mod global;
 mod hits;
+mod ordinals;
 mod pattern;
 mod pool;
 pub mod request;

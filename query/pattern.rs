@@ -1,11 +1,11 @@
 //! Patterns and predicates over distinct texts.
 
-use std::cmp::Ordering;
 use std::net::IpAddr;
 use std::ops::{Bound, RangeBounds};
 
 use regex::bytes::{Regex, RegexBuilder};
 use storage::model::Dictionary;
+use storage::segment::{ColumnHandle, RowSource};
 
 use crate::QueryError;
 use crate::request::{Pattern, TextPredicate};
@@ -67,34 +67,31 @@ fn wildcard_expression(wildcard: &str) -> String {
     expression
 }
 
-/// A set of codes of one dictionary.
+/// A set of codes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct CodeSet {
     words: Vec<u64>,
     count: usize,
+    /// The smallest, while there is one.
+    first: u32,
 }
 
 impl CodeSet {
-    /// The codes of `dictionary` whose terms fit; each term is looked at once.
-    pub(crate) fn of(dictionary: &Dictionary, mut fits: impl FnMut(&[u8]) -> bool) -> Self {
-        let mut set = Self::none_of(dictionary);
-        for (code, term) in dictionary.terms().enumerate() {
-            if fits(term) {
-                set.insert(code);
-            }
-        }
-        set
-    }
-
-    fn none_of(dictionary: &Dictionary) -> Self {
+    /// Room for codes below `limit`.
+    pub(crate) fn empty_below(limit: usize) -> Self {
         Self {
-            words: vec![0; dictionary.len().div_ceil(64)],
+            words: vec![0; limit.div_ceil(64)],
             count: 0,
+            first: 0,
         }
     }
 
-    fn insert(&mut self, code: usize) {
-        self.words[code / 64] |= 1 << (code % 64);
+    /// Adds a code that it has room for and that is not in it.
+    pub(crate) fn insert(&mut self, code: u32) {
+        self.words[code as usize / 64] |= 1 << (code % 64);
+        if self.count == 0 || code < self.first {
+            self.first = code;
+        }
         self.count += 1;
     }
 
@@ -108,79 +105,101 @@ impl CodeSet {
     pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
     }
-}
 
-/// In which order a dictionary keeps its terms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TermOrder {
-    /// Ascending by bytes.
-    Sorted,
-    /// As they came.
-    Arrival,
-}
-
-/// The code of `term`, if `dictionary` has it.
-pub(crate) fn find_code(dictionary: &Dictionary, order: TermOrder, term: &[u8]) -> Option<u32> {
-    let count = u32::try_from(dictionary.len()).expect("codes are 32 bits");
-    match order {
-        TermOrder::Arrival => (0..count).find(|code| dictionary.term(*code) == term),
-        TermOrder::Sorted => {
-            let (mut low, mut high) = (0, count);
-            while low < high {
-                let middle = low + (high - low) / 2;
-                match dictionary.term(middle).cmp(term) {
-                    Ordering::Equal => return Some(middle),
-                    Ordering::Less => low = middle + 1,
-                    Ordering::Greater => high = middle,
-                }
-            }
-            None
-        }
+    /// The only code.
+    pub(crate) fn only(&self) -> Option<u32> {
+        (self.count == 1).then_some(self.first)
     }
 }
 
-/// The codes of `dictionary` whose terms fit `predicate`.
-pub(crate) fn matching_codes(
-    predicate: &TextPredicate,
-    dictionary: &Dictionary,
-    order: TermOrder,
-) -> Result<CodeSet, QueryError> {
-    Ok(match predicate {
-        TextPredicate::In(terms) if order == TermOrder::Sorted => {
-            let mut set = CodeSet::none_of(dictionary);
-            for term in terms {
-                if let Some(code) = find_code(dictionary, order, term) {
-                    set.insert(code as usize);
+/// Dictionaries up to so many terms are kept in memory when they are read; of larger ones a scan
+/// reads what it needs.
+const KEPT_TERMS_MAX: usize = 1 << 14;
+
+/// Shows every term of a text column with its code.
+pub(crate) fn each_term(
+    source: &RowSource,
+    column: ColumnHandle,
+    mut visit: impl FnMut(u32, &[u8]),
+) -> Result<(), QueryError> {
+    match source {
+        RowSource::Segment(reader) if source.term_count(column)? > KEPT_TERMS_MAX => {
+            let mut terms = Dictionary::default();
+            for block in 0..reader.term_block_count(column)? {
+                let first = reader.term_block(column, block, &mut terms)?;
+                for (code, term) in (first..).zip(terms.terms()) {
+                    visit(code, term);
                 }
             }
-            set
         }
-        TextPredicate::In(terms) => CodeSet::of(dictionary, |term| terms.contains(term)),
+        RowSource::Segment(_) | RowSource::Active(_) => {
+            let dictionary = source.dictionary(column)?;
+            for (code, term) in (0..).zip(dictionary.terms()) {
+                visit(code, term);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The codes of a text column whose terms fit `predicate`; each term is looked at once.
+pub(crate) fn matching_codes(
+    predicate: &TextPredicate,
+    source: &RowSource,
+    column: ColumnHandle,
+) -> Result<CodeSet, QueryError> {
+    match predicate {
+        TextPredicate::In(terms) => match source {
+            RowSource::Segment(_) => {
+                let mut set = CodeSet::empty_below(source.term_count(column)?);
+                for term in terms {
+                    if let Some(code) = source.find_term(column, term)? {
+                        set.insert(code);
+                    }
+                }
+                Ok(set)
+            }
+            RowSource::Active(_) => codes_where(source, column, |term| terms.contains(term)),
+        },
         TextPredicate::Range { lower, upper } => {
             let range: (Bound<&[u8]>, Bound<&[u8]>) = (
                 lower.as_ref().map(Vec::as_slice),
                 upper.as_ref().map(Vec::as_slice),
             );
-            CodeSet::of(dictionary, |term| {
+            codes_where(source, column, |term| {
                 RangeBounds::<[u8]>::contains(&range, term)
             })
         }
-        TextPredicate::Address { first, last } => CodeSet::of(dictionary, |term| {
+        TextPredicate::Address { first, last } => codes_where(source, column, |term| {
             address(term).is_some_and(|address| (*first..=*last).contains(&address))
         }),
         TextPredicate::Pattern { pattern, tokens } => {
             let pattern = CompiledPattern::new(pattern)?;
-            CodeSet::of(dictionary, |term| match tokens {
+            codes_where(source, column, |term| match tokens {
                 false => pattern.matches(term),
                 true => text_tokens(term)
                     .iter()
                     .any(|token| pattern.matches(token.as_bytes())),
             })
         }
-        TextPredicate::Tokens { tokens, how } => CodeSet::of(dictionary, |term| {
+        TextPredicate::Tokens { tokens, how } => codes_where(source, column, |term| {
             text::matches(&text_tokens(term), tokens, *how)
         }),
-    })
+    }
+}
+
+fn codes_where(
+    source: &RowSource,
+    column: ColumnHandle,
+    mut fits: impl FnMut(&[u8]) -> bool,
+) -> Result<CodeSet, QueryError> {
+    let mut set = CodeSet::empty_below(source.term_count(column)?);
+    each_term(source, column, |code, term| {
+        if fits(term) {
+            set.insert(code);
+        }
+    })?;
+    Ok(set)
 }
 
 /// The number that an address has as one of IPv6.

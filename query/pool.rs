@@ -1,18 +1,42 @@
-//! Threads that scans share.
+//! What scans share: threads, and what they keep for later ones.
 
 use std::num::NonZero;
+use std::sync::Arc;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::QueryError;
+use crate::ordinals::{OrdinalCache, OrdinalMap, TermColumn};
 
-/// Threads for scans. One pool serves all searches of a store.
+/// Fewest rows that are worth a thread: some 100 µs of work.
+const THREAD_ROWS_MIN: usize = 1 << 17;
+
+/// Most groups of one aggregation that are made before rows ask for them.
+const DENSE_GROUPS_MAX: usize = 1 << 22;
+
+/// Threads for scans, and what scans keep for later ones. One pool serves all searches of a store.
 ///
 /// The thread that asks always works itself, and the pool's threads look for younger searches
 /// between two steps, so a short search does not wait for the end of a long one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ScanPool {
     threads: Option<ThreadPool>,
+    ordinals: OrdinalCache,
+    /// Fewest rows that are worth a thread.
+    pub(crate) thread_rows_min: usize,
+    /// Most groups of one aggregation that are made before rows ask for them.
+    pub(crate) dense_groups_max: usize,
+}
+
+impl Default for ScanPool {
+    fn default() -> Self {
+        Self {
+            threads: None,
+            ordinals: OrdinalCache::default(),
+            thread_rows_min: THREAD_ROWS_MIN,
+            dense_groups_max: DENSE_GROUPS_MAX,
+        }
+    }
 }
 
 impl ScanPool {
@@ -35,6 +59,7 @@ impl ScanPool {
             })?;
         Ok(Self {
             threads: Some(threads),
+            ..Self::default()
         })
     }
 
@@ -44,8 +69,12 @@ impl ScanPool {
         Self::default()
     }
 
+    /// The ordinals of `columns`, built unless an earlier search left them.
+    pub(crate) fn ordinals(&self, columns: &[TermColumn]) -> Result<Arc<OrdinalMap>, QueryError> {
+        self.ordinals.map(columns, self)
+    }
+
     /// How many threads work at one search.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the scan takes it up next"))]
     pub(crate) fn width(&self) -> usize {
         1 + self
             .threads
@@ -54,7 +83,6 @@ impl ScanPool {
     }
 
     /// Lets each of `workers` take steps, all at once, until a step says that nothing is left.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the scan takes it up next"))]
     pub(crate) fn run<W: Send>(&self, workers: &mut [W], step: impl Fn(&mut W) -> bool + Sync) {
         let Some((first, others)) = workers.split_first_mut() else {
             return;

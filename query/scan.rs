@@ -1,15 +1,17 @@
-//! One source: bound, pruned, scanned by cells and rows, merged into what is known so far.
+//! All sources of a search: bound, pruned, cut into morsels, scanned by cells and rows.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use storage::model::VECTOR_ROWS;
 use storage::segment::RowSource;
 
 use crate::QueryError;
-use crate::aggregate::{BoundNode, Members, PlanNode, State, feed, list, merge};
+use crate::aggregate::{BoundNode, BoundTree, Layout, Members, PlanNode, State, feed, list, merge};
 use crate::budget::Budget;
 use crate::filter::{Binder, BoundFilter, NumberRange};
 use crate::frame::{CellFrame, Columns, Frame, RowFrame};
+use crate::pool::ScanPool;
 use crate::request::{Filter, RollupUse, SearchRequest};
 use crate::response::Profile;
 use crate::rollup::{Cover, cover};
@@ -72,7 +74,7 @@ fn may_match(filter: &Filter, time_field: Option<&str>, first_ms: i64, last_ms: 
     }
 }
 
-/// What all sources of a search found so far.
+/// What a search found.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) matched: u64,
@@ -80,91 +82,239 @@ pub(crate) struct Found {
     pub(crate) profile: Profile,
 }
 
-/// Scans `source` and adds what it finds.
+/// A source with what a search reads of it.
+#[derive(Debug)]
+struct BoundSource<'s, 'p> {
+    source: &'s RowSource,
+    columns: Columns,
+    filter: BoundFilter,
+    nodes: Vec<BoundNode<'p>>,
+    is_pruned: bool,
+}
+
+/// Some of the work at one source, small enough to be shared out.
+#[derive(Debug)]
+enum Morsel {
+    /// These vectors, of them the rows in the ranges of the cover if there is one.
+    Rows {
+        source: usize,
+        vectors: Range<usize>,
+    },
+    /// All cells of the cover.
+    Cells { source: usize },
+}
+
+/// Scans all sources of `parts` and merges what threads found.
+///
+/// 1. Bind: find columns and look up terms, source by source.
+/// 2. Agree: number the terms of all sources, list buckets.
+/// 3. Cover: choose cells or rows, and cut them into morsels.
+/// 4. Each thread takes the next morsel until none is left, and keeps states of its own.
+/// 5. Merge the states. Nothing found depends on which thread took what.
 pub(crate) fn scan(
-    part: &Part<'_>,
-    plan: &[PlanNode<'_>],
-    source: &RowSource,
-    found: &mut Found,
-    budget: &mut Budget,
-) -> Result<(), QueryError> {
-    let is_pruned = part.is_pruned(source);
-    let shows_empty = plan.iter().any(PlanNode::shows_empty_terms);
-    if is_pruned && !shows_empty {
-        return Ok(());
+    parts: &[Part<'_>],
+    plans: &[Vec<PlanNode<'_>>],
+    pool: &ScanPool,
+    budget: &Budget,
+) -> Result<Found, QueryError> {
+    let shows_empty = plans[0].iter().any(PlanNode::shows_empty_terms);
+    let mut sources = Vec::new();
+    let mut requests = Vec::new();
+    for (part, plan) in parts.iter().zip(plans) {
+        for source in part.sources {
+            let is_pruned = part.is_pruned(source);
+            if is_pruned && !shows_empty {
+                continue;
+            }
+            let mut binder = Binder::new(source, part.time_field);
+            sources.push(BoundSource {
+                source,
+                filter: binder.filter(&part.request.filter)?,
+                nodes: BoundNode::bind_all(plan, &mut binder)?,
+                columns: binder.into_columns(),
+                is_pruned,
+            });
+            requests.push(part.request);
+        }
     }
-    let mut binder = Binder::new(source, part.time_field);
-    let filter = binder.filter(&part.request.filter)?;
-    let mut nodes = BoundNode::bind_all(plan, &mut binder)?;
-    let columns = binder.into_columns();
+    let layout = agree(&plans[0], &mut sources, pool, budget)?;
+    let mut profile = Profile::default();
+    let mut covers = Vec::with_capacity(sources.len());
+    for (bound, request) in sources.iter_mut().zip(requests) {
+        let cover = match bound.is_pruned {
+            true => None,
+            false => choose(request, bound, &mut profile)?,
+        };
+        covers.push(cover);
+    }
+    let morsels = morsels(&sources, &covers);
+    let mut first = Worker::new(&plans[0], &layout, budget)?;
+    first.profile = profile;
     if shows_empty {
-        for (state, node) in found.states.iter_mut().zip(&nodes) {
-            list(state, node, source, &columns, budget)?;
+        for bound in &sources {
+            for (state, node) in first.states.iter_mut().zip(&bound.nodes) {
+                list(state, node, bound.source, &bound.columns, budget)?;
+            }
         }
     }
-    if is_pruned {
-        return Ok(());
+    let mut workers = vec![first];
+    let rows: usize = morsels
+        .iter()
+        .map(|morsel| morsel.row_count(&sources))
+        .sum();
+    let width = pool.width().min(rows / pool.thread_rows_min.max(1));
+    while workers.len() < width {
+        workers.push(Worker::new(&plans[0], &layout, budget)?);
     }
-    match source {
-        RowSource::Segment(_) => found.profile.segments += 1,
-        RowSource::Active(_) => found.profile.active_chunks += 1,
-    }
-    let cover = choose(
-        part,
-        source,
-        &columns,
-        &filter,
-        &mut nodes,
-        &mut found.profile,
-    )?;
-    let charged = budget.state_bytes();
-    let mut run = SourceScan {
-        states: State::of_source(plan, &nodes),
-        filter,
-        nodes,
-        matched: 0,
+    let next = AtomicUsize::new(0);
+    let work = Work {
+        sources: &sources,
+        covers: &covers,
+        morsels: &morsels,
     };
-    match cover {
-        None => run.rows(source, &columns, None, &mut found.profile, budget)?,
-        Some(cover) => {
-            run.cells(&cover, &mut found.profile, budget)?;
-            let rows = Some(cover.cut_rows.as_slice());
-            run.rows(source, &columns, rows, &mut found.profile, budget)?;
+    pool.run(&mut workers, |worker| {
+        let morsel = next.fetch_add(1, Ordering::Relaxed);
+        let took = worker.take(&work, morsel);
+        if worker.error.is_some() {
+            // The others need not go on.
+            next.store(morsels.len(), Ordering::Relaxed);
+        }
+        took
+    });
+    merge_workers(workers, budget)
+}
+
+/// Vectors of a morsel: a row group, whose pages one thread reads.
+const MORSEL_VECTORS: usize = 64;
+
+fn agree(
+    plan: &[PlanNode<'_>],
+    sources: &mut [BoundSource<'_, '_>],
+    pool: &ScanPool,
+    budget: &Budget,
+) -> Result<Layout, QueryError> {
+    let times = sources
+        .iter()
+        .filter_map(|bound| bound.source.time_bounds_ms());
+    let times_ms = times.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let mut trees: Vec<BoundTree<'_, '_>> = sources
+        .iter_mut()
+        .map(|bound| BoundTree {
+            source: bound.source,
+            columns: &bound.columns,
+            nodes: &mut bound.nodes,
+        })
+        .collect();
+    Layout::new(
+        plan,
+        &mut trees,
+        times_ms,
+        budget.limits().state_bytes_max,
+        pool,
+    )
+}
+
+fn morsels(sources: &[BoundSource<'_, '_>], covers: &[Option<Cover>]) -> Vec<Morsel> {
+    let mut morsels = Vec::new();
+    for (index, (bound, cover)) in sources.iter().zip(covers).enumerate() {
+        if bound.is_pruned {
+            continue;
+        }
+        if cover.is_some() {
+            morsels.push(Morsel::Cells { source: index });
+        }
+        if cover
+            .as_ref()
+            .is_some_and(|cover| cover.cut_rows.is_empty())
+        {
+            continue;
+        }
+        let count = bound.source.vector_count();
+        for start in (0..count).step_by(MORSEL_VECTORS) {
+            let vectors = start..count.min(start + MORSEL_VECTORS);
+            morsels.push(Morsel::Rows {
+                source: index,
+                vectors,
+            });
         }
     }
-    let charged = budget.state_bytes() - charged;
-    for ((into, from), node) in found.states.iter_mut().zip(&run.states).zip(&run.nodes) {
-        merge(into, from, node, &[0], budget)?;
+    morsels
+}
+
+impl Morsel {
+    /// How many rows are looked at, at most; cells are few.
+    fn row_count(&self, sources: &[BoundSource<'_, '_>]) -> usize {
+        match self {
+            Self::Cells { .. } => 0,
+            Self::Rows { source, vectors } => {
+                let source = sources[*source].source;
+                vectors
+                    .len()
+                    .saturating_mul(VECTOR_ROWS)
+                    .min(source.row_count())
+            }
+        }
     }
-    budget.release(charged);
-    found.matched += run.matched;
-    Ok(())
+}
+
+fn merge_workers(workers: Vec<Worker<'_, '_>>, budget: &Budget) -> Result<Found, QueryError> {
+    let mut workers = workers.into_iter();
+    let mut all = workers.next().expect("there is a first worker");
+    let mut error = all.error.take();
+    for worker in workers {
+        error = match (error, worker.error) {
+            (Some(one), Some(other)) if other.0 < one.0 => Some(other),
+            (Some(one), _) => Some(one),
+            (None, other) => other,
+        };
+        if error.is_some() {
+            continue;
+        }
+        for (into, from) in all.states.iter_mut().zip(&worker.states) {
+            merge(into, from, &[0], budget)?;
+        }
+        all.matched += worker.matched;
+        all.profile.rows_scanned += worker.profile.rows_scanned;
+        all.profile.cells_used += worker.profile.cells_used;
+    }
+    match error {
+        Some((_, error)) => Err(error),
+        None => Ok(Found {
+            matched: all.matched,
+            states: all.states,
+            profile: all.profile,
+        }),
+    }
 }
 
 /// The cells that answer, if any; otherwise why not.
 fn choose(
-    part: &Part<'_>,
-    source: &RowSource,
-    columns: &Columns,
-    filter: &BoundFilter,
-    nodes: &mut [BoundNode<'_>],
+    request: &SearchRequest,
+    bound: &mut BoundSource<'_, '_>,
     profile: &mut Profile,
 ) -> Result<Option<Cover>, QueryError> {
-    let reasons = match part.request.rollup {
+    let source = bound.source;
+    match source {
+        RowSource::Segment(_) => profile.segments += 1,
+        RowSource::Active(_) => profile.active_chunks += 1,
+    }
+    let reasons = match request.rollup {
         RollupUse::Never => match source {
             RowSource::Segment(_) => vec!["the request asks for rows alone".into()],
             RowSource::Active(_) => return Ok(None),
         },
-        RollupUse::WhereExact => match cover(source, columns, filter, nodes)? {
-            None => return Ok(None),
-            Some(Err(reasons)) => reasons,
-            Some(Ok(cover)) => {
-                if !cover.cut_rows.is_empty() {
-                    add_reason(profile, "a bucket edge or a range edge lies inside an hour");
+        RollupUse::WhereExact => {
+            match cover(source, &bound.columns, &bound.filter, &mut bound.nodes)? {
+                None => return Ok(None),
+                Some(Err(reasons)) => reasons,
+                Some(Ok(cover)) => {
+                    if !cover.cut_rows.is_empty() {
+                        add_reason(profile, "a bucket edge or a range edge lies inside an hour");
+                    }
+                    return Ok(Some(cover));
                 }
-                return Ok(Some(cover));
             }
-        },
+        }
     };
     for reason in &reasons {
         add_reason(profile, reason);
@@ -179,27 +329,101 @@ fn add_reason(profile: &mut Profile, reason: &str) {
     }
 }
 
-/// The scan of one source.
+/// What is to be done.
 #[derive(Debug)]
-struct SourceScan<'p> {
-    filter: BoundFilter,
-    nodes: Vec<BoundNode<'p>>,
-    states: Vec<State>,
-    matched: u64,
+struct Work<'w, 's, 'p> {
+    sources: &'w [BoundSource<'s, 'p>],
+    covers: &'w [Option<Cover>],
+    morsels: &'w [Morsel],
 }
 
-impl SourceScan<'_> {
-    /// Scans the rows of `ranges`, or all.
+/// A thread's part of a search.
+#[derive(Debug)]
+struct Worker<'w, 'p> {
+    states: Vec<State>,
+    matched: u64,
+    profile: Profile,
+    budget: Budget,
+    /// Where it is: the tree of this source, with what it remembers from frame to frame.
+    current: Option<SourceScan<'w, 'p>>,
+    /// What ended it, and at which morsel.
+    error: Option<(usize, QueryError)>,
+}
+
+impl<'w, 'p> Worker<'w, 'p> {
+    fn new(plan: &[PlanNode<'_>], layout: &Layout, budget: &Budget) -> Result<Self, QueryError> {
+        Ok(Self {
+            states: State::new(plan, layout, budget)?,
+            matched: 0,
+            profile: Profile::default(),
+            budget: budget.clone(),
+            current: None,
+            error: None,
+        })
+    }
+
+    /// Does one morsel; says whether there was one.
+    fn take(&mut self, work: &Work<'w, '_, 'p>, number: usize) -> bool {
+        let Some(morsel) = work.morsels.get(number) else {
+            return false;
+        };
+        match self.morsel(work, morsel) {
+            Ok(()) => true,
+            Err(error) => {
+                self.error = Some((number, error));
+                false
+            }
+        }
+    }
+
+    fn morsel(&mut self, work: &Work<'w, '_, 'p>, morsel: &Morsel) -> Result<(), QueryError> {
+        let (Morsel::Rows { source: index, .. } | Morsel::Cells { source: index }) = morsel;
+        let bound = &work.sources[*index];
+        let mut current = match self
+            .current
+            .take()
+            .filter(|current| current.index == *index)
+        {
+            Some(current) => current,
+            None => SourceScan {
+                index: *index,
+                filter: &bound.filter,
+                nodes: bound.nodes.clone(),
+                frame: RowFrame::new(bound.source, &bound.columns),
+            },
+        };
+        match (morsel, &work.covers[*index]) {
+            (Morsel::Rows { vectors, .. }, cover) => {
+                let ranges = cover.as_ref().map(|cover| cover.cut_rows.as_slice());
+                current.rows(bound.source, vectors.clone(), ranges, self)?;
+            }
+            (Morsel::Cells { .. }, Some(cover)) => current.cells(cover, self)?,
+            (Morsel::Cells { .. }, None) => unreachable!("cells are of a cover"),
+        }
+        self.current = Some(current);
+        Ok(())
+    }
+}
+
+/// The scan of one source by one thread.
+#[derive(Debug)]
+struct SourceScan<'w, 'p> {
+    index: usize,
+    filter: &'w BoundFilter,
+    nodes: Vec<BoundNode<'p>>,
+    frame: RowFrame<'w>,
+}
+
+impl SourceScan<'_, '_> {
+    /// Scans the rows of `vectors` that lie in `ranges`, or all.
     fn rows(
         &mut self,
         source: &RowSource,
-        columns: &Columns,
+        vectors: Range<usize>,
         ranges: Option<&[Range<usize>]>,
-        profile: &mut Profile,
-        budget: &mut Budget,
+        worker: &mut Worker<'_, '_>,
     ) -> Result<(), QueryError> {
-        let mut frame = RowFrame::new(source, columns);
-        for vector in 0..source.vector_count() {
+        for vector in vectors {
             let rows = source.vector_rows(vector);
             let inside = match ranges {
                 None => None,
@@ -212,55 +436,53 @@ impl SourceScan<'_> {
                 None => inside,
                 Some(live) => Some(inside.map_or(live, |inside| inside.and(&live))),
             };
-            frame.move_to(vector);
-            self.frame(&mut frame, inside.as_ref(), budget)?;
-            if frame.is_read() {
+            self.frame.move_to(vector);
+            let frame = &mut self.frame;
+            feed_frame(self.filter, &mut self.nodes, frame, inside.as_ref(), worker)?;
+            if self.frame.is_read() {
                 let count = inside.map_or(rows.len(), |inside| inside.count());
-                profile.rows_scanned += count as u64;
+                worker.profile.rows_scanned += count as u64;
             }
         }
         Ok(())
     }
 
     /// Merges the cells of `cover`.
-    fn cells(
-        &mut self,
-        cover: &Cover,
-        profile: &mut Profile,
-        budget: &mut Budget,
-    ) -> Result<(), QueryError> {
+    fn cells(&mut self, cover: &Cover, worker: &mut Worker<'_, '_>) -> Result<(), QueryError> {
         for cells in cover.whole.chunks(VECTOR_ROWS) {
             let mut frame = CellFrame::new(cover.set(), &cover.measures, cells);
-            profile.cells_used += self.frame(&mut frame, None, budget)? as u64;
+            let used = feed_frame(self.filter, &mut self.nodes, &mut frame, None, worker)?;
+            worker.profile.cells_used += used as u64;
         }
         Ok(())
     }
+}
 
-    /// Feeds the entries of `frame` that lie inside and match; returns how many.
-    fn frame<F: Frame>(
-        &mut self,
-        frame: &mut F,
-        inside: Option<&Selection>,
-        budget: &mut Budget,
-    ) -> Result<usize, QueryError> {
-        let mut selection = self.filter.select(frame)?;
-        if let Some(inside) = inside {
-            selection = selection.and(inside);
-        }
-        if selection.is_empty() {
-            return Ok(0);
-        }
-        let count = selection.count();
-        self.matched += match F::ENTRIES_ARE_ROWS {
-            true => count as u64,
-            false => selection.rows().map(|entry| frame.row_count(entry)).sum(),
-        };
-        let members = Members::selected(&selection, frame.entry_count(), 0);
-        for (node, state) in self.nodes.iter_mut().zip(&mut self.states) {
-            feed(node, state, &members, 1, frame, budget)?;
-        }
-        Ok(count)
+/// Feeds the entries of `frame` that lie inside and match; returns how many.
+fn feed_frame<F: Frame>(
+    filter: &BoundFilter,
+    nodes: &mut [BoundNode<'_>],
+    frame: &mut F,
+    inside: Option<&Selection>,
+    worker: &mut Worker<'_, '_>,
+) -> Result<usize, QueryError> {
+    let mut selection = filter.select(frame)?;
+    if let Some(inside) = inside {
+        selection = selection.and(inside);
     }
+    if selection.is_empty() {
+        return Ok(0);
+    }
+    let count = selection.count();
+    worker.matched += match F::ENTRIES_ARE_ROWS {
+        true => count as u64,
+        false => selection.rows().map(|entry| frame.row_count(entry)).sum(),
+    };
+    let members = Members::selected(&selection, frame.entry_count(), 0);
+    for (node, state) in nodes.iter_mut().zip(&mut worker.states) {
+        feed(node, state, &members, 1, frame, &worker.budget)?;
+    }
+    Ok(count)
 }
 
 /// The rows of a vector that lie in `ranges`, which ascend.

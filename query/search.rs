@@ -4,14 +4,14 @@ use storage::catalog::TimeField;
 use storage::store::TopicSnapshot;
 
 use crate::QueryError;
-use crate::aggregate::{State, finish, plan, unify};
+use crate::aggregate::{finish, plan, unify};
 use crate::budget::Budget;
 use crate::global;
 use crate::hits;
 use crate::pool::ScanPool;
 use crate::request::SearchRequest;
 use crate::response::{Profile, SearchResponse};
-use crate::scan::{Found, Part, scan};
+use crate::scan::{Part, scan};
 
 /// Answers `request` from `snapshot`, on the threads of `pool`.
 ///
@@ -59,7 +59,7 @@ fn part<'a>(request: &'a SearchRequest, snapshot: &'a TopicSnapshot) -> Part<'a>
 ///
 /// 1. Plan: boundaries, patterns and kinds of terms, once.
 /// 2. Scan every source: prune by time, bind to its columns, merge cells where they are exact, read
-///    rows elsewhere; merge what it found.
+///    rows elsewhere, on several threads.
 /// 3. Pick the rows to return, and read their documents.
 /// 4. Finish: fill gaps, order, cut, round sums once.
 pub(crate) fn run(parts: &[Part<'_>], pool: &ScanPool) -> Result<SearchResponse, QueryError> {
@@ -69,7 +69,7 @@ pub(crate) fn run(parts: &[Part<'_>], pool: &ScanPool) -> Result<SearchResponse,
     run_one(parts, pool)
 }
 
-fn run_one(parts: &[Part<'_>], _pool: &ScanPool) -> Result<SearchResponse, QueryError> {
+fn run_one(parts: &[Part<'_>], pool: &ScanPool) -> Result<SearchResponse, QueryError> {
     let Some(first) = parts.first() else {
         return Ok(SearchResponse {
             matched: 0,
@@ -79,28 +79,18 @@ fn run_one(parts: &[Part<'_>], _pool: &ScanPool) -> Result<SearchResponse, Query
         });
     };
     let aggregations = &first.request.aggregations;
-    let mut budget = Budget::new(first.request.limits);
+    let budget = Budget::new(first.request.limits);
     let mut plans = Vec::with_capacity(parts.len());
     for part in parts {
         let times_ms = part.time_bounds_ms().unwrap_or((0, 0));
         plans.push(plan(&part.request.aggregations, times_ms)?);
     }
     unify(&mut plans, aggregations)?;
-
-    let mut found = Found {
-        matched: 0,
-        states: State::merged(&plans[0]),
-        profile: Profile::default(),
-    };
-    for (part, plan) in parts.iter().zip(&plans) {
-        for source in part.sources {
-            scan(part, plan, source, &mut found, &mut budget)?;
-        }
-    }
+    let found = scan(parts, &plans, pool, &budget)?;
     Ok(SearchResponse {
         matched: found.matched,
-        hits: hits::collect(parts, &mut budget)?,
-        aggregations: finish(aggregations, &found.states, &mut budget)?,
+        hits: hits::collect(parts, &budget)?,
+        aggregations: finish(aggregations, &found.states, &budget)?,
         profile: found.profile,
     })
 }

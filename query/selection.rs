@@ -36,6 +36,23 @@ impl Selection {
         selection
     }
 
+    /// The rows whose code is `wanted`.
+    pub(crate) fn of_equal(codes: &[u32], wanted: u32) -> Self {
+        let mut selection = Self::NONE;
+        for (word, codes) in selection.words.iter_mut().zip(codes.chunks(64)) {
+            // Rare terms are in few words; this much is vector code.
+            let is_in = codes
+                .iter()
+                .fold(false, |any, code| any | (*code == wanted));
+            if is_in {
+                for (bit, code) in codes.iter().enumerate() {
+                    *word |= u64::from(*code == wanted) << bit;
+                }
+            }
+        }
+        selection
+    }
+
     /// The rows of `vector` that are not deleted; `None` when none is.
     pub(crate) fn live(source: &RowSource, vector: usize) -> Option<Self> {
         let deleted = Self {
@@ -110,6 +127,9 @@ mod tests {
             assert!(odd.rows().eq((1..count).step_by(2)));
             assert_eq!(even.or(&odd), all);
             assert!(even.and(&odd).is_empty());
+            let codes: Vec<u32> = (0..count as u32).map(|row| row % 100).collect();
+            let equal = Selection::of(count, |row| codes[row] == 7);
+            assert_eq!(Selection::of_equal(&codes, 7), equal);
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The aggregation tree over one source.
 
 use super::histogram::BoundHistogram;
-use super::members::Members;
 use super::metric::BoundMetric;
 use super::number_histogram::BoundNumberHistogram;
 use super::plan::{PlanKind, PlanNode};
@@ -10,16 +9,16 @@ use crate::QueryError;
 use crate::filter::{Binder, BoundFilter};
 
 /// One aggregation over one source.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct BoundNode<'p> {
+    /// Its number in the tree.
+    pub(super) id: usize,
     pub(crate) kind: BoundKind<'p>,
     pub(crate) children: Vec<BoundNode<'p>>,
-    /// Room for the members of its groups, kept between frames.
-    pub(super) members: Members,
 }
 
 /// What an aggregation does with the entries of a source.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum BoundKind<'p> {
     Metric(BoundMetric),
     Histogram(BoundHistogram<'p>),
@@ -29,7 +28,7 @@ pub(crate) enum BoundKind<'p> {
 }
 
 /// Filters; key `i` is filter `i`, and behind the last the rows that match none.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct BoundFilters {
     pub(crate) filters: Vec<BoundFilter>,
     pub(super) has_other: bool,
@@ -65,7 +64,7 @@ impl<'p> BoundNode<'p> {
         Ok(Self {
             kind,
             children: Self::bind_all(&node.children, binder)?,
-            members: Members::default(),
+            id: node.id,
         })
     }
 }

@@ -42,6 +42,27 @@ impl Clock {
         self.run
     }
 
+    /// The starts of all buckets from the first to the second instant, unless there are more than
+    /// `count_max`, or the clock does not reach so far.
+    pub(crate) fn keys(
+        &self,
+        (first_ms, last_ms): (i64, i64),
+        count_max: usize,
+    ) -> Option<Vec<i64>> {
+        let reaches = self.first_ms <= first_ms && last_ms <= self.last_ms;
+        let mut keys = Vec::new();
+        let mut next = reaches.then(|| self.rounding.round(first_ms));
+        let last_key_ms = self.rounding.round(last_ms);
+        while let Some(key_ms) = next.filter(|key_ms| *key_ms <= last_key_ms) {
+            if keys.len() == count_max {
+                return None;
+            }
+            keys.push(key_ms);
+            next = self.rounding.next(key_ms);
+        }
+        reaches.then_some(keys)
+    }
+
     /// At least doubles the range, so that few instants ever widen it.
     fn widen(&mut self, by: &DateHistogram, time_ms: i64) {
         let reach_ms = self.last_ms.saturating_sub(self.first_ms).max(REACH_MS);

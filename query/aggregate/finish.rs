@@ -1,15 +1,16 @@
 //! The merged state as an answer: gaps filled, buckets ordered and cut, values rounded once.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
+use super::groups::Groups;
 use super::metric::{MetricStates, plain};
 use super::number_histogram;
-use super::order::{Entry, sort};
+use super::order::{Entry, FirstOf, order_rank, sort};
 use super::state::{BucketState, State, children};
 use super::term_table::{TableTerms, TermTable};
 use crate::QueryError;
 use crate::budget::Budget;
+use crate::ordinals::Ranks;
 use crate::request::{
     Aggregation, BucketBy, DateHistogram, Filters, MetricValue, NamedAggregation, NumberHistogram,
     Terms,
@@ -27,27 +28,76 @@ pub(super) enum View<'s> {
 #[derive(Debug)]
 pub(super) struct BucketView<'s> {
     state: &'s BucketState,
-    /// Groups by parent.
-    groups: Vec<u32>,
-    /// Where the groups of each parent begin; one entry more than parents.
-    starts: Vec<usize>,
+    by_parent: ByParent,
     children: Vec<View<'s>>,
     /// Boundaries of a histogram, from its first key or bound to its last.
     rounding: Option<Rounding>,
+    /// Order of the keys of text terms.
+    ranks: Option<Ranks>,
+}
+
+/// How the groups of a parent are found.
+#[derive(Debug)]
+enum ByParent {
+    /// So many each, by number.
+    Dense(u32),
+    Found {
+        /// Groups by parent.
+        groups: Vec<u32>,
+        /// Where the groups of each parent begin; one entry more than parents.
+        starts: Vec<usize>,
+    },
+}
+
+impl ByParent {
+    fn new(groups: &Groups, parent_count: usize) -> Self {
+        if let Groups::Dense(groups) = groups {
+            return Self::Dense(groups.width());
+        }
+        let mut starts = vec![0; parent_count + 1];
+        for key in groups.keys() {
+            starts[key.parent as usize + 1] += 1;
+        }
+        for parent in 0..parent_count {
+            starts[parent + 1] += starts[parent];
+        }
+        let mut by_parent: Vec<u32> = (0..).take(groups.len()).collect();
+        by_parent.sort_by_key(|group| groups.key(*group).parent);
+        Self::Found {
+            groups: by_parent,
+            starts,
+        }
+    }
+
+    /// The groups below `parent`.
+    fn groups(&self, parent: u32) -> impl Iterator<Item = u32> {
+        let (range, listed) = match self {
+            Self::Dense(width) => (parent * width..(parent + 1) * width, &[][..]),
+            Self::Found { groups, starts } => {
+                let parent = parent as usize;
+                (0..0, &groups[starts[parent]..starts[parent + 1]])
+            }
+        };
+        range.chain(listed.iter().copied())
+    }
 }
 
 /// The results of the aggregations of a search.
 pub(crate) fn finish(
     named: &[NamedAggregation],
     states: &[State],
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<Vec<AggregationResult>, QueryError> {
-    let views = View::all(named, states, 1);
+    let views = View::all(named, states, 1)?;
     results(named, &views, Some(0), budget)
 }
 
 impl<'s> View<'s> {
-    fn all(named: &[NamedAggregation], states: &'s [State], parent_count: usize) -> Vec<Self> {
+    fn all(
+        named: &[NamedAggregation],
+        states: &'s [State],
+        parent_count: usize,
+    ) -> Result<Vec<Self>, QueryError> {
         named
             .iter()
             .zip(states)
@@ -55,21 +105,15 @@ impl<'s> View<'s> {
             .collect()
     }
 
-    fn new(aggregation: &Aggregation, state: &'s State, parent_count: usize) -> Self {
+    fn new(
+        aggregation: &Aggregation,
+        state: &'s State,
+        parent_count: usize,
+    ) -> Result<Self, QueryError> {
         let state = match state {
-            State::Metric(states) => return Self::Metric(states),
+            State::Metric(states) => return Ok(Self::Metric(states)),
             State::Buckets(state) => state,
         };
-        let keys = state.groups.keys();
-        let mut starts = vec![0; parent_count + 1];
-        for key in keys {
-            starts[key.parent as usize + 1] += 1;
-        }
-        for parent in 0..parent_count {
-            starts[parent + 1] += starts[parent];
-        }
-        let mut groups: Vec<u32> = (0..).take(keys.len()).collect();
-        groups.sort_by_key(|group| keys[*group as usize].parent);
         let rounding = match aggregation {
             Aggregation::Bucket {
                 by: BucketBy::DateHistogram(by),
@@ -78,43 +122,51 @@ impl<'s> View<'s> {
             Aggregation::Bucket { .. } => None,
             Aggregation::Metric(_) | Aggregation::Cardinality(_) => None,
         };
-        Self::Buckets(BucketView {
+        let ranks = match state.terms.as_ref().map(|table| &table.terms) {
+            Some(TableTerms::Texts(Some(space))) => Some(space.ranks()?),
+            Some(TableTerms::Texts(None) | TableTerms::Integers) => None,
+            Some(TableTerms::Decimals { .. }) | None => None,
+        };
+        Ok(Self::Buckets(BucketView {
             state,
-            groups,
-            starts,
-            children: Self::all(children(aggregation), &state.children, keys.len()),
+            by_parent: ByParent::new(&state.groups, parent_count),
+            children: Self::all(children(aggregation), &state.children, state.groups.len())?,
             rounding,
-        })
+            ranks,
+        }))
     }
 }
 
 impl BucketView<'_> {
+    /// The groups with rows below `parent` and how many they have, in no order.
+    fn counted(&self, parent: Option<u32>) -> impl Iterator<Item = (u32, u64)> {
+        let groups = parent.into_iter();
+        let groups = groups.flat_map(|parent| self.by_parent.groups(parent));
+        groups
+            .map(|group| (group, self.state.counts[group as usize]))
+            .filter(|(_, count)| *count > 0)
+    }
+
     /// How many buckets with rows there are below `parent`.
     fn count(&self, parent: Option<u32>) -> u64 {
-        let count = |parent: usize| self.starts[parent + 1] - self.starts[parent];
-        parent.map_or(0, |parent| count(parent as usize) as u64)
+        self.counted(parent).count() as u64
+    }
+
+    fn key(&self, group: u32) -> i64 {
+        self.state.groups.key(group).key
     }
 
     /// The buckets with rows below `parent`, in no order.
     fn entries(&self, parent: Option<u32>) -> Vec<Entry> {
-        let groups = match parent {
-            None => &[],
-            Some(parent) => {
-                let parent = parent as usize;
-                &self.groups[self.starts[parent]..self.starts[parent + 1]]
-            }
-        };
-        let entry = |group: &u32| {
-            let key = self.state.groups.keys()[*group as usize].key;
-            Entry::new(key, Some(*group), self.state.counts[*group as usize])
-        };
-        groups.iter().map(entry).collect()
+        let entry = |(group, count)| Entry::new(self.key(group), Some(group), count);
+        self.counted(parent).map(entry).collect()
     }
 
     /// The group of `key` below `parent`.
     fn group(&self, parent: Option<u32>, key: i64) -> Option<Entry> {
-        let entries = self.entries(parent);
-        entries.into_iter().find(|entry| entry.key == key)
+        let mut counted = self.counted(parent);
+        let (group, count) = counted.find(|(group, _)| self.key(*group) == key)?;
+        Some(Entry::new(key, Some(group), count))
     }
 
     fn bucket(
@@ -122,7 +174,7 @@ impl BucketView<'_> {
         aggregation: &Aggregation,
         key: BucketKey,
         entry: &Entry,
-        budget: &mut Budget,
+        budget: &Budget,
     ) -> Result<Bucket, QueryError> {
         Ok(Bucket {
             key,
@@ -135,13 +187,13 @@ impl BucketView<'_> {
         &self,
         aggregation: &Aggregation,
         entries: &[Entry],
-        key: impl Fn(i64) -> BucketKey,
-        budget: &mut Budget,
+        key: impl Fn(i64) -> Result<BucketKey, QueryError>,
+        budget: &Budget,
     ) -> Result<Vec<Bucket>, QueryError> {
         budget.add_buckets(entries.len())?;
         entries
             .iter()
-            .map(|entry| self.bucket(aggregation, key(entry.key), entry, budget))
+            .map(|entry| self.bucket(aggregation, key(entry.key)?, entry, budget))
             .collect()
     }
 }
@@ -150,7 +202,7 @@ fn results(
     named: &[NamedAggregation],
     views: &[View<'_>],
     parent: Option<u32>,
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<Vec<AggregationResult>, QueryError> {
     named
         .iter()
@@ -166,7 +218,7 @@ fn bucket_result(
     aggregation: &Aggregation,
     view: &BucketView<'_>,
     parent: Option<u32>,
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<AggregationResult, QueryError> {
     let by = match aggregation {
         Aggregation::Bucket { by, .. } => by,
@@ -180,14 +232,19 @@ fn bucket_result(
         BucketBy::DateHistogram(by) => {
             let entries = histogram_entries(by, view, parent, budget)?;
             Ok(AggregationResult::Buckets {
-                buckets: view.buckets(aggregation, &entries, BucketKey::Time, budget)?,
+                buckets: view.buckets(
+                    aggregation,
+                    &entries,
+                    |key_ms| Ok(BucketKey::Time(key_ms)),
+                    budget,
+                )?,
                 other_count: 0,
                 term_count: 0,
             })
         }
         BucketBy::NumberHistogram(by) => {
             let entries = number_entries(by, view, parent, budget)?;
-            let key = |index| BucketKey::Decimal(plain(by.steps.start(index)));
+            let key = |index| Ok(BucketKey::Decimal(plain(by.steps.start(index))));
             Ok(AggregationResult::Buckets {
                 buckets: view.buckets(aggregation, &entries, key, budget)?,
                 other_count: 0,
@@ -217,7 +274,12 @@ fn bucket_result(
             found.sort_by_key(|entry| entry.key);
             let entries = filter_entries(by, found);
             Ok(AggregationResult::Buckets {
-                buckets: view.buckets(aggregation, &entries, |key| filter_key(by, key), budget)?,
+                buckets: view.buckets(
+                    aggregation,
+                    &entries,
+                    |key| Ok(filter_key(by, key)),
+                    budget,
+                )?,
                 other_count: 0,
                 term_count: 0,
             })
@@ -323,7 +385,7 @@ fn fill_gaps(
 
 fn rounding_over(by: &DateHistogram, state: &BucketState) -> Rounding {
     let (lower_ms, upper_ms) = by.extended_bounds_ms.unwrap_or((None, None));
-    let keys = state.groups.keys().iter().map(|group| group.key);
+    let keys = state.groups.keys().map(|group| group.key);
     let all = keys.chain(lower_ms).chain(upper_ms);
     let (first_ms, last_ms) = all.fold((i64::MAX, i64::MIN), |(first_ms, last_ms), key_ms| {
         (first_ms.min(key_ms), last_ms.max(key_ms))
@@ -342,19 +404,38 @@ struct TermEntries {
 }
 
 fn term_entries(by: &Terms, view: &BucketView<'_>, parent: Option<u32>) -> TermEntries {
-    let mut entries = view.entries(parent);
+    let mut term_count = 0;
+    let mut all = 0;
+    let mut first = FirstOf::new(by.size);
+    let rank = |group: u32, count: u64| match by.order.first() {
+        Some(order) => order_rank(order, &view.children, Some(group), count),
+        None => 0,
+    };
+    for (group, count) in view.counted(parent) {
+        term_count += 1;
+        if count >= by.doc_count_min {
+            all += count;
+            first.offer(rank(group, count), (group, count));
+        }
+    }
+    let candidates = first.finish().into_iter();
+    let mut entries: Vec<Entry> = candidates
+        .map(|(group, count)| Entry::new(view.key(group), Some(group), count))
+        .collect();
     if by.doc_count_min == 0 {
-        let mut found: Vec<i64> = entries.iter().map(|entry| entry.key).collect();
+        let mut found: Vec<i64> = view
+            .counted(parent)
+            .map(|(group, _)| view.key(group))
+            .collect();
         found.sort_unstable();
         let listed = view.state.terms.iter().flat_map(TermTable::listed);
         let empty = listed.filter(|key| found.binary_search(key).is_err());
+        let before = entries.len();
         entries.extend(empty.map(|key| Entry::new(*key, None, 0)));
+        term_count += entries.len() - before;
     }
-    let term_count = entries.len();
-    entries.retain(|entry| entry.count >= by.doc_count_min);
-    let all: u64 = entries.iter().map(|entry| entry.count).sum();
     let table = view.state.terms.as_ref();
-    let compare_keys = |a: i64, b: i64| compare_terms(table, a, b);
+    let compare_keys = |a: i64, b: i64| compare_terms(table, view.ranks, a, b);
     sort(
         &mut entries,
         &by.order,
@@ -374,20 +455,24 @@ fn place(key: i64) -> usize {
     usize::try_from(key).expect("places are counted from 0")
 }
 
-fn compare_terms(table: Option<&TermTable>, a: i64, b: i64) -> Ordering {
+fn compare_terms(table: Option<&TermTable>, ranks: Option<Ranks>, a: i64, b: i64) -> Ordering {
     match table.map(|table| &table.terms) {
         None | Some(TableTerms::Integers) => a.cmp(&b),
         Some(TableTerms::Decimals { values, .. }) => values[place(a)].compare(values[place(b)]),
-        Some(TableTerms::Texts { values, .. }) => values[place(a)].cmp(&values[place(b)]),
+        Some(TableTerms::Texts(_)) => ranks.map_or(a.cmp(&b), |ranks| ranks.compare(a, b)),
     }
 }
 
-fn term_key(table: Option<&TermTable>, key: i64) -> BucketKey {
-    match table.map(|table| &table.terms) {
+fn term_key(table: Option<&TermTable>, key: i64) -> Result<BucketKey, QueryError> {
+    Ok(match table.map(|table| &table.terms) {
         None | Some(TableTerms::Integers) => BucketKey::Integer(key),
         Some(TableTerms::Decimals { values, .. }) => BucketKey::Decimal(plain(values[place(key)])),
-        Some(TableTerms::Texts { values, .. }) => BucketKey::Text(Arc::clone(&values[place(key)])),
-    }
+        Some(TableTerms::Texts(None)) => BucketKey::None,
+        Some(TableTerms::Texts(Some(space))) => {
+            let key = u32::try_from(key).expect("keys of texts are 32 bits");
+            BucketKey::Text(space.term(key)?)
+        }
+    })
 }
 
 /// A bucket for every filter, and for the rest if it is asked for.

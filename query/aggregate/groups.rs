@@ -1,6 +1,7 @@
 //! Numbers for buckets.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::QueryError;
 use crate::budget::Budget;
@@ -19,9 +20,74 @@ const TABLE_ENTRIES_MAX: usize = 1 << 20;
 /// Memory of a group besides the states below it: its key, twice, its number and its row count.
 const GROUP_BYTES: usize = 2 * size_of::<GroupKey>() + 2 * size_of::<u64>();
 
-/// The groups of one aggregation, numbered from 0 as they appear.
+/// The groups of one aggregation.
 #[derive(Debug, Clone)]
-pub(super) struct Groups {
+pub(super) enum Groups {
+    /// All that can be, numbered by parent and key: nothing is looked up.
+    Dense(DenseGroups),
+    /// Numbered from 0 as they appear.
+    Found(Box<FoundGroups>),
+}
+
+/// A group for every parent and every key that it may have.
+#[derive(Debug, Clone)]
+pub(super) struct DenseGroups {
+    parents: usize,
+    keys: DenseKeys,
+}
+
+/// Keys that are known before rows are read.
+#[derive(Debug, Clone)]
+pub(super) enum DenseKeys {
+    /// From 0 to below this.
+    Below(usize),
+    /// These, ascending.
+    These(Arc<[i64]>),
+}
+
+impl DenseKeys {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Below(count) => *count,
+            Self::These(keys) => keys.len(),
+        }
+    }
+
+    fn key(&self, place: usize) -> i64 {
+        match self {
+            Self::Below(_) => place as i64,
+            Self::These(keys) => keys[place],
+        }
+    }
+
+    fn place(&self, key: i64) -> u32 {
+        let place = match self {
+            Self::Below(count) => usize::try_from(key).ok().filter(|place| place < count),
+            Self::These(keys) => keys.binary_search(&key).ok(),
+        };
+        let place = place.expect("dense groups are made where all keys are known");
+        u32::try_from(place).expect("dense groups are few")
+    }
+}
+
+impl DenseGroups {
+    pub(super) fn new(parents: usize, keys: DenseKeys) -> Self {
+        Self { parents, keys }
+    }
+
+    pub(super) fn width(&self) -> u32 {
+        u32::try_from(self.keys.len()).expect("dense groups are few")
+    }
+
+    /// The place of `key` among those of a parent; the group is `parent × width + place`.
+    pub(super) fn place(&self, key: i64) -> u32 {
+        self.keys.place(key)
+    }
+}
+
+/// Groups that appeared.
+#[derive(Debug, Clone)]
+pub(super) struct FoundGroups {
     keys: Vec<GroupKey>,
     /// Hashed with random keys: outsiders choose the values.
     by_key: HashMap<GroupKey, u32>,
@@ -36,29 +102,43 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    pub(super) fn new(state_bytes: usize, are_returned: bool) -> Self {
-        Self {
+    /// Groups as they appear. Keys are codes below `table_width`, if there is one.
+    pub(super) fn found(state_bytes: usize, are_returned: bool, table_width: usize) -> Self {
+        Self::Found(Box::new(FoundGroups {
             keys: Vec::new(),
             by_key: HashMap::new(),
             table: Vec::new(),
-            table_width: 0,
+            table_width,
             last: None,
             state_bytes,
             are_returned,
-        }
-    }
-
-    /// Says that keys are codes below `width`, so that a table finds them.
-    pub(super) fn expect_codes_below(&mut self, width: usize) {
-        self.table_width = width;
-    }
-
-    pub(super) fn keys(&self) -> &[GroupKey] {
-        &self.keys
+        }))
     }
 
     pub(super) fn len(&self) -> usize {
-        self.keys.len()
+        match self {
+            Self::Dense(groups) => groups.parents * groups.keys.len(),
+            Self::Found(groups) => groups.keys.len(),
+        }
+    }
+
+    /// What names `group`.
+    pub(super) fn key(&self, group: u32) -> GroupKey {
+        match self {
+            Self::Dense(groups) => {
+                let width = groups.width();
+                GroupKey {
+                    parent: group / width,
+                    key: groups.keys.key((group % width) as usize),
+                }
+            }
+            Self::Found(groups) => groups.keys[group as usize],
+        }
+    }
+
+    /// What names each group.
+    pub(super) fn keys(&self) -> impl Iterator<Item = GroupKey> {
+        (0..).take(self.len()).map(|group| self.key(group))
     }
 
     /// The group of `key` below `parent`, made if it is new.
@@ -66,8 +146,17 @@ impl Groups {
         &mut self,
         parent: u32,
         key: i64,
-        budget: &mut Budget,
+        budget: &Budget,
     ) -> Result<u32, QueryError> {
+        match self {
+            Self::Dense(groups) => Ok(parent * groups.width() + groups.place(key)),
+            Self::Found(groups) => groups.group(parent, key, budget),
+        }
+    }
+}
+
+impl FoundGroups {
+    fn group(&mut self, parent: u32, key: i64, budget: &Budget) -> Result<u32, QueryError> {
         let key = GroupKey { parent, key };
         if let Some((last, group)) = self.last
             && last == key
@@ -93,7 +182,7 @@ impl Groups {
         &mut self,
         key: GroupKey,
         place: usize,
-        budget: &mut Budget,
+        budget: &Budget,
     ) -> Result<u32, QueryError> {
         if self.table.len() <= place {
             let end = (key.parent as usize + 1) * self.table_width;
@@ -114,7 +203,7 @@ impl Groups {
         is_inside.then(|| end - self.table_width + code)
     }
 
-    fn push(&mut self, key: GroupKey, budget: &mut Budget) -> Result<u32, QueryError> {
+    fn push(&mut self, key: GroupKey, budget: &Budget) -> Result<u32, QueryError> {
         budget.charge(GROUP_BYTES + self.state_bytes)?;
         if self.are_returned {
             budget.check_buckets(self.keys.len() + 1)?;

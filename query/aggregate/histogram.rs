@@ -17,13 +17,17 @@ use crate::request::DateHistogram;
 const MS_NANOS: i64 = 1_000_000;
 
 /// A histogram over the entries of one source.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct BoundHistogram<'q> {
     by: &'q DateHistogram,
     clock: Clock,
     hard_bounds_ms: (Option<i64>, Option<i64>),
     source: TimeSource,
 }
+
+/// Where a run of neighbouring members ends, and their key unless it lies outside of the hard
+/// bounds.
+pub(super) type KeyRun = (usize, Option<i64>);
 
 /// Where instants come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +87,7 @@ impl<'q> BoundHistogram<'q> {
         frame: &mut F,
         groups: &mut Groups,
         out: &mut Members,
-        budget: &mut Budget,
+        budget: &Budget,
     ) -> Result<(), QueryError> {
         match self.source {
             TimeSource::Absent => match self.by.missing_ms.and_then(|time_ms| self.key(time_ms)) {
@@ -94,10 +98,55 @@ impl<'q> BoundHistogram<'q> {
             TimeSource::Numbers(slot, unit) => {
                 let missing = self.by.missing_ms.and_then(|time_ms| self.key(time_ms));
                 let numbers = frame.numbers(slot)?;
-                let key = |value: usize| self.key(numbers.mantissas[value].div_euclid(unit));
+                let key = |value: usize| Ok(self.key(numbers.mantissas[value].div_euclid(unit)));
                 assign_values(members, numbers.index, key, missing, groups, out, budget)
             }
         }
+    }
+
+    /// Whether no entry has another instant than its sort key.
+    pub(super) fn has_sort_keys_only(&self) -> bool {
+        match self.source {
+            TimeSource::SortKey => true,
+            TimeSource::Absent => self.by.missing_ms.is_none(),
+            TimeSource::Numbers(..) => false,
+        }
+    }
+
+    /// Runs of neighbouring members with one key; `None` when entries have to be looked at one by
+    /// one.
+    pub(super) fn runs<F: Frame>(
+        &mut self,
+        members: &Members,
+        frame: &mut F,
+    ) -> Result<Option<Vec<KeyRun>>, QueryError> {
+        if self.source != TimeSource::SortKey {
+            return Ok(None);
+        }
+        let (first_ms, last_ms) = frame.time_bounds_ms();
+        if self.clock.run(self.by, first_ms).contains(last_ms) {
+            return Ok(Some(vec![(members.len(), self.key(first_ms))]));
+        }
+        if !frame.times_ascend() {
+            return Ok(None);
+        }
+        let times_ms = frame.times_ms()?;
+        let mut runs = Vec::new();
+        let mut start = 0;
+        while start < members.len() {
+            let first_ms = times_ms[members.entry(start)];
+            let end_ms = self.clock.run(self.by, first_ms).end_ms;
+            let end = members.partition_point(|entry| times_ms[entry] < end_ms);
+            // The last run of all time has no end.
+            let end = if end_ms == i64::MAX {
+                members.len()
+            } else {
+                end
+            };
+            runs.push((end, self.key(first_ms)));
+            start = end;
+        }
+        Ok(Some(runs))
     }
 
     fn assign_sort_keys<F: Frame>(
@@ -106,14 +155,26 @@ impl<'q> BoundHistogram<'q> {
         frame: &mut F,
         groups: &mut Groups,
         out: &mut Members,
-        budget: &mut Budget,
+        budget: &Budget,
     ) -> Result<(), QueryError> {
-        let (first_ms, last_ms) = frame.time_bounds_ms();
-        if self.clock.run(self.by, first_ms).contains(last_ms) {
-            return match self.key(first_ms) {
-                None => Ok(()),
-                Some(key_ms) => assign_one_key(members, key_ms, groups, out, budget),
-            };
+        if let Some(runs) = self.runs(members, frame)? {
+            if let (Groups::Dense(dense), [(_, Some(key_ms))]) = (&*groups, runs.as_slice()) {
+                let (place, width) = (dense.place(*key_ms), dense.width());
+                let parents = members.groups();
+                let own = out.regroup_each(members);
+                own.extend(parents.map(|parent| parent * width + place));
+                return Ok(());
+            }
+            let mut start = 0;
+            for (end, key_ms) in runs {
+                if let Some(key_ms) = key_ms {
+                    for (entry, parent) in members.pairs_of(start..end) {
+                        out.push(entry, groups.group(parent, key_ms, budget)?);
+                    }
+                }
+                start = end;
+            }
+            return Ok(());
         }
         let times_ms = frame.times_ms()?;
         for (entry, parent) in members.pairs() {
@@ -140,7 +201,7 @@ pub(super) fn assign_one_key(
     key: i64,
     groups: &mut Groups,
     out: &mut Members,
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<(), QueryError> {
     if let Some(parent) = members.only_group() {
         if !members.is_empty() {

@@ -1,5 +1,7 @@
 //! Which entries of a frame belong to which groups.
 
+use std::ops::Range;
+
 use crate::selection::Selection;
 
 /// Pairs of an entry and a group, ascending by entry. An entry may occur several times, each group
@@ -10,15 +12,17 @@ pub(crate) struct Members {
     groups: MemberGroups,
 }
 
+/// The entries of members.
 #[derive(Debug)]
-enum Entries {
-    /// All entries of a frame of so many.
-    All(usize),
+pub(super) enum Entries {
+    /// Neighbours.
+    Range(Range<usize>),
     These(Vec<u16>),
 }
 
+/// The groups of members.
 #[derive(Debug)]
-enum MemberGroups {
+pub(super) enum MemberGroups {
     /// All in one.
     One(u32),
     /// One for each entry.
@@ -38,65 +42,94 @@ impl Default for MemberGroups {
 }
 
 impl Members {
-    /// All of `count` entries, in one group.
-    pub(crate) fn all(count: usize, group: u32) -> Self {
-        Self {
-            entries: Entries::All(count),
-            groups: MemberGroups::One(group),
-        }
-    }
-
     /// The entries of `selection` among `count`, in one group.
     pub(crate) fn selected(selection: &Selection, count: usize, group: u32) -> Self {
-        if selection.count() == count {
-            return Self::all(count, group);
-        }
+        let entries = match selection.count() {
+            all if all == count => Entries::Range(0..count),
+            _ => Entries::These(selection.rows().map(entry_number).collect()),
+        };
         Self {
-            entries: Entries::These(selection.rows().map(entry_number).collect()),
+            entries,
             groups: MemberGroups::One(group),
         }
     }
 
-    /// Empties it for pushes.
-    pub(super) fn clear(&mut self) {
-        match &mut self.entries {
-            Entries::These(entries) => entries.clear(),
-            Entries::All(_) => self.entries = Entries::default(),
+    pub(super) fn entries(&self) -> &Entries {
+        &self.entries
+    }
+
+    pub(super) fn member_groups(&self) -> &MemberGroups {
+        &self.groups
+    }
+
+    fn clear_groups(&mut self) -> &mut Vec<u32> {
+        if let MemberGroups::One(_) = self.groups {
+            self.groups = MemberGroups::default();
         }
         match &mut self.groups {
-            MemberGroups::Each(groups) => groups.clear(),
-            MemberGroups::One(_) => self.groups = MemberGroups::default(),
+            MemberGroups::Each(groups) => {
+                groups.clear();
+                groups
+            }
+            MemberGroups::One(_) => unreachable!("was just replaced"),
         }
     }
 
     /// Adds a pair.
     ///
     /// # Panics
-    /// Unless it was emptied by `clear` before the first push.
+    /// When they were made in another way than by pushes.
     pub(super) fn push(&mut self, entry: usize, group: u32) {
         match (&mut self.entries, &mut self.groups) {
             (Entries::These(entries), MemberGroups::Each(groups)) => {
                 entries.push(entry_number(entry));
                 groups.push(group);
             }
-            (Entries::All(_), _) | (_, MemberGroups::One(_)) => {
-                unreachable!("members are cleared before they are pushed")
+            (Entries::Range(_), _) | (_, MemberGroups::One(_)) => {
+                unreachable!("members are pushed into empty ones")
             }
         }
     }
 
     /// The same entries, all in one group.
     pub(super) fn regroup_all(&mut self, from: &Self, group: u32) {
-        self.clear();
+        self.take_entries(from);
+        self.groups = MemberGroups::One(group);
+    }
+
+    /// The same entries, their groups to be filled in.
+    pub(super) fn regroup_each(&mut self, from: &Self) -> &mut Vec<u32> {
+        self.take_entries(from);
+        self.clear_groups()
+    }
+
+    fn take_entries(&mut self, from: &Self) {
         match &from.entries {
-            Entries::All(count) => self.entries = Entries::All(*count),
+            Entries::Range(range) => self.entries = Entries::Range(range.clone()),
             Entries::These(entries) => {
+                if let Entries::Range(_) = self.entries {
+                    self.entries = Entries::default();
+                }
                 if let Entries::These(own) = &mut self.entries {
+                    own.clear();
                     own.extend_from_slice(entries);
                 }
             }
         }
-        self.groups = MemberGroups::One(group);
+    }
+
+    /// The members numbered `part`, in one group.
+    pub(super) fn part(&self, part: Range<usize>, group: u32) -> Self {
+        let entries = match &self.entries {
+            Entries::Range(range) => {
+                Entries::Range(range.start + part.start..range.start + part.end)
+            }
+            Entries::These(entries) => Entries::These(entries[part].to_vec()),
+        };
+        Self {
+            entries,
+            groups: MemberGroups::One(group),
+        }
     }
 
     /// The one group that all members are in.
@@ -107,23 +140,40 @@ impl Members {
         }
     }
 
-    /// The group that every entry of the frame is in, each once.
-    pub(super) fn whole(&self) -> Option<u32> {
+    /// The group that all of `count` entries of the frame are in, each once.
+    pub(super) fn whole(&self, count: usize) -> Option<u32> {
         match (&self.entries, &self.groups) {
-            (Entries::All(_), MemberGroups::One(group)) => Some(*group),
-            (Entries::All(_), MemberGroups::Each(_)) | (Entries::These(_), _) => None,
+            (Entries::Range(range), MemberGroups::One(group)) if *range == (0..count) => {
+                Some(*group)
+            }
+            (Entries::Range(_) | Entries::These(_), _) => None,
         }
     }
 
     pub(super) fn len(&self) -> usize {
         match &self.entries {
-            Entries::All(count) => *count,
+            Entries::Range(range) => range.len(),
             Entries::These(entries) => entries.len(),
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The entry of member `index`.
+    pub(super) fn entry(&self, index: usize) -> usize {
+        match &self.entries {
+            Entries::Range(range) => range.start + index,
+            Entries::These(entries) => usize::from(entries[index]),
+        }
+    }
+
+    fn group(&self, index: usize) -> u32 {
+        match &self.groups {
+            MemberGroups::One(group) => *group,
+            MemberGroups::Each(groups) => groups[index],
+        }
     }
 
     /// The groups of the pairs, some of them several times.
@@ -138,17 +188,25 @@ impl Members {
 
     /// The pairs, ascending by entry.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (usize, u32)> {
-        (0..self.len()).map(|index| {
-            let entry = match &self.entries {
-                Entries::All(_) => index,
-                Entries::These(entries) => usize::from(entries[index]),
-            };
-            let group = match &self.groups {
-                MemberGroups::One(group) => *group,
-                MemberGroups::Each(groups) => groups[index],
-            };
-            (entry, group)
-        })
+        self.pairs_of(0..self.len())
+    }
+
+    /// The pairs of the members numbered `part`.
+    pub(super) fn pairs_of(&self, part: Range<usize>) -> impl Iterator<Item = (usize, u32)> {
+        part.map(|index| (self.entry(index), self.group(index)))
+    }
+
+    /// The number of the first member whose entry does not fit; those before it do.
+    pub(super) fn partition_point(&self, fits: impl Fn(usize) -> bool) -> usize {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match fits(self.entry(middle)) {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        low
     }
 }
 

@@ -1,21 +1,21 @@
-//! What one source found into what all sources found.
+//! What one thread found into what another found.
 
 use storage::segment::RowSource;
 
 use super::bind::{BoundKind, BoundNode};
+use super::groups::Groups;
 use super::state::{BucketState, State};
 use crate::QueryError;
 use crate::budget::Budget;
 use crate::frame::Columns;
 
-/// Adds what `node` found in one source. Group `g` of the bucket above is group `parents[g]` in
-/// `into`.
+/// Adds what was found for an aggregation elsewhere in the same search. Group `g` of the bucket
+/// above is group `parents[g]` in `into`.
 pub(crate) fn merge(
     into: &mut State,
     from: &State,
-    node: &BoundNode<'_>,
     parents: &[u32],
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<(), QueryError> {
     match (into, from) {
         (State::Metric(into), State::Metric(from)) => {
@@ -26,14 +26,13 @@ pub(crate) fn merge(
             budget.resize(before, into.heap_bytes(parents.iter().copied()))
         }
         (State::Buckets(into), State::Buckets(from)) => {
-            let groups = merge_groups(into, from, node, parents, budget)?;
+            let groups = merge_groups(into, from, parents, budget)?;
             into.grow();
             for (group, count) in groups.iter().zip(&from.counts) {
                 into.counts[*group as usize] += count;
             }
-            let below = into.children.iter_mut().zip(&from.children);
-            for ((into, from), node) in below.zip(&node.children) {
-                merge(into, from, node, &groups, budget)?;
+            for (into, from) in into.children.iter_mut().zip(&from.children) {
+                merge(into, from, &groups, budget)?;
             }
             Ok(())
         }
@@ -47,17 +46,18 @@ pub(crate) fn merge(
 fn merge_groups(
     into: &mut BucketState,
     from: &BucketState,
-    node: &BoundNode<'_>,
     parents: &[u32],
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<Vec<u32>, QueryError> {
+    if let (Groups::Dense(_), Groups::Dense(_)) = (&into.groups, &from.groups) {
+        // Dense below dense all the way up: they are the same.
+        return Ok((0..).take(from.groups.len()).collect());
+    }
     let mut groups = Vec::with_capacity(from.groups.len());
     for group in from.groups.keys() {
-        let key = match (&node.kind, &mut into.terms) {
-            (BoundKind::Terms(terms), Some(table)) => terms.translate(group.key, table, budget)?,
-            (BoundKind::Histogram(_) | BoundKind::Numbers(_), _)
-            | (BoundKind::Filters(_) | BoundKind::Metric(_), _)
-            | (BoundKind::Terms(_), None) => group.key,
+        let key = match (&mut into.terms, &from.terms) {
+            (Some(into), Some(from)) => into.translate(group.key, from, budget)?,
+            (Some(_) | None, _) => group.key,
         };
         let parent = parents[group.parent as usize];
         groups.push(into.groups.group(parent, key, budget)?);
@@ -71,7 +71,7 @@ pub(crate) fn list(
     node: &BoundNode<'_>,
     source: &RowSource,
     columns: &Columns,
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<(), QueryError> {
     let State::Buckets(into) = into else {
         return Ok(());

@@ -1,15 +1,17 @@
 //! Metrics: bound to a column, fed from rows or cells, finished to a value.
 
-use storage::model::{Decimal, Exponents};
+use storage::model::{Decimal, Exponents, VECTOR_ROWS};
 use storage::segment::MeasureCells;
 
-use super::accumulate::{Accumulator, Count, Greatest, Least, Mean, Statistics, Sum, Summary};
+use super::accumulate::{Accumulator, Count, Greatest, Least, Mean, Statistics, Summary};
 use super::deviation::Deviations;
-use super::members::Members;
+use super::group_states::GroupStates;
+use super::members::{Entries, MemberGroups, Members};
+use super::sums::SumStates;
 use crate::QueryError;
 use crate::distribution::Distribution;
 use crate::filter::{Binder, BoundField};
-use crate::frame::{Frame, NumberSlot, Numbers, TextSlot};
+use crate::frame::{Frame, NumberSlot, TextSlot, ValueIndex};
 use crate::request::{Metric, MetricKind, MetricValue};
 use crate::response::MetricResult;
 
@@ -78,7 +80,7 @@ pub(crate) struct CellMeasure<'a> {
 #[derive(Debug, Clone)]
 pub(crate) enum MetricStates {
     Counts(Vec<Count>),
-    Sums(Vec<Sum>),
+    Sums(SumStates),
     Means(Vec<Mean>),
     Least(Vec<Least>),
     Greatest(Vec<Greatest>),
@@ -106,7 +108,7 @@ macro_rules! with_states {
 impl MetricStates {
     pub(super) fn new(kind: MetricKind) -> Self {
         match kind {
-            MetricKind::Sum => Self::Sums(Vec::new()),
+            MetricKind::Sum => Self::Sums(SumStates::default()),
             MetricKind::Avg => Self::Means(Vec::new()),
             MetricKind::Min => Self::Least(Vec::new()),
             MetricKind::Max => Self::Greatest(Vec::new()),
@@ -120,7 +122,7 @@ impl MetricStates {
     /// Bytes of one state.
     pub(super) fn state_bytes(kind: MetricKind) -> usize {
         match kind {
-            MetricKind::Sum => size_of::<Sum>(),
+            MetricKind::Sum => size_of::<i64>(),
             MetricKind::Avg => size_of::<Mean>(),
             MetricKind::Min | MetricKind::Max => size_of::<Least>(),
             MetricKind::ValueCount => size_of::<Count>(),
@@ -132,11 +134,7 @@ impl MetricStates {
 
     /// Makes sure that there are states for `group_count` groups.
     pub(super) fn grow(&mut self, group_count: usize) {
-        with_states!(self, states => {
-            if states.len() < group_count {
-                states.resize_with(group_count, Default::default);
-            }
-        });
+        with_states!(self, states => states.grow(group_count));
     }
 
     /// Adds the values of `members` in `frame`.
@@ -173,16 +171,14 @@ impl MetricStates {
     /// Adds the states of `other`: group `g` of it is group `groups[g]` here.
     pub(super) fn merge(&mut self, other: &Self, groups: &[u32]) {
         match (self, other) {
-            (Self::Counts(own), Self::Counts(other)) => merge_states(own, other, groups),
-            (Self::Sums(own), Self::Sums(other)) => merge_states(own, other, groups),
-            (Self::Means(own), Self::Means(other)) => merge_states(own, other, groups),
-            (Self::Least(own), Self::Least(other)) => merge_states(own, other, groups),
-            (Self::Greatest(own), Self::Greatest(other)) => merge_states(own, other, groups),
-            (Self::Statistics(own), Self::Statistics(other)) => merge_states(own, other, groups),
-            (Self::Deviations(own), Self::Deviations(other)) => merge_states(own, other, groups),
-            (Self::Distributions(own), Self::Distributions(other)) => {
-                merge_states(own, other, groups);
-            }
+            (Self::Counts(own), Self::Counts(other)) => own.merge(other, groups),
+            (Self::Sums(own), Self::Sums(other)) => own.merge(other, groups),
+            (Self::Means(own), Self::Means(other)) => own.merge(other, groups),
+            (Self::Least(own), Self::Least(other)) => own.merge(other, groups),
+            (Self::Greatest(own), Self::Greatest(other)) => own.merge(other, groups),
+            (Self::Statistics(own), Self::Statistics(other)) => own.merge(other, groups),
+            (Self::Deviations(own), Self::Deviations(other)) => own.merge(other, groups),
+            (Self::Distributions(own), Self::Distributions(other)) => own.merge(other, groups),
             (Self::Counts(_) | Self::Sums(_) | Self::Means(_), _)
             | (Self::Least(_) | Self::Greatest(_) | Self::Statistics(_), _)
             | (Self::Deviations(_) | Self::Distributions(_), _) => {
@@ -195,7 +191,7 @@ impl MetricStates {
     pub(super) fn result(&self, group: Option<u32>) -> MetricResult {
         match self {
             Self::Counts(states) => MetricResult::ValueCount(state(states, group).0),
-            Self::Sums(states) => MetricResult::Sum(state(states, group).total()),
+            Self::Sums(states) => MetricResult::Sum(states.total(group)),
             Self::Means(states) => MetricResult::Avg(state(states, group).value()),
             Self::Least(states) => MetricResult::Min(state(states, group).0.map(plain)),
             Self::Greatest(states) => MetricResult::Max(state(states, group).0.map(plain)),
@@ -218,7 +214,15 @@ impl MetricStates {
 
     /// A value of the answer for `group` to order by; `None` sorts last.
     pub(super) fn order_value(&self, group: Option<u32>, value: MetricValue) -> Option<f64> {
-        self.result(group).value(value)
+        match self {
+            Self::Sums(states) => Some(states.to_f64(group)),
+            Self::Counts(_) | Self::Means(_) | Self::Least(_) | Self::Greatest(_) => {
+                self.result(group).value(value)
+            }
+            Self::Statistics(_) | Self::Deviations(_) | Self::Distributions(_) => {
+                self.result(group).value(value)
+            }
+        }
     }
 
     /// Memory that the states of `groups` hold beside themselves, each counted once.
@@ -256,48 +260,45 @@ fn state<A: Accumulator>(states: &[A], group: Option<u32>) -> A {
         .unwrap_or_default()
 }
 
-fn feed_value<A: Accumulator>(states: &mut [A], value: Decimal, members: &Members) {
+fn feed_value<S: GroupStates>(states: &mut S, value: Decimal, members: &Members) {
     for (_, group) in members.pairs() {
-        states[group as usize].add(value);
+        states.add(group, value);
     }
 }
 
-fn feed_numbers<A: Accumulator, F: Frame>(
-    states: &mut [A],
+fn feed_numbers<S: GroupStates, F: Frame>(
+    states: &mut S,
     metric: &BoundMetric,
     slot: NumberSlot,
     frame: &mut F,
     members: &Members,
 ) -> Result<(), QueryError> {
-    if let (Some(group), None) = (members.whole(), metric.missing) {
-        let state = &mut states[group as usize];
-        let summary = if A::READS_VALUES {
-            None
-        } else {
-            frame.summary(slot)
+    if let (Some(group), None) = (members.whole(frame.entry_count()), metric.missing)
+        && !S::READS_VALUES
+        && let Some(summary) = frame.summary(slot)
+    {
+        let (mantissas, exponent) = summary.sum;
+        let summary = Summary {
+            count: u64::from(summary.count),
+            min: summary.min,
+            max: summary.max,
+            sum: &[(exponent, mantissas)],
         };
-        if let Some(summary) = summary {
-            let (mantissas, exponent) = summary.sum;
-            state.add_summary(&Summary {
-                count: u64::from(summary.count),
-                min: summary.min,
-                max: summary.max,
-                sum: &[(exponent, mantissas)],
-            });
-        } else {
-            add_all(state, frame.numbers(slot)?);
-        }
+        states.add_summary(group, &summary);
         return Ok(());
     }
     let numbers = frame.numbers(slot)?;
+    if let (Exponents::Uniform(exponent), ValueIndex::One) = (numbers.exponents, numbers.index) {
+        feed_single(states, numbers.mantissas, *exponent, members);
+        return Ok(());
+    }
     for (entry, group) in members.pairs() {
         let values = numbers.index.values(entry);
-        let state = &mut states[group as usize];
         match metric.missing {
-            Some(missing) if values.is_empty() => state.add(missing),
+            Some(missing) if values.is_empty() => states.add(group, missing),
             Some(_) | None => {
                 for value in values {
-                    state.add(numbers.value(value));
+                    states.add(group, numbers.value(value));
                 }
             }
         }
@@ -305,12 +306,34 @@ fn feed_numbers<A: Accumulator, F: Frame>(
     Ok(())
 }
 
-fn add_all<A: Accumulator>(state: &mut A, numbers: Numbers<'_>) {
-    match numbers.exponents {
-        Exponents::Uniform(exponent) => state.add_run(numbers.mantissas, *exponent),
-        Exponents::Each(_) => {
-            for value in 0..numbers.mantissas.len() {
-                state.add(numbers.value(value));
+/// Adds the one value that each member has; value `i` is that of entry `i`.
+fn feed_single<S: GroupStates>(
+    states: &mut S,
+    mantissas: &[i64],
+    exponent: i16,
+    members: &Members,
+) {
+    match (members.entries(), members.member_groups()) {
+        (Entries::Range(range), MemberGroups::One(group)) => {
+            states.add_run(*group, &mantissas[range.clone()], exponent);
+        }
+        (Entries::Range(range), MemberGroups::Each(groups)) => {
+            states.add_each(groups, &mantissas[range.clone()], exponent);
+        }
+        (Entries::These(entries), groups) => {
+            let mut chosen = [0; VECTOR_ROWS];
+            for (start, entries) in (0..).step_by(VECTOR_ROWS).zip(entries.chunks(VECTOR_ROWS)) {
+                for (chosen, entry) in chosen.iter_mut().zip(entries) {
+                    *chosen = mantissas[usize::from(*entry)];
+                }
+                let chosen = &chosen[..entries.len()];
+                match groups {
+                    MemberGroups::One(group) => states.add_run(*group, chosen, exponent),
+                    MemberGroups::Each(groups) => {
+                        let groups = &groups[start..start + entries.len()];
+                        states.add_each(groups, chosen, exponent);
+                    }
+                }
             }
         }
     }
@@ -348,24 +371,19 @@ fn distinct_count(codes: &[u32], sorted: &mut Vec<u32>) -> u64 {
     sorted.len() as u64
 }
 
-fn feed_measure<A: Accumulator>(states: &mut [A], cells: &CellMeasure<'_>, members: &Members) {
+fn feed_measure<S: GroupStates>(states: &mut S, cells: &CellMeasure<'_>, members: &Members) {
     for (entry, group) in members.pairs() {
         let cell = cells.cells[entry];
         let count = cells.measure.value_counts[cell];
         if count > 0 {
-            states[group as usize].add_summary(&Summary {
+            let summary = Summary {
                 count,
                 min: cells.measure.mins[cell],
                 max: cells.measure.maxs[cell],
                 sum: cells.measure.sums[cell].parts(),
-            });
+            };
+            states.add_summary(group, &summary);
         }
-    }
-}
-
-fn merge_states<A: Accumulator>(own: &mut [A], other: &[A], groups: &[u32]) {
-    for (state, group) in other.iter().zip(groups) {
-        own[*group as usize].merge(state);
     }
 }
 

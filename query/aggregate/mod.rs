@@ -2,8 +2,9 @@
 //! and finished.
 //!
 //! ```text
-//! request ─plan→ PlanNode ─bind→ BoundNode ─feed→ State (one source) ─merge→ State (all)
-//!                                                                         ─finish→ result
+//! request ─plan→ PlanNode ─bind→ BoundNode ─layout→ agreed keys
+//!                          (a source)                └─feed→ State ─merge→ State ─finish→ result
+//!                                                       (a thread)   (all)
 //! ```
 //!
 //! Buckets of one aggregation are **groups** with dense numbers; a group knows its parent's group
@@ -17,8 +18,10 @@ mod clock;
 mod deviation;
 mod feed;
 mod finish;
+mod group_states;
 mod groups;
 mod histogram;
+mod layout;
 mod members;
 mod merge;
 mod metric;
@@ -26,6 +29,7 @@ mod number_histogram;
 mod order;
 mod plan;
 mod state;
+mod sums;
 mod term_choice;
 mod term_table;
 mod terms;
@@ -34,6 +38,7 @@ mod wide_sum;
 pub(crate) use bind::{BoundKind, BoundNode};
 pub(crate) use feed::feed;
 pub(crate) use finish::finish;
+pub(crate) use layout::{BoundTree, Layout};
 pub(crate) use members::Members;
 pub(crate) use merge::{list, merge};
 pub(crate) use metric::{BoundMetric, CellMeasure, MetricSource, MetricStates};

@@ -14,7 +14,7 @@ use crate::frame::{Frame, NumberSlot};
 use crate::request::NumberHistogram;
 
 /// A number histogram over the entries of one source. A key is the number of a bucket.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct BoundNumberHistogram<'q> {
     by: &'q NumberHistogram,
     /// Where numbers come from; `None` when no row has one.
@@ -52,7 +52,7 @@ impl<'q> BoundNumberHistogram<'q> {
         frame: &mut F,
         groups: &mut Groups,
         out: &mut Members,
-        budget: &mut Budget,
+        budget: &Budget,
     ) -> Result<(), QueryError> {
         let missing = self.by.missing.and_then(|missing| self.key(missing));
         let Some(slot) = self.slot else {
@@ -62,7 +62,7 @@ impl<'q> BoundNumberHistogram<'q> {
             };
         };
         let numbers = frame.numbers(slot)?;
-        let key = |value: usize| self.key(numbers.value(value));
+        let key = |value: usize| Ok(self.key(numbers.value(value)));
         assign_values(members, numbers.index, key, missing, groups, out, budget)
     }
 

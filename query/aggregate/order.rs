@@ -27,6 +27,94 @@ impl Entry {
     }
 }
 
+/// A number that is smaller the earlier a bucket comes by `order` alone. By key all are equal:
+/// keys are compared later, and only those of candidates.
+pub(super) fn order_rank(
+    order: &Order,
+    children: &[View<'_>],
+    group: Option<u32>,
+    count: u64,
+) -> u64 {
+    let rank = match &order.by {
+        OrderBy::Count => Some(count),
+        OrderBy::Key => return 0,
+        OrderBy::Metric { path, value } => {
+            metric_below(children, path, *value, group).map(ordered_bits)
+        }
+    };
+    match rank {
+        // Buckets without a value come last, whatever the direction. A value whose bits are all
+        // set shares their rank: ranks may be equal where values are not.
+        None => u64::MAX,
+        Some(rank) if order.descending => !rank,
+        Some(rank) => rank,
+    }
+}
+
+/// Bits that order as [`f64::total_cmp`] does.
+fn ordered_bits(value: f64) -> u64 {
+    let bits = value.to_bits();
+    match bits >> 63 {
+        0 => bits | 1 << 63,
+        _ => !bits,
+    }
+}
+
+/// The first `size` of what is offered, by rank, with all that share the rank of the last.
+#[derive(Debug)]
+pub(super) struct FirstOf<T> {
+    size: usize,
+    offered: Vec<(u64, T)>,
+    /// Nothing of a larger rank is wanted.
+    rank_max: u64,
+    /// Shrink when there are so many.
+    room: usize,
+}
+
+/// Candidates that are looked through at once, at the least.
+const ROOM_MIN: usize = 1 << 10;
+
+impl<T> FirstOf<T> {
+    pub(super) fn new(size: usize) -> Self {
+        Self {
+            size,
+            offered: Vec::new(),
+            rank_max: u64::MAX,
+            room: size.saturating_mul(2).max(ROOM_MIN),
+        }
+    }
+
+    pub(super) fn offer(&mut self, rank: u64, value: T) {
+        if rank > self.rank_max {
+            return;
+        }
+        self.offered.push((rank, value));
+        if self.offered.len() >= self.room {
+            self.shrink();
+            // Many may share the last rank.
+            self.room = self.room.max(2 * self.offered.len());
+        }
+    }
+
+    fn shrink(&mut self) {
+        if self.size == 0 {
+            self.offered.clear();
+        } else if self.size < self.offered.len() {
+            let by_rank = |offered: &(u64, T)| offered.0;
+            self.offered
+                .select_nth_unstable_by_key(self.size - 1, by_rank);
+            self.rank_max = self.offered[self.size - 1].0;
+            let rank_max = self.rank_max;
+            self.offered.retain(|(rank, _)| *rank <= rank_max);
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Vec<T> {
+        self.shrink();
+        self.offered.into_iter().map(|(_, value)| value).collect()
+    }
+}
+
 /// Sorts `entries` by `orders`, ties by ascending key, and keeps the first `size`.
 pub(super) fn sort(
     entries: &mut Vec<Entry>,

@@ -11,6 +11,8 @@ use crate::request::{
 /// One aggregation of a search.
 #[derive(Debug)]
 pub(crate) struct PlanNode<'q> {
+    /// Its number in the tree, the same in all topics of a search.
+    pub(super) id: usize,
     pub(crate) kind: PlanKind<'q>,
     pub(crate) children: Vec<PlanNode<'q>>,
     /// Whether each of its groups will be a bucket of the answer: nothing above or in it drops any.
@@ -62,13 +64,32 @@ pub(crate) struct PlanTerms<'q> {
     pub(super) filter: TermFilter,
 }
 
+impl PlanTerms<'_> {
+    /// The value of rows without one, if it may make a bucket.
+    pub(super) fn allowed_missing(&self) -> Option<&TermValue> {
+        self.missing
+            .filter(|missing| self.kind.takes(missing) && self.filter.allows_value(missing))
+    }
+}
+
 /// Plans the aggregations of one part of a search whose rows lie from the first to the second
 /// instant.
 pub(crate) fn plan<'q>(
     aggregations: &'q [NamedAggregation],
     times_ms: (i64, i64),
 ) -> Result<Vec<PlanNode<'q>>, QueryError> {
-    plan_below(aggregations, times_ms, true)
+    let mut nodes = plan_below(aggregations, times_ms, true)?;
+    number(&mut nodes, &mut 0);
+    Ok(nodes)
+}
+
+/// Numbers the nodes of a tree, parents first.
+fn number(nodes: &mut [PlanNode<'_>], next: &mut usize) {
+    for node in nodes {
+        node.id = *next;
+        *next += 1;
+        number(&mut node.children, next);
+    }
 }
 
 fn plan_below<'q>(
@@ -90,6 +111,7 @@ fn plan_node<'q>(
     let (by, children) = match aggregation {
         Aggregation::Metric(metric) => {
             return Ok(PlanNode {
+                id: 0,
                 kind: PlanKind::Metric(metric),
                 children: Vec::new(),
                 is_returned,
@@ -97,6 +119,7 @@ fn plan_node<'q>(
         }
         Aggregation::Cardinality(by) => {
             return Ok(PlanNode {
+                id: 0,
                 kind: PlanKind::Terms(plan_distinct(by)),
                 children: Vec::new(),
                 is_returned: false,
@@ -119,6 +142,7 @@ fn plan_node<'q>(
         BucketBy::Filters(filters) => (PlanKind::Filters(filters), is_returned),
     };
     Ok(PlanNode {
+        id: 0,
         kind,
         children: plan_below(children, times_ms, is_returned)?,
         is_returned,

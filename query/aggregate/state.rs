@@ -1,10 +1,12 @@
 //! What a scan has found so far, for every aggregation and group: plain values that merge.
 
-use super::bind::{BoundKind, BoundNode};
-use super::groups::Groups;
+use super::groups::{DenseGroups, DenseKeys, Groups};
+use super::layout::Layout;
 use super::metric::MetricStates;
 use super::plan::{PlanKind, PlanNode};
 use super::term_table::TermTable;
+use crate::QueryError;
+use crate::budget::Budget;
 use crate::request::{Aggregation, NamedAggregation};
 
 /// What was found for one aggregation, for all groups of the bucket that it stands in.
@@ -22,59 +24,72 @@ pub(crate) struct BucketState {
     pub(super) counts: Vec<u64>,
     /// What was found below, for all groups.
     pub(super) children: Vec<State>,
-    /// What the keys of terms mean; in the state of a single source its own codes mean it.
+    /// What the keys of terms mean.
     pub(super) terms: Option<TermTable>,
 }
 
 impl State {
-    /// Nothing found yet, for the aggregations of a whole search.
-    pub(crate) fn merged(plan: &[PlanNode<'_>]) -> Vec<Self> {
-        plan.iter().map(Self::of_plan).collect()
+    /// Nothing found yet, for the aggregations of a search.
+    pub(crate) fn new(
+        plan: &[PlanNode<'_>],
+        layout: &Layout,
+        budget: &Budget,
+    ) -> Result<Vec<Self>, QueryError> {
+        Self::below(plan, Some(1), layout, budget)
     }
 
-    /// Nothing found yet, for one source.
-    pub(crate) fn of_source(plan: &[PlanNode<'_>], bound: &[BoundNode<'_>]) -> Vec<Self> {
-        let mut states = Self::merged(plan);
-        for (state, node) in states.iter_mut().zip(bound) {
-            state.prepare(node);
-        }
-        states
+    /// Nothing found yet below `parents` groups, or below an unknown number of them.
+    fn below(
+        plan: &[PlanNode<'_>],
+        parents: Option<usize>,
+        layout: &Layout,
+        budget: &Budget,
+    ) -> Result<Vec<Self>, QueryError> {
+        plan.iter()
+            .map(|node| Self::of_node(node, parents, layout, budget))
+            .collect()
     }
 
-    fn of_plan(node: &PlanNode<'_>) -> Self {
+    fn of_node(
+        node: &PlanNode<'_>,
+        parents: Option<usize>,
+        layout: &Layout,
+        budget: &Budget,
+    ) -> Result<Self, QueryError> {
         let terms = match &node.kind {
-            PlanKind::Metric(metric) => return Self::Metric(MetricStates::new(metric.kind)),
-            PlanKind::Terms(terms) => Some(TermTable::new(terms.kind)),
+            PlanKind::Metric(metric) => {
+                let mut states = MetricStates::new(metric.kind);
+                states.grow(parents.unwrap_or(0));
+                return Ok(Self::Metric(states));
+            }
+            PlanKind::Terms(terms) => Some(TermTable::new(terms.kind, layout.space(node.id))),
             PlanKind::Histogram(_) | PlanKind::Numbers(_) => None,
             PlanKind::Filter(_) | PlanKind::Filters(_) => None,
         };
         let metric_bytes = node.children.iter().map(metric_bytes).sum();
-        Self::Buckets(Box::new(BucketState {
-            groups: Groups::new(metric_bytes, node.is_returned),
-            counts: Vec::new(),
-            children: Self::merged(&node.children),
+        let (groups, group_count) = match dense(node, parents, metric_bytes, layout) {
+            Some(groups) => {
+                let groups = Groups::Dense(groups);
+                let count = groups.len();
+                budget.charge(count * (size_of::<u64>() + metric_bytes))?;
+                (groups, Some(count))
+            }
+            None => {
+                let width = layout.keys(node.id).map_or(0, DenseKeys::len);
+                let table_width = match layout.keys(node.id) {
+                    Some(DenseKeys::Below(_)) => width,
+                    Some(DenseKeys::These(_)) | None => 0,
+                };
+                let groups = Groups::found(metric_bytes, node.is_returned, table_width);
+                (groups, None)
+            }
+        };
+        Ok(Self::Buckets(Box::new(BucketState {
+            groups,
+            counts: vec![0; group_count.unwrap_or(0)],
+            children: Self::below(&node.children, group_count, layout, budget)?,
             terms,
-        }))
-    }
-
-    /// Uses the codes of a source as keys.
-    fn prepare(&mut self, node: &BoundNode<'_>) {
-        let Self::Buckets(buckets) = self else { return };
-        buckets.terms = None;
-        match &node.kind {
-            BoundKind::Terms(terms) => {
-                buckets
-                    .groups
-                    .expect_codes_below(terms.code_count().unwrap_or(0));
-            }
-            BoundKind::Filters(filters) => {
-                buckets.groups.expect_codes_below(filters.filters.len() + 1);
-            }
-            BoundKind::Metric(_) | BoundKind::Histogram(_) | BoundKind::Numbers(_) => {}
-        }
-        for (child, node) in buckets.children.iter_mut().zip(&node.children) {
-            child.prepare(node);
-        }
+        })))
     }
 
     /// Makes sure that metrics have a state for each of `group_count` groups.
@@ -84,6 +99,20 @@ impl State {
             Self::Buckets(_) => {}
         }
     }
+}
+
+/// A group for every key below every one of `parents`, where that is not too much.
+fn dense(
+    node: &PlanNode<'_>,
+    parents: Option<usize>,
+    metric_bytes: usize,
+    layout: &Layout,
+) -> Option<DenseGroups> {
+    let keys = layout.keys(node.id)?;
+    let count = parents?.checked_mul(keys.len())?;
+    let bytes = count.checked_mul(size_of::<u64>() + metric_bytes)?;
+    let is_small = count <= layout.dense_groups_max && bytes <= layout.dense_bytes_max;
+    (is_small && count > 0).then(|| DenseGroups::new(parents.unwrap_or(0), keys.clone()))
 }
 
 impl BucketState {

@@ -7,7 +7,8 @@ use storage::model::{ColumnKind, Decimal, FieldType};
 use super::metric::plain;
 use crate::QueryError;
 use crate::filter::NumberSet;
-use crate::pattern::CompiledPattern;
+use crate::ordinals::OrdinalMap;
+use crate::pattern::{CodeSet, CompiledPattern};
 use crate::request::{FieldRef, TermSelection, TermValue, Terms};
 
 /// What the terms of an aggregation are, over all topics of a search.
@@ -92,6 +93,20 @@ impl TermFilter {
     /// Whether `term` may make a bucket.
     pub(super) fn allows_value(&self, term: &TermValue) -> bool {
         self.allows(|test| test.fits(term))
+    }
+
+    /// The ordinals of the texts that may make a bucket.
+    pub(super) fn allowed(&self, map: &OrdinalMap) -> Result<CodeSet, QueryError> {
+        if let (Some(TermTest::Texts(terms)), None) = (&self.include, &self.exclude) {
+            let mut set = CodeSet::empty_below(map.len());
+            for term in terms {
+                if let Some(ordinal) = map.find(term)? {
+                    set.insert(ordinal);
+                }
+            }
+            return Ok(set);
+        }
+        map.ordinals_where(|term| self.allows_text(term))
     }
 
     fn allows(&self, fits: impl Fn(&TermTest) -> bool) -> bool {

@@ -1,7 +1,6 @@
 //! The terms that all sources of a search have, by key.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use storage::model::Decimal;
 
@@ -10,6 +9,7 @@ use super::term_choice::TermKind;
 use crate::QueryError;
 use crate::budget::Budget;
 use crate::frame::widened;
+use crate::ordinals::TermSpace;
 
 /// The terms of an aggregation over all sources, by key.
 #[derive(Debug, Clone)]
@@ -30,28 +30,22 @@ pub(super) enum TableTerms {
         values: Vec<Decimal>,
         keys: HashMap<Decimal, i64>,
     },
-    /// A key is the place here. Hashed with random keys: outsiders choose the terms.
-    Texts {
-        values: Vec<Arc<[u8]>>,
-        keys: HashMap<Arc<[u8]>, i64>,
-    },
+    /// What keys mean is known before the first row; `None` when the search has no sources.
+    Texts(Option<TermSpace>),
 }
 
 /// Memory of a term besides its bytes: its place in a list and in a hash map.
 const TERM_BYTES: usize = 64;
 
 impl TermTable {
-    pub(super) fn new(kind: TermKind) -> Self {
+    pub(super) fn new(kind: TermKind, space: Option<&TermSpace>) -> Self {
         let terms = match kind {
             TermKind::Integer => TableTerms::Integers,
             TermKind::Decimal => TableTerms::Decimals {
                 values: Vec::new(),
                 keys: HashMap::new(),
             },
-            TermKind::Text => TableTerms::Texts {
-                values: Vec::new(),
-                keys: HashMap::new(),
-            },
+            TermKind::Text => TableTerms::Texts(space.cloned()),
         };
         Self {
             terms,
@@ -59,31 +53,24 @@ impl TermTable {
         }
     }
 
-    /// The key of a text, new or known.
-    pub(super) fn text(&mut self, term: &[u8], budget: &mut Budget) -> Result<i64, QueryError> {
-        match &mut self.terms {
-            TableTerms::Texts { values, keys } => {
-                if let Some(key) = keys.get(term) {
-                    return Ok(*key);
-                }
-                budget.charge(TERM_BYTES + term.len())?;
-                let (key, term) = (values.len() as i64, Arc::from(term));
-                values.push(Arc::clone(&term));
-                keys.insert(term, key);
-                Ok(key)
-            }
-            TableTerms::Integers | TableTerms::Decimals { .. } => {
-                unreachable!("texts and numbers were checked not to mix")
+    /// The key here of `key` in `other`, a table of the same search.
+    pub(super) fn translate(
+        &mut self,
+        key: i64,
+        other: &Self,
+        budget: &Budget,
+    ) -> Result<i64, QueryError> {
+        match &other.terms {
+            TableTerms::Integers | TableTerms::Texts(_) => Ok(key),
+            TableTerms::Decimals { values, .. } => {
+                let place = usize::try_from(key).expect("places are counted from 0");
+                self.number(values[place], budget)
             }
         }
     }
 
     /// The key of a number, new or known.
-    pub(super) fn number(
-        &mut self,
-        value: Decimal,
-        budget: &mut Budget,
-    ) -> Result<i64, QueryError> {
+    pub(super) fn number(&mut self, value: Decimal, budget: &Budget) -> Result<i64, QueryError> {
         match &mut self.terms {
             TableTerms::Integers => Ok(plain(value).mantissa),
             TableTerms::Decimals { values, keys } => {
@@ -100,12 +87,12 @@ impl TermTable {
                 keys.insert(value, key);
                 Ok(key)
             }
-            TableTerms::Texts { .. } => unreachable!("texts and numbers were checked not to mix"),
+            TableTerms::Texts(_) => unreachable!("texts and numbers were checked not to mix"),
         }
     }
 
     /// Notes that some row has the term of `key`.
-    pub(super) fn list(&mut self, key: i64, budget: &mut Budget) -> Result<(), QueryError> {
+    pub(super) fn list(&mut self, key: i64, budget: &Budget) -> Result<(), QueryError> {
         if self.listed.insert(key) {
             budget.charge(TERM_BYTES)?;
         }

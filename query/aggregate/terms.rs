@@ -1,69 +1,68 @@
-//! Buckets by distinct value: codes inside a source, terms between sources.
+//! Buckets by distinct value. Keys mean the same in all sources of a search.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use storage::model::{ColumnKind, Decimal, Dictionary};
+use storage::model::{ColumnKind, Decimal};
 use storage::segment::RowSource;
 
 use super::groups::Groups;
 use super::histogram::assign_one_key;
-use super::members::Members;
+use super::members::{Entries, MemberGroups, Members};
 use super::metric::plain;
 use super::plan::PlanTerms;
-use super::term_choice::{TermFilter, number_of, text_of};
+use super::term_choice::{TermFilter, number_of};
 use super::term_table::TermTable;
 use crate::QueryError;
 use crate::budget::Budget;
 use crate::filter::{Binder, BoundField};
 use crate::frame::{Columns, Frame, NumberSlot, RowFrame, TextSlot, ValueIndex};
-use crate::pattern::{CodeSet, find_code};
-use crate::request::{FieldRef, TermValue};
+use crate::ordinals::CodeMap;
+use crate::pattern::CodeSet;
 use crate::selection::Selection;
 
-/// Terms over the entries of one source. A key is a code of the dictionary, an integer itself, or
-/// the place of a decimal among those seen.
-#[derive(Debug)]
+/// Terms over the entries of one source. A key is a place among the terms of all sources, an
+/// integer itself, or the place of a decimal among those seen.
+#[derive(Debug, Clone)]
 pub(crate) struct BoundTerms<'p> {
     filter: &'p TermFilter,
     /// Whether terms without rows are shown.
     shows_empty: bool,
     values: TermSource,
-    /// The key of rows without a value.
-    missing: Option<i64>,
+    keys: TermKeys,
+    /// The number of rows without a value.
+    missing: Option<Decimal>,
 }
 
 /// Where the values of terms come from.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 enum TermSource {
-    /// No row has one. Holds the term of `missing`.
-    Absent(Option<TermValue>),
-    Texts {
-        slot: TextSlot,
-        dictionary: Arc<Dictionary>,
-        /// `None` allows all.
-        allowed: Option<CodeSet>,
-        /// The term behind the dictionary's last: that of rows without a value.
-        missing: Option<Arc<[u8]>>,
-    },
+    /// No row has one.
+    Absent,
+    Texts(TextSlot),
     Integers(NumberSlot),
-    Decimals(NumberSlot, DecimalCodes),
+    Decimals(NumberSlot),
 }
 
-/// Decimals by the order in which they were seen.
-#[derive(Debug, Default)]
-struct DecimalCodes {
-    values: Vec<Decimal>,
-    codes: HashMap<Decimal, i64>,
+/// What the sources of a search agree on about text terms.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TermKeys {
+    /// The keys of this source's codes, if it has any.
+    pub(super) codes: Option<CodeMap>,
+    /// The keys that may make a bucket; `None` allows all.
+    pub(super) allowed: Option<Arc<CodeSet>>,
+    /// The key of rows without a value.
+    pub(super) missing: Option<i64>,
 }
 
-impl DecimalCodes {
-    fn code(&mut self, value: Decimal) -> i64 {
-        let value = value.normalized();
-        *self.codes.entry(value).or_insert_with(|| {
-            self.values.push(value);
-            (self.values.len() - 1) as i64
-        })
+impl TermKeys {
+    /// The key of `code`, unless its term makes no bucket.
+    fn key(&self, code: u32) -> Option<i64> {
+        let key = self
+            .codes
+            .as_ref()
+            .map_or(code, |codes| codes.ordinal(code));
+        let is_allowed = self.allowed.as_ref().is_none_or(|set| set.contains(key));
+        is_allowed.then_some(i64::from(key))
     }
 }
 
@@ -76,92 +75,114 @@ impl<'p> BoundTerms<'p> {
             None => BoundField::Absent,
             Some(field) => binder.field(field)?,
         };
-        let missing = plan
-            .missing
-            .filter(|missing| plan.kind.takes(missing) && plan.filter.allows_value(missing));
+        let missing = plan.allowed_missing().and_then(number_of);
         let (values, missing) = match bound {
-            BoundField::Absent => (TermSource::Absent(missing.cloned()), missing.map(|_| 0)),
-            BoundField::Texts(slot) => {
-                bind_texts(slot, missing.and_then(text_of), &plan.filter, binder)?
-            }
+            BoundField::Absent => (TermSource::Absent, missing),
+            BoundField::Texts(slot) => (TermSource::Texts(slot), None),
             BoundField::Numbers(slot) => {
-                bind_numbers(slot, missing.and_then(number_of), plan.field)
+                match plan.field.map(|field| field.field_type.column_kind()) {
+                    Some(ColumnKind::Integer) => {
+                        let integer = missing.map(plain).filter(|missing| missing.exponent == 0);
+                        (TermSource::Integers(slot), integer)
+                    }
+                    Some(ColumnKind::Decimal | ColumnKind::Text) | None => {
+                        (TermSource::Decimals(slot), missing)
+                    }
+                }
             }
         };
         Ok(Self {
             filter: &plan.filter,
             shows_empty: plan.shows_empty,
             values,
+            keys: TermKeys::default(),
             missing,
         })
     }
 
+    /// Takes over what all sources agreed on.
+    pub(super) fn agree(&mut self, keys: TermKeys) {
+        self.keys = keys;
+    }
+
     /// The text column that is read.
     pub(crate) fn text_slot(&self) -> Option<TextSlot> {
-        match &self.values {
-            TermSource::Texts { slot, .. } => Some(*slot),
-            TermSource::Absent(_) | TermSource::Integers(_) | TermSource::Decimals(..) => None,
+        match self.values {
+            TermSource::Texts(slot) => Some(slot),
+            TermSource::Absent | TermSource::Integers(_) | TermSource::Decimals(_) => None,
         }
     }
 
     /// The number column that is read.
     pub(crate) fn number_slot(&self) -> Option<NumberSlot> {
-        match &self.values {
-            TermSource::Integers(slot) | TermSource::Decimals(slot, _) => Some(*slot),
-            TermSource::Absent(_) | TermSource::Texts { .. } => None,
-        }
-    }
-
-    /// How many codes there are, if keys are codes of a dictionary.
-    pub(super) fn code_count(&self) -> Option<usize> {
-        match &self.values {
-            TermSource::Texts { dictionary, .. } => Some(dictionary.len() + 1),
-            TermSource::Absent(_) | TermSource::Integers(_) | TermSource::Decimals(..) => None,
+        match self.values {
+            TermSource::Integers(slot) | TermSource::Decimals(slot) => Some(slot),
+            TermSource::Absent | TermSource::Texts(_) => None,
         }
     }
 
     /// Deals `members` out to terms.
     pub(super) fn assign<F: Frame>(
-        &mut self,
+        &self,
         members: &Members,
         frame: &mut F,
-        groups: &mut Groups,
+        buckets: (&mut Groups, &mut TermTable),
         out: &mut Members,
-        budget: &mut Budget,
+        budget: &Budget,
     ) -> Result<(), QueryError> {
-        let missing = self.missing;
-        let filter = self.filter;
-        match &mut self.values {
-            TermSource::Absent(_) => match missing {
+        let (groups, table) = buckets;
+        let missing = self.missing_key(table, budget)?;
+        match self.values {
+            TermSource::Absent => match missing {
                 None => Ok(()),
                 Some(key) => assign_one_key(members, key, groups, out, budget),
             },
-            TermSource::Texts { slot, allowed, .. } => {
-                let codes = frame.codes(*slot)?;
-                let key = |value: usize| {
-                    let code = codes.codes[value];
-                    let is_allowed = allowed.as_ref().is_none_or(|set| set.contains(code));
-                    is_allowed.then_some(i64::from(code))
-                };
+            TermSource::Texts(slot) => {
+                let codes = frame.codes(slot)?;
+                if let (Groups::Dense(dense), ValueIndex::One, None) =
+                    (&*groups, codes.index, &self.keys.allowed)
+                {
+                    self.assign_single(members, codes.codes, dense.width(), out);
+                    return Ok(());
+                }
+                let key = |value: usize| Ok(self.keys.key(codes.codes[value]));
                 assign_values(members, codes.index, key, missing, groups, out, budget)
             }
-            TermSource::Integers(slot) => {
-                let numbers = frame.numbers(*slot)?;
-                let key = |value: usize| {
-                    let is_allowed = filter.is_open() || filter.allows_number(numbers.value(value));
-                    is_allowed.then(|| numbers.mantissas[value])
-                };
-                assign_values(members, numbers.index, key, missing, groups, out, budget)
-            }
-            TermSource::Decimals(slot, codes) => {
-                let numbers = frame.numbers(*slot)?;
+            TermSource::Integers(slot) | TermSource::Decimals(slot) => {
+                let numbers = frame.numbers(slot)?;
                 let key = |value: usize| {
                     let number = numbers.value(value);
-                    let is_allowed = filter.is_open() || filter.allows_number(number);
-                    is_allowed.then(|| codes.code(number))
+                    match self.filter.is_open() || self.filter.allows_number(number) {
+                        true => table.number(number, budget).map(Some),
+                        false => Ok(None),
+                    }
                 };
                 assign_values(members, numbers.index, key, missing, groups, out, budget)
             }
+        }
+    }
+
+    /// Deals out members that have one value each, to groups that are all there.
+    fn assign_single(&self, members: &Members, codes: &[u32], width: u32, out: &mut Members) {
+        let groups = out.regroup_each(members);
+        match &self.keys.codes {
+            Some(CodeMap::Table(table)) => {
+                regroup(members, codes, width, groups, |code| table[code as usize]);
+            }
+            Some(CodeMap::Same) | None => regroup(members, codes, width, groups, |code| code),
+        }
+    }
+
+    /// The key of rows without a value.
+    fn missing_key(
+        &self,
+        table: &mut TermTable,
+        budget: &Budget,
+    ) -> Result<Option<i64>, QueryError> {
+        match (self.keys.missing, self.missing) {
+            (Some(key), _) => Ok(Some(key)),
+            (None, Some(missing)) => table.number(missing, budget).map(Some),
+            (None, None) => Ok(None),
         }
     }
 
@@ -171,41 +192,34 @@ impl<'p> BoundTerms<'p> {
         source: &RowSource,
         columns: &Columns,
         table: &mut TermTable,
-        budget: &mut Budget,
+        budget: &Budget,
     ) -> Result<(), QueryError> {
         if !self.shows_empty {
             return Ok(());
         }
-        if let Some(missing) = self.missing
+        if let Some(missing) = self.missing_key(table, budget)?
             && self.has_empty_row(source, columns)?
         {
-            let key = self.translate(missing, table, budget)?;
-            table.list(key, budget)?;
+            table.list(missing, budget)?;
         }
-        match &self.values {
-            TermSource::Absent(_) => Ok(()),
-            TermSource::Texts {
-                slot,
-                dictionary,
-                allowed,
-                ..
-            } => {
-                let used = used_codes(source, columns, *slot, dictionary)?;
-                for (code, term) in (0..).zip(dictionary.terms()) {
-                    let is_allowed = allowed.as_ref().is_none_or(|set| set.contains(code));
+        match self.values {
+            TermSource::Absent => Ok(()),
+            TermSource::Texts(slot) => {
+                let count = source.term_count(columns.texts[slot.0].handle)?;
+                let used = used_codes(source, columns, slot, count)?;
+                for code in (0..).take(count) {
                     let is_used = used.as_ref().is_none_or(|used| used[code as usize]);
-                    if is_allowed && is_used {
-                        let key = table.text(term, budget)?;
+                    if let Some(key) = self.keys.key(code).filter(|_| is_used) {
                         table.list(key, budget)?;
                     }
                 }
                 Ok(())
             }
-            TermSource::Integers(slot) | TermSource::Decimals(slot, _) => {
+            TermSource::Integers(slot) | TermSource::Decimals(slot) => {
                 let mut frame = RowFrame::new(source, columns);
                 for vector in 0..source.vector_count() {
                     frame.move_to(vector);
-                    let numbers = frame.numbers(*slot)?;
+                    let numbers = frame.numbers(slot)?;
                     let live = Selection::live(source, vector);
                     for value in live_values(live, numbers.index, numbers.mantissas.len()) {
                         let number = numbers.value(value);
@@ -225,11 +239,11 @@ impl<'p> BoundTerms<'p> {
         let mut frame = RowFrame::new(source, columns);
         for vector in 0..source.vector_count() {
             frame.move_to(vector);
-            let index = match &self.values {
-                TermSource::Absent(_) => return Ok(true),
-                TermSource::Texts { slot, .. } => frame.codes(*slot)?.index,
-                TermSource::Integers(slot) | TermSource::Decimals(slot, _) => {
-                    frame.numbers(*slot)?.index
+            let index = match self.values {
+                TermSource::Absent => return Ok(true),
+                TermSource::Texts(slot) => frame.codes(slot)?.index,
+                TermSource::Integers(slot) | TermSource::Decimals(slot) => {
+                    frame.numbers(slot)?.index
                 }
             };
             let has_empty_row = match Selection::live(source, vector) {
@@ -242,105 +256,53 @@ impl<'p> BoundTerms<'p> {
         }
         Ok(false)
     }
-
-    /// The key that `key` of this source has in `table`.
-    pub(super) fn translate(
-        &self,
-        key: i64,
-        table: &mut TermTable,
-        budget: &mut Budget,
-    ) -> Result<i64, QueryError> {
-        match &self.values {
-            TermSource::Absent(missing) => match missing {
-                None => Ok(key),
-                Some(missing) => match (text_of(missing), number_of(missing)) {
-                    (Some(text), _) => table.text(text, budget),
-                    (None, Some(number)) => table.number(number, budget),
-                    (None, None) => Ok(key),
-                },
-            },
-            TermSource::Texts {
-                dictionary,
-                missing,
-                ..
-            } => {
-                let code = u32::try_from(key).expect("codes are 32 bits");
-                match missing {
-                    Some(missing) if code as usize == dictionary.len() => {
-                        table.text(missing, budget)
-                    }
-                    Some(_) | None => table.text(dictionary.term(code), budget),
-                }
-            }
-            TermSource::Integers(_) => table.number(Decimal::from_i64(key), budget),
-            TermSource::Decimals(_, codes) => {
-                let place = usize::try_from(key).expect("places are counted from 0");
-                table.number(codes.values[place], budget)
-            }
-        }
-    }
 }
 
-fn bind_numbers(
-    slot: NumberSlot,
-    missing: Option<Decimal>,
-    field: Option<&FieldRef>,
-) -> (TermSource, Option<i64>) {
-    match field.map(|field| field.field_type.column_kind()) {
-        Some(ColumnKind::Integer) => {
-            let integer = missing.map(plain).filter(|missing| missing.exponent == 0);
-            let missing = integer.map(|missing| missing.mantissa);
-            (TermSource::Integers(slot), missing)
+/// The groups of members with one value each: `parent × width + key of its code`.
+fn regroup(
+    members: &Members,
+    codes: &[u32],
+    width: u32,
+    groups: &mut Vec<u32>,
+    key: impl Fn(u32) -> u32,
+) {
+    match (members.entries(), members.member_groups()) {
+        (Entries::Range(range), MemberGroups::One(parent)) => {
+            let first = parent * width;
+            groups.extend(codes[range.clone()].iter().map(|code| first + key(*code)));
         }
-        Some(ColumnKind::Decimal | ColumnKind::Text) | None => {
-            let mut codes = DecimalCodes::default();
-            let missing = missing.map(|missing| codes.code(missing));
-            (TermSource::Decimals(slot, codes), missing)
+        (Entries::Range(range), MemberGroups::Each(parents)) => {
+            let pairs = codes[range.clone()].iter().zip(parents);
+            groups.extend(pairs.map(|(code, parent)| parent * width + key(*code)));
+        }
+        (Entries::These(_), _) => {
+            let pairs = members.pairs();
+            groups.extend(pairs.map(|(entry, parent)| parent * width + key(codes[entry])));
         }
     }
-}
-
-fn bind_texts(
-    slot: TextSlot,
-    missing: Option<&[u8]>,
-    filter: &TermFilter,
-    binder: &Binder<'_>,
-) -> Result<(TermSource, Option<i64>), QueryError> {
-    let (dictionary, order) = binder.dictionary(slot)?;
-    let allowed =
-        (!filter.is_open()).then(|| CodeSet::of(&dictionary, |term| filter.allows_text(term)));
-    let missing_key = missing.map(|term| match find_code(&dictionary, order, term) {
-        Some(code) => i64::from(code),
-        None => dictionary.len() as i64,
-    });
-    let values = TermSource::Texts {
-        slot,
-        dictionary,
-        allowed,
-        missing: missing.map(Arc::from),
-    };
-    Ok((values, missing_key))
 }
 
 /// Deals `members` out by the keys of their values; each key of an entry counts once.
 pub(super) fn assign_values(
     members: &Members,
     index: ValueIndex<'_>,
-    mut key: impl FnMut(usize) -> Option<i64>,
+    mut key: impl FnMut(usize) -> Result<Option<i64>, QueryError>,
     missing: Option<i64>,
     groups: &mut Groups,
     out: &mut Members,
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<(), QueryError> {
     let mut keys = Vec::new();
     for (entry, parent) in members.pairs() {
         let values = index.values(entry);
         let found = match values.len() {
             0 => missing,
-            1 => key(values.start),
+            1 => key(values.start)?,
             _ => {
                 keys.clear();
-                keys.extend(values.filter_map(&mut key));
+                for value in values {
+                    keys.extend(key(value)?);
+                }
                 keys.sort_unstable();
                 keys.dedup();
                 for key in &keys {
@@ -362,13 +324,13 @@ fn used_codes(
     source: &RowSource,
     columns: &Columns,
     slot: TextSlot,
-    dictionary: &Dictionary,
+    count: usize,
 ) -> Result<Option<Vec<bool>>, QueryError> {
     match source {
         RowSource::Segment(_) if source.live_row_count() == source.row_count() => return Ok(None),
         RowSource::Segment(_) | RowSource::Active(_) => {}
     }
-    let mut used = vec![false; dictionary.len()];
+    let mut used = vec![false; count];
     let mut frame = RowFrame::new(source, columns);
     for vector in 0..source.vector_count() {
         frame.move_to(vector);

@@ -9,7 +9,7 @@ use storage::segment::{ColumnOccurrence, RowSource};
 use super::{BoundFilter, NumberRange, NumberSet};
 use crate::QueryError;
 use crate::frame::{Columns, NumberColumn, NumberSlot, TextColumn, TextSlot, is_number};
-use crate::pattern::{TermOrder, matching_codes};
+use crate::pattern::matching_codes;
 use crate::request::{FieldRef, Filter, TextPredicate};
 
 /// Binds the parts of a search to one source.
@@ -93,19 +93,9 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// The distinct texts of a column, and their order.
-    pub(crate) fn dictionary(
-        &self,
-        slot: TextSlot,
-    ) -> Result<(Arc<Dictionary>, TermOrder), QueryError> {
-        let order = match self.source {
-            RowSource::Segment(_) => TermOrder::Sorted,
-            RowSource::Active(_) => TermOrder::Arrival,
-        };
-        Ok((
-            self.source.dictionary(self.columns.texts[slot.0].handle)?,
-            order,
-        ))
+    /// The distinct texts of a column.
+    pub(crate) fn dictionary(&self, slot: TextSlot) -> Result<Arc<Dictionary>, QueryError> {
+        Ok(self.source.dictionary(self.columns.texts[slot.0].handle)?)
     }
 
     /// `filter`, ready for this source.
@@ -195,12 +185,12 @@ impl<'a> Binder<'a> {
             BoundField::Absent => BoundFilter::Constant(false),
             BoundField::Numbers(_) => return Err(wrong_kind(field)),
             BoundField::Texts(slot) => {
-                let (dictionary, order) = self.dictionary(slot)?;
-                let codes = matching_codes(predicate, &dictionary, order)?;
+                let column = self.columns.texts[slot.0].handle;
+                let codes = matching_codes(predicate, self.source, column)?;
                 if codes.is_empty() {
                     return Ok(BoundFilter::Constant(false));
                 }
-                BoundFilter::HasCode(slot, codes)
+                BoundFilter::HasCode(slot, Arc::new(codes))
             }
         })
     }

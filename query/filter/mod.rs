@@ -9,6 +9,8 @@ mod number;
 pub(crate) use bind::{Binder, BoundField};
 pub(crate) use number::{NumberRange, NumberSet};
 
+use std::sync::Arc;
+
 use crate::QueryError;
 use crate::frame::{Codes, Frame, NumberSlot, Numbers, TextSlot, ValueIndex};
 use crate::pattern::CodeSet;
@@ -36,7 +38,7 @@ pub(crate) enum BoundFilter {
     /// A number is in the set.
     InSet(NumberSlot, NumberSet),
     /// A text's code is in the set.
-    HasCode(TextSlot, CodeSet),
+    HasCode(TextSlot, Arc<CodeSet>),
     /// The row is one of these, ascending.
     Rows(Vec<usize>),
 }
@@ -209,9 +211,10 @@ fn any_number(
 }
 
 fn any_code(count: usize, codes: Codes<'_>, set: &CodeSet) -> Selection {
-    match codes.index {
-        ValueIndex::One => Selection::of(count, |entry| set.contains(codes.codes[entry])),
-        ValueIndex::Starts(_) => Selection::of(count, |entry| {
+    match (codes.index, set.only()) {
+        (ValueIndex::One, Some(only)) => Selection::of_equal(codes.codes, only),
+        (ValueIndex::One, None) => Selection::of(count, |entry| set.contains(codes.codes[entry])),
+        (ValueIndex::Starts(_), _) => Selection::of(count, |entry| {
             let values = &codes.codes[codes.index.values(entry)];
             values.iter().any(|code| set.contains(*code))
         }),

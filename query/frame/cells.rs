@@ -63,6 +63,10 @@ impl Frame for CellFrame<'_> {
         (first, self.times_ms.last().copied().unwrap_or(i64::MIN))
     }
 
+    fn times_ascend(&self) -> bool {
+        true
+    }
+
     fn times_ms(&mut self) -> Result<&[i64], QueryError> {
         Ok(&self.times_ms)
     }

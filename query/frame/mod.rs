@@ -34,6 +34,9 @@ pub(crate) trait Frame {
     /// The earliest and the latest time of an entry.
     fn time_bounds_ms(&self) -> (i64, i64);
 
+    /// Whether entries ascend by time.
+    fn times_ascend(&self) -> bool;
+
     /// The time of each entry; of a cell, the start of its hour.
     fn times_ms(&mut self) -> Result<&[i64], QueryError>;
 

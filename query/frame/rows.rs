@@ -79,6 +79,10 @@ impl Frame for RowFrame<'_> {
         self.source.vector_time_bounds_ms(self.vector)
     }
 
+    fn times_ascend(&self) -> bool {
+        self.source.is_time_sorted()
+    }
+
     fn times_ms(&mut self) -> Result<&[i64], QueryError> {
         if self.times_of != Some(self.vector) {
             self.times_of = None;

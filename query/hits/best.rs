@@ -58,7 +58,7 @@ impl<'a> Best<'a> {
     }
 
     /// Whether rows whose first key is `bound` or behind it are surely not wanted.
-    pub(super) fn is_beyond(&mut self, bound: &i64, budget: &mut Budget) -> bool {
+    pub(super) fn is_beyond(&mut self, bound: &i64, budget: &Budget) -> bool {
         if self.candidates.len() >= self.count_max {
             self.shrink(budget);
         }
@@ -68,7 +68,7 @@ impl<'a> Best<'a> {
     pub(super) fn offer(
         &mut self,
         candidate: Candidate,
-        budget: &mut Budget,
+        budget: &Budget,
     ) -> Result<(), QueryError> {
         if let Some(worst) = &self.worst
             && compare(&self.keys, &candidate, worst).is_ge()
@@ -84,7 +84,7 @@ impl<'a> Best<'a> {
     }
 
     /// Keeps the best; there are at least `count_max`.
-    fn shrink(&mut self, budget: &mut Budget) {
+    fn shrink(&mut self, budget: &Budget) {
         let keys = self.keys;
         let last = self.count_max - 1;
         self.candidates

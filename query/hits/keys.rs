@@ -61,7 +61,7 @@ impl BoundKey {
             },
             BoundField::Texts(slot) => Self::Texts {
                 slot,
-                dictionary: binder.dictionary(slot)?.0,
+                dictionary: binder.dictionary(slot)?,
                 descending,
             },
         })

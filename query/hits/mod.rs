@@ -17,7 +17,7 @@ use best::{Best, Candidate, Place};
 use keys::{BoundKey, Keys, keep};
 
 /// The rows that `parts`, searched as one, return.
-pub(crate) fn collect(parts: &[Part<'_>], budget: &mut Budget) -> Result<Vec<Hit>, QueryError> {
+pub(crate) fn collect(parts: &[Part<'_>], budget: &Budget) -> Result<Vec<Hit>, QueryError> {
     let Some(hits) = parts.first().map(|part| &part.request.hits) else {
         return Ok(Vec::new());
     };
@@ -128,7 +128,7 @@ fn take_vector(
     bound: &mut BoundSource,
     vector: usize,
     best: &mut Best<'_>,
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<(), QueryError> {
     let source = &parts[bound.part].sources[bound.source];
     let mut frame = RowFrame::new(source, &bound.columns);

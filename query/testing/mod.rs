@@ -8,6 +8,9 @@ mod naive;
 mod random;
 mod rows;
 
+use std::num::NonZero;
+use std::sync::LazyLock;
+
 use storage::segment::RowSource;
 
 use crate::QueryError;
@@ -18,18 +21,39 @@ use crate::scan::Part;
 use crate::search::run;
 use generate::{request, topic_rows};
 use random::Random;
+pub(crate) use rows::text_column as text_source;
 use rows::{TIME_FIELD, split_into_sources};
 
 const CASES: u64 = 600;
 
+/// On one thread and on several, with groups that are all there and with groups that are found.
+static POOLS: LazyLock<[ScanPool; 3]> = LazyLock::new(|| {
+    let eager = || {
+        let mut pool = ScanPool::new(NonZero::new(3).expect("not 0")).expect("threads");
+        pool.thread_rows_min = 1;
+        pool
+    };
+    let mut found = eager();
+    found.dense_groups_max = 0;
+    [ScanPool::single(), eager(), found]
+});
+
 fn answer(request: &SearchRequest, sources: &[RowSource]) -> Result<SearchResponse, QueryError> {
+    answer_on(&POOLS[0], request, sources)
+}
+
+fn answer_on(
+    pool: &ScanPool,
+    request: &SearchRequest,
+    sources: &[RowSource],
+) -> Result<SearchResponse, QueryError> {
     run(
         &[Part {
             request,
             time_field: Some(TIME_FIELD),
             sources,
         }],
-        &ScanPool::single(),
+        pool,
     )
 }
 
@@ -38,9 +62,10 @@ fn check(
     request: &SearchRequest,
     expected: &naive::Answer,
     sources: &[RowSource],
+    pool: &ScanPool,
     label: &str,
 ) -> Option<Profile> {
-    let found = match answer(request, sources) {
+    let found = match answer_on(pool, request, sources) {
         Ok(found) => found,
         Err(QueryError::TooManyBuckets { .. }) => return None,
         Err(error) => panic!("{label}: {error:?}"),
@@ -106,8 +131,9 @@ fn check_seed(seed: u64, coverage: &mut Coverage) {
         let sources = split_into_sources(&topic.rows, &mut random);
         for rollup in [RollupUse::WhereExact, RollupUse::Never] {
             request.rollup = rollup;
+            let pool = &POOLS[random.below(POOLS.len())];
             let label = format!("seed {seed}, split {split}, {rollup:?}");
-            if let Some(profile) = check(&request, &expected, &sources, &label) {
+            if let Some(profile) = check(&request, &expected, &sources, pool, &label) {
                 coverage.answered += 1;
                 let (cells, rows) = (profile.cells_used > 0, profile.rows_scanned > 0);
                 coverage.by_cells += u64::from(cells && !rows);

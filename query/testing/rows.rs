@@ -14,6 +14,7 @@ use storage::segment::{
 };
 
 use super::random::Random;
+use crate::ordinals::TermColumn;
 
 pub(super) const TIME_FIELD: &str = "@t";
 
@@ -108,6 +109,27 @@ pub(super) fn split_into_sources(rows: &[Row], random: &mut Random) -> Vec<RowSo
         parts[part].push(row.clone());
     }
     parts.iter().map(|part| source(part, random)).collect()
+}
+
+/// A text column of `terms`, in a segment or in memory.
+pub(crate) fn text_column(terms: &[String], is_segment: bool) -> TermColumn {
+    let mut all: Vec<Row> = Vec::new();
+    for (offset, term) in (0..).zip(terms) {
+        all.push(Row {
+            time_ms: 0,
+            partition: 0,
+            offset,
+            id: None,
+            values: [("coin", vec![Value::Text(term.clone())])].into(),
+        });
+    }
+    let source = if is_segment {
+        segment(&all)
+    } else {
+        active(&all)
+    };
+    let column = source.column("coin").expect("there is a term");
+    TermColumn { source, column }
 }
 
 /// `rows` in memory.

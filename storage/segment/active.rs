@@ -158,10 +158,6 @@ impl ActiveChunk {
         Ok(self.texts(column)?.0.dictionary.len())
     }
 
-    pub(super) fn term(&self, column: ColumnHandle, code: u32) -> Result<Vec<u8>, SegmentError> {
-        Ok(self.texts(column)?.0.dictionary.term(code).to_vec())
-    }
-
     pub(super) fn find_term(
         &self,
         column: ColumnHandle,

@@ -167,11 +167,6 @@ impl DictionaryPages {
         Ok(())
     }
 
-    /// Number of blocks.
-    pub(super) fn block_count(&self, file: &PagedFile) -> Result<usize, SegmentError> {
-        Ok(self.index(file)?.blocks.len())
-    }
-
     /// The separator of `block`: terms of blocks before it are smaller, all others are not.
     pub(super) fn separator(&self, block: u32, file: &PagedFile) -> Result<&[u8], SegmentError> {
         Ok(self.index(file)?.separators.term(block))
@@ -184,13 +179,9 @@ impl DictionaryPages {
         file: &PagedFile,
         out: &mut Dictionary,
     ) -> Result<u32, SegmentError> {
-        let entry = &self.index(file)?.blocks[block];
-        let number = file.pages(self.column, Section::DictionaryBlock).start + block;
-        let bytes = file.read_page(number)?;
         out.clear();
-        append_block(&bytes, entry.term_count, out)
-            .map_err(|flaw| file.footer.pages[number].name.malformed(flaw))?;
-        Ok(entry.first_code)
+        self.read_block(block, file, out)?;
+        Ok(self.index(file)?.blocks[block].first_code)
     }
 
     fn index(&self, file: &PagedFile) -> Result<&Index, SegmentError> {

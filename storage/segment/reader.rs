@@ -275,10 +275,6 @@ impl SegmentReader {
         Ok(self.terms(column)?.term_count() as usize)
     }
 
-    pub(super) fn term(&self, column: ColumnHandle, code: u32) -> Result<Vec<u8>, SegmentError> {
-        self.terms(column)?.term(code, &self.file)
-    }
-
     pub(super) fn find_term(
         &self,
         column: ColumnHandle,
@@ -292,7 +288,7 @@ impl SegmentReader {
     /// # Errors
     /// When `column` holds no texts, or the file cannot be read or is damaged, as below.
     pub fn term_block_count(&self, column: ColumnHandle) -> Result<usize, SegmentError> {
-        self.terms(column)?.block_count(&self.file)
+        Ok(self.terms(column)?.block_count(&self.file))
     }
 
     /// A text between the terms of the blocks before `block`, which are smaller, and all others,
@@ -451,9 +447,7 @@ impl SegmentReader {
 
     /// One term of a text column, without loading the others.
     pub(super) fn term(&self, column: ColumnHandle, code: u32) -> Result<Vec<u8>, SegmentError> {
-        let stored = self.stored(column, "texts")?;
-        self.texts(stored, column.0 + FIELDS_FIRST)?
-            .term(code, &self.file)
+        self.terms(column)?.term(code, &self.file)
     }
 
     fn check_row(&self, row: usize) -> Result<(), SegmentError> {

@@ -1,0 +1,255 @@
+//! One numbering of the terms of a column over many sources.
+//!
+//! Each source has codes of its own. A scan that groups by term first maps them to **ordinals**:
+//! places among the distinct terms of all sources, in their order. Groups of all sources then
+//! share one key, and nothing is compared or hashed per source again. Maps depend on nothing but
+//! the terms of their sources, so later searches use them again.
+
+mod cache;
+mod join;
+mod sorted;
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use storage::segment::{ColumnHandle, RowSource};
+
+use crate::QueryError;
+use crate::pattern::CodeSet;
+use crate::pool::ScanPool;
+pub(crate) use cache::OrdinalCache;
+use join::join;
+use sorted::SortedTerms;
+
+/// A text column of a source.
+#[derive(Debug, Clone)]
+pub(crate) struct TermColumn {
+    pub(crate) source: RowSource,
+    pub(crate) column: ColumnHandle,
+}
+
+/// From the codes of one source to ordinals.
+#[derive(Debug, Clone)]
+pub(crate) enum CodeMap {
+    /// They are the same.
+    Same,
+    /// Code `c` is ordinal `table[c]`.
+    Table(Arc<[u32]>),
+}
+
+impl CodeMap {
+    /// The ordinal of `code`.
+    pub(crate) fn ordinal(&self, code: u32) -> u32 {
+        match self {
+            Self::Same => code,
+            Self::Table(table) => table[code as usize],
+        }
+    }
+}
+
+/// The distinct terms of some columns, ascending, and where each column's codes are among them.
+#[derive(Debug)]
+pub(crate) struct OrdinalMap {
+    terms: MapTerms,
+    maps: Vec<CodeMap>,
+}
+
+#[derive(Debug)]
+enum MapTerms {
+    /// Those of one segment, which keeps them sorted.
+    One { column: TermColumn, count: usize },
+    /// Runs that follow one another, with the ordinal of the first term of each.
+    Runs {
+        runs: Vec<(u32, SortedTerms)>,
+        count: usize,
+    },
+}
+
+impl OrdinalMap {
+    /// The map of a single segment, whose codes are ordinals already; `None` for anything else.
+    fn of_one(columns: &[TermColumn]) -> Result<Option<Self>, QueryError> {
+        match columns {
+            [column] if matches!(column.source, RowSource::Segment(_)) => Ok(Some(Self {
+                terms: MapTerms::One {
+                    column: column.clone(),
+                    count: column.source.term_count(column.column)?,
+                },
+                maps: vec![CodeMap::Same],
+            })),
+            _ => Ok(None),
+        }
+    }
+
+    fn build(columns: &[TermColumn], pool: &ScanPool) -> Result<Self, QueryError> {
+        let joined = join(columns, pool)?;
+        Ok(Self {
+            terms: MapTerms::Runs {
+                runs: joined.runs,
+                count: joined.count,
+            },
+            maps: joined
+                .maps
+                .into_iter()
+                .map(|table| CodeMap::Table(table.into()))
+                .collect(),
+        })
+    }
+
+    /// Number of distinct terms.
+    pub(crate) fn len(&self) -> usize {
+        match &self.terms {
+            MapTerms::One { count, .. } | MapTerms::Runs { count, .. } => *count,
+        }
+    }
+
+    /// The map of column `index`.
+    pub(crate) fn codes(&self, index: usize) -> CodeMap {
+        self.maps[index].clone()
+    }
+
+    /// The term of `ordinal`.
+    pub(crate) fn term(&self, ordinal: u32) -> Result<Vec<u8>, QueryError> {
+        match &self.terms {
+            MapTerms::One { column, .. } => Ok(column.source.term(column.column, ordinal)?),
+            MapTerms::Runs { runs, .. } => {
+                let after = runs.partition_point(|(first, _)| *first <= ordinal);
+                let (first, terms) = &runs[after - 1];
+                Ok(terms.term(ordinal - first))
+            }
+        }
+    }
+
+    /// The ordinal of `term`, if some column has it.
+    pub(crate) fn find(&self, term: &[u8]) -> Result<Option<u32>, QueryError> {
+        match &self.terms {
+            MapTerms::One { column, .. } => Ok(column.source.find_term(column.column, term)?),
+            MapTerms::Runs { runs, .. } => {
+                let after = runs
+                    .partition_point(|(_, terms)| terms.first().is_some_and(|first| first <= term));
+                let Some((first, terms)) = after.checked_sub(1).map(|run| &runs[run]) else {
+                    return Ok(None);
+                };
+                Ok(terms.find(term).map(|place| first + place))
+            }
+        }
+    }
+
+    /// The ordinals whose terms fit; each term is looked at once.
+    pub(crate) fn ordinals_where(
+        &self,
+        mut fits: impl FnMut(&[u8]) -> bool,
+    ) -> Result<CodeSet, QueryError> {
+        let mut set = CodeSet::empty_below(self.len());
+        match &self.terms {
+            MapTerms::One { column, .. } => {
+                crate::pattern::each_term(&column.source, column.column, |code, term| {
+                    if fits(term) {
+                        set.insert(code);
+                    }
+                })?;
+            }
+            MapTerms::Runs { runs, .. } => {
+                for (first, terms) in runs {
+                    terms.each(|place, term| {
+                        if fits(term) {
+                            set.insert(first + place);
+                        }
+                    });
+                }
+            }
+        }
+        Ok(set)
+    }
+
+    /// Memory that it takes, about.
+    fn memory_bytes(&self) -> usize {
+        let tables = self.maps.iter().map(|map| match map {
+            CodeMap::Same => 0,
+            CodeMap::Table(table) => size_of_val::<[u32]>(table),
+        });
+        let texts: usize = match &self.terms {
+            MapTerms::One { .. } => 0,
+            MapTerms::Runs { runs, .. } => runs.iter().map(|(_, terms)| terms.memory_bytes()).sum(),
+        };
+        tables.sum::<usize>() + texts
+    }
+}
+
+/// What the keys of terms mean: an ordinal, or behind the last of them a term that no source has.
+#[derive(Debug, Clone)]
+pub(crate) struct TermSpace {
+    map: Arc<OrdinalMap>,
+    /// The term of rows without a value, when no row has it as a value.
+    extra: Option<Arc<[u8]>>,
+}
+
+impl TermSpace {
+    pub(crate) fn new(map: Arc<OrdinalMap>) -> Self {
+        Self { map, extra: None }
+    }
+
+    pub(crate) fn map(&self) -> &OrdinalMap {
+        &self.map
+    }
+
+    /// The key of `term`, which becomes the extra one when no source has it.
+    pub(crate) fn with(&mut self, term: &[u8]) -> Result<u32, QueryError> {
+        if let Some(ordinal) = self.map.find(term)? {
+            return Ok(ordinal);
+        }
+        self.extra = Some(Arc::from(term));
+        Ok(u32::try_from(self.map.len()).expect("codes are 32 bits"))
+    }
+
+    /// Keys are below this.
+    pub(crate) fn len(&self) -> usize {
+        self.map.len() + usize::from(self.extra.is_some())
+    }
+
+    /// The term of `key`.
+    pub(crate) fn term(&self, key: u32) -> Result<Arc<[u8]>, QueryError> {
+        match &self.extra {
+            Some(extra) if key as usize == self.map.len() => Ok(Arc::clone(extra)),
+            Some(_) | None => Ok(self.map.term(key)?.into()),
+        }
+    }
+
+    /// How many terms of sources come before the extra one.
+    pub(crate) fn ranks(&self) -> Result<Ranks, QueryError> {
+        let Some(extra) = &self.extra else {
+            return Ok(Ranks { before_extra: None });
+        };
+        let (mut low, mut high) = (0, self.map.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let code = u32::try_from(middle).expect("codes are 32 bits");
+            match self.map.term(code)?.as_slice().cmp(extra) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Equal | Ordering::Greater => high = middle,
+            }
+        }
+        Ok(Ranks {
+            before_extra: Some((low as i64, self.map.len() as i64)),
+        })
+    }
+}
+
+/// Compares keys of a [`TermSpace`] by their terms.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ranks {
+    /// How many terms are smaller than the extra one, and its key.
+    before_extra: Option<(i64, i64)>,
+}
+
+impl Ranks {
+    pub(crate) fn compare(self, a: i64, b: i64) -> Ordering {
+        let rank = |key: i64| match self.before_extra {
+            Some((before, extra)) if key == extra => (before, 0),
+            Some(_) | None => (key, 1),
+        };
+        rank(a).cmp(&rank(b))
+    }
+}
+
+#[cfg(test)]
+mod tests;
