@@ -73,7 +73,11 @@ fn main() -> Outcome<()> {
     let pool = ScanPool::new(threads)?;
     println!(
         "{} rows in {segments} segments, {threads} threads",
-        snapshot.row_count()
+        snapshot
+            .sources
+            .iter()
+            .map(RowSource::row_count)
+            .sum::<usize>()
     );
     println!(
         "{:<18} {:>9} {:>9} {:>9}",
@@ -252,6 +256,7 @@ fn snapshot(sources: Vec<RowSource>) -> TopicSnapshot {
             name: TopicName::parse("chain").expect("a legal name"),
             uuid: [0; 16],
             partitions: 6,
+            routing_partitions: None,
             created_ms: 0,
             config: Default::default(),
             settings: Default::default(),
@@ -261,7 +266,8 @@ fn snapshot(sources: Vec<RowSource>) -> TopicSnapshot {
             materialize: Materialize::default(),
         }),
         sources,
-        segments: Vec::new(),
+        failures: Default::default(),
+        skipped: Default::default(),
         rejected: Arc::default(),
     }
 }
