@@ -273,7 +273,7 @@ impl Server {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix(name));
         let kilobytes = line
-            .and_then(|line| line.split_whitespace().nth(1))
+            .and_then(|line| line.split_whitespace().next())
             .ok_or("no line")?;
         Ok(kilobytes.parse::<f64>()? * 1024.0 / 1e6)
     }
@@ -302,7 +302,7 @@ fn measure(server: &Server, options: &Options, load: &Load) -> Outcome<()> {
     let keyword = r#"{"type":"keyword"}"#;
     let mappings = format!(
         r#"{{"settings":{{"number_of_shards":{PARTITIONS}}},"mappings":{{"properties":{{"ts":{{"type":"date"}},
-        "hash":{keyword},"from":{keyword},"to":{keyword},"miner":{keyword},"addr":{keyword}}}}}}}"#
+        "hash":{keyword},"from":{keyword},"dest":{keyword},"miner":{keyword},"addr":{keyword}}}}}}}"#
     );
     server.ask("PUT", &format!("/{TOPIC}"), &mappings)?;
     let next = AtomicUsize::new(0);

@@ -51,7 +51,7 @@ impl Transactions {
         write!(
             out,
             "{{\"ts\":\"2026-02-{:02}T{hour:02}:{minute:02}:{:02}.{ms:03}Z\",\"hash\":\"{:016x}{:016x}{:016x}{:016x}\",\
-             \"height\":{},\"index\":{},\"from\":\"bc1q{:034x}\",\"to\":\"bc1q{:034x}\",\"value\":{},\"fee\":{fee},\
+             \"height\":{},\"position\":{},\"from\":\"bc1q{:034x}\",\"dest\":\"bc1q{:034x}\",\"value\":{},\"fee\":{fee},\
              \"size\":{},\"price\":{}.{:02},\"miner\":\"miner-{:03}\",\"coinbase\":{}}}",
             (day + 1).min(28),
             second % 60,

@@ -3,7 +3,10 @@
 mod best;
 mod keys;
 
-use storage::segment::RowSource;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use storage::segment::{DocumentReader, RowSource};
 
 use crate::QueryError;
 use crate::budget::Budget;
@@ -175,6 +178,7 @@ fn take_vector(
 /// Reads the documents of the rows that are returned.
 fn fetch(parts: &[Part<'_>], hits: &HitsRequest, best: Best<'_>) -> Result<Vec<Hit>, QueryError> {
     let mut found = Vec::new();
+    let mut readers: BTreeMap<(usize, usize), DocumentReader<'_>> = BTreeMap::new();
     for candidate in best.finish().into_iter().skip(hits.from) {
         let place = candidate.place;
         let source: &RowSource = &parts[place.part].sources[candidate.source];
@@ -182,12 +186,17 @@ fn fetch(parts: &[Part<'_>], hits: &HitsRequest, best: Best<'_>) -> Result<Vec<H
             Some(id) => String::from_utf8_lossy(&id).into_owned(),
             None => format!("{}-{}", place.partition, place.offset),
         };
+        // What a reader decoded for one document serves its neighbours.
+        let reader = match readers.entry((place.part, candidate.source)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(source.document_reader()?),
+        };
         found.push(Hit {
             part: place.part,
             id,
             partition: place.partition,
             offset: place.offset,
-            source: source.source(candidate.row)?,
+            source: reader.document(candidate.row)?,
             sort: if hits.sort.is_empty() {
                 Vec::new()
             } else {
