@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 
 use super::cursor::Cursor;
 use super::header::BatchError;
+use super::lz4;
 
 /// The most that the records of one batch may take after decompression. A megabyte of zstd can
 /// claim gigabytes of zeros; real batches are megabytes.
@@ -134,8 +135,14 @@ impl DecompressionBuffer {
         if codec == Codec::None {
             return Ok(bytes);
         }
-        self.0.clear();
+        self.0.truncate(KEPT_BYTES_MAX);
         self.0.shrink_to(KEPT_BYTES_MAX);
+        if codec == Codec::Lz4
+            && let Some(length) = lz4::unpack(bytes, DECOMPRESSED_BYTES_MAX, &mut self.0)
+        {
+            return Ok(&self.0[..length]);
+        }
+        self.0.clear();
         match unpack(codec, bytes, &mut self.0) {
             Ok(()) => Ok(&self.0),
             Err(Failure::Bytes(source)) => Err(BatchError::Decompress { codec, source }),

@@ -14,6 +14,7 @@ mod cursor;
 mod damage;
 mod header;
 mod journal;
+mod lz4;
 mod partition;
 mod producers;
 mod records;
