@@ -25,6 +25,9 @@ pub const CHECKPOINT_INTERVAL_MS: i64 = 60 * 1000;
 pub const MATERIALIZE_BYTES: usize = 8 << 20;
 /// Threads that one step of materialization may decode on.
 const MATERIALIZE_THREADS_MAX: NonZero<usize> = NonZero::new(4).expect("four");
+/// Time that committed offsets are kept after a group has lost its last member, as Kafka's
+/// `offsets.retention.minutes`, in milliseconds.
+pub const OFFSETS_RETENTION_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// Where HTTP listens unless told otherwise.
 pub const HTTP_ADDRESS: &str = "127.0.0.1:9200";
 /// Where Kafka clients are awaited unless told otherwise.
@@ -105,6 +108,11 @@ pub struct Options {
     pub auto_create_topics: bool,
     /// Threads that one search may run on.
     pub query_threads: NonZero<usize>,
+    /// How long committed offsets are kept after a group has lost its last member, in
+    /// milliseconds.
+    pub offsets_retention_ms: i64,
+    /// How long the first member of a group of consumers waits for others, in milliseconds.
+    pub group_initial_delay_ms: i64,
     /// Who does the work that nobody waits for.
     pub work: Work,
     /// Where the time of day comes from.
@@ -127,6 +135,8 @@ impl Default for Options {
             partitions: 1,
             auto_create_topics: true,
             query_threads: cores(),
+            offsets_retention_ms: OFFSETS_RETENTION_MS,
+            group_initial_delay_ms: 0,
             work: Work::Background,
             clock: Clock::System,
         }
@@ -158,6 +168,13 @@ pub struct Settings {
     /// Whether writing to a topic that does not exist creates it [default: true]
     #[arg(long, value_name = "BOOL", env = "SILTSTONE_AUTO_CREATE_TOPICS")]
     pub auto_create_topics: Option<bool>,
+    /// Minutes that committed offsets are kept after a group has lost its last member
+    /// [default: 10080]
+    #[arg(long, value_name = "MIN", env = "SILTSTONE_OFFSETS_RETENTION_MINUTES")]
+    pub offsets_retention_minutes: Option<u32>,
+    /// How long the first member of a group of consumers waits for others, in ms [default: 0]
+    #[arg(long, value_name = "MS", env = "SILTSTONE_GROUP_INITIAL_DELAY_MS")]
+    pub group_initial_delay_ms: Option<u32>,
     /// Active rows are sealed into a segment at this number [default: 1048576]
     #[arg(long, value_name = "ROWS", env = "SILTSTONE_SEAL_ROWS")]
     pub seal_rows: Option<usize>,
@@ -211,6 +228,12 @@ impl Settings {
             elastic_version: self.elastic_version.or(fallback.elastic_version),
             partitions: self.partitions.or(fallback.partitions),
             auto_create_topics: self.auto_create_topics.or(fallback.auto_create_topics),
+            offsets_retention_minutes: self
+                .offsets_retention_minutes
+                .or(fallback.offsets_retention_minutes),
+            group_initial_delay_ms: self
+                .group_initial_delay_ms
+                .or(fallback.group_initial_delay_ms),
             seal_rows: self.seal_rows.or(fallback.seal_rows),
             seal_bytes: self.seal_bytes.or(fallback.seal_bytes),
             seal_age_ms: self.seal_age_ms.or(fallback.seal_age_ms),
@@ -227,6 +250,14 @@ impl Settings {
     pub fn store_options(&self) -> Options {
         let default = Options::default();
         Options {
+            offsets_retention_ms: self
+                .offsets_retention_minutes
+                .map_or(default.offsets_retention_ms, |minutes| {
+                    i64::from(minutes) * 60_000
+                }),
+            group_initial_delay_ms: self
+                .group_initial_delay_ms
+                .map_or(default.group_initial_delay_ms, i64::from),
             seal_rows: self.seal_rows.unwrap_or(default.seal_rows),
             seal_bytes: self.seal_bytes.unwrap_or(default.seal_bytes),
             seal_age_ms: self.seal_age_ms.unwrap_or(default.seal_age_ms),

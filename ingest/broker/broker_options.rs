@@ -5,9 +5,14 @@ use std::fmt;
 use storage::catalog::{Catalog, Topic};
 use storage::model::TopicName;
 
+use super::groups::GroupOptions;
+
 /// Makes a topic of a name: number, identity, and what templates of the catalog say, also about its
 /// number of partitions. The broker adds what the client said about it, and the time.
 pub type NewTopic = Box<dyn Fn(&TopicName, &Catalog) -> Topic + Send + Sync>;
+
+/// Makes sixteen random bytes, for ids that nobody is to guess.
+pub type NewUuid = Box<dyn Fn() -> [u8; 16] + Send + Sync>;
 
 /// Options of a [`super::Broker`].
 pub struct BrokerOptions {
@@ -26,14 +31,20 @@ pub struct BrokerOptions {
     pub partitions_max: u32,
     /// Most bytes of records in one fetch, unless one batch alone is larger.
     pub fetch_bytes_max: usize,
+    /// What is shown as the folder of the logs.
+    pub log_folder: String,
+    /// What groups may hold, and how long what they have read is kept.
+    pub groups: GroupOptions,
     /// See [`NewTopic`].
     pub new_topic: NewTopic,
+    /// See [`NewUuid`].
+    pub new_uuid: NewUuid,
 }
 
 impl BrokerOptions {
     /// The defaults, for a broker that clients reach at `host` and `port`.
     #[must_use]
-    pub fn new(host: impl Into<String>, port: u16, new_topic: NewTopic) -> Self {
+    pub fn new(host: impl Into<String>, port: u16, new_topic: NewTopic, new_uuid: NewUuid) -> Self {
         Self {
             node_id: 1,
             host: host.into(),
@@ -42,7 +53,10 @@ impl BrokerOptions {
             partitions_default: 1,
             partitions_max: 20_000,
             fetch_bytes_max: 16 << 20,
+            log_folder: "log".to_owned(),
+            groups: GroupOptions::default(),
             new_topic,
+            new_uuid,
         }
     }
 }
@@ -58,6 +72,8 @@ impl fmt::Debug for BrokerOptions {
             .field("partitions_default", &self.partitions_default)
             .field("partitions_max", &self.partitions_max)
             .field("fetch_bytes_max", &self.fetch_bytes_max)
+            .field("log_folder", &self.log_folder)
+            .field("groups", &self.groups)
             .finish_non_exhaustive()
     }
 }

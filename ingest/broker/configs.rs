@@ -232,6 +232,8 @@ pub(super) struct AppendRules {
     pub(super) before_ms_max: i64,
     /// How far a record's time may lie after now.
     pub(super) after_ms_max: i64,
+    /// Whether old records are deleted, not only replaced.
+    pub(super) deletes: bool,
     /// Whether records are found by key, so that each must have one.
     pub(super) compacted: bool,
     /// Whether the append gives batches their time.
@@ -245,12 +247,16 @@ impl AppendRules {
             file_bytes_max: number(config, "segment.bytes"),
             before_ms_max: number(config, "message.timestamp.before.max.ms"),
             after_ms_max: number(config, "message.timestamp.after.max.ms"),
-            compacted: value(config, "cleanup.policy")
-                .split(',')
-                .any(|policy| policy.trim() == "compact"),
+            deletes: has_policy(config, "delete"),
+            compacted: has_policy(config, "compact"),
             log_append_time: value(config, "message.timestamp.type") == "LogAppendTime",
         }
     }
+}
+
+fn has_policy(config: &BTreeMap<String, String>, wanted: &str) -> bool {
+    let mut policies = value(config, "cleanup.policy").split(',');
+    policies.any(|policy| policy.trim() == wanted)
 }
 
 /// The value of a config: the topic's own, or Kafka's default.

@@ -6,7 +6,7 @@ use kafka_protocol::messages::create_topics_request::{CreatableReplicaAssignment
 use kafka_protocol::messages::create_topics_response::{
     CreatableTopicConfigs, CreatableTopicResult,
 };
-use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
+use kafka_protocol::messages::{BrokerId, CreateTopicsRequest, CreateTopicsResponse};
 use kafka_protocol::protocol::StrBytes;
 use storage::catalog::Topic;
 use uuid::Uuid;
@@ -143,8 +143,25 @@ impl Broker {
         if partitions.len() != given.len() {
             return Err("Found multiple manual partition assignments for a partition".to_owned());
         }
-        for assignment in given {
-            match assignment.broker_ids.as_slice() {
+        let brokers = given.iter().map(|it| it.broker_ids.as_slice());
+        self.check_brokers(brokers)?;
+        let count = u32::try_from(given.len()).map_err(|_| "too many partitions".to_owned())?;
+        let last = i64::from(count) - 1;
+        if partitions.first() != Some(&0)
+            || partitions.last().map(|id| i64::from(*id)) != Some(last)
+        {
+            return Err("partitions should be a consecutive 0-based integer sequence".to_owned());
+        }
+        Ok(count)
+    }
+
+    /// Whether each partition is given to this broker, the only one.
+    pub(super) fn check_brokers<'a>(
+        &self,
+        assignments: impl Iterator<Item = &'a [BrokerId]>,
+    ) -> Result<(), String> {
+        for brokers in assignments {
+            match brokers {
                 [] => return Err("The manual partition assignment includes no brokers.".to_owned()),
                 [only] if only.0 == self.options.node_id => {}
                 brokers => {
@@ -160,14 +177,7 @@ impl Broker {
                 }
             }
         }
-        let count = u32::try_from(given.len()).map_err(|_| "too many partitions".to_owned())?;
-        let last = i64::from(count) - 1;
-        if partitions.first() != Some(&0)
-            || partitions.last().map(|id| i64::from(*id)) != Some(last)
-        {
-            return Err("partitions should be a consecutive 0-based integer sequence".to_owned());
-        }
-        Ok(count)
+        Ok(())
     }
 }
 

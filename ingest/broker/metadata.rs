@@ -156,7 +156,7 @@ fn refused(name: TopicName, error: KafkaError) -> MetadataResponseTopic {
 }
 
 /// The store's identity as Kafka writes UUIDs: 22 characters of URL-safe base64.
-fn cluster_id(catalog: &Catalog) -> StrBytes {
+pub(super) fn cluster_id(catalog: &Catalog) -> StrBytes {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let number = u128::from_be_bytes(catalog.store_uuid());
     let letters = (0..22).map(|index| {

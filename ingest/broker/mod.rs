@@ -7,14 +7,23 @@
 //! One file per API; `validate.rs` holds what a batch must be before it may enter the log and
 //! `configs.rs` the topic configs that Kafka has.
 
+mod absent;
+mod alter_configs;
 mod api_versions;
 mod broker_options;
 mod configs;
+mod create_partitions;
 mod create_topics;
+mod delete_records;
 mod delete_topics;
+mod describe_cluster;
 mod describe_configs;
+mod describe_logs;
+mod describe_partitions;
 mod fetch;
+mod groups;
 mod init_producer_id;
+mod leader_epochs;
 mod list_offsets;
 mod metadata;
 mod new_topics;
@@ -31,10 +40,12 @@ use std::sync::Arc;
 
 use storage::store::{Lsn, Store};
 
-pub use broker_options::{BrokerOptions, NewTopic};
+pub use broker_options::{BrokerOptions, NewTopic, NewUuid};
 pub use fetch::PendingFetch;
+pub use groups::{GroupOptions, Later};
 
 use crate::wire::{Request, RequestHeader, Response};
+use groups::Coordinator;
 use init_producer_id::ProducerIds;
 use topic_ids::TopicIds;
 use validate::Scratches;
@@ -44,6 +55,8 @@ use validate::Scratches;
 pub struct Session {
     /// Name and version of the client library, once ApiVersions named them.
     pub software: Option<(String, String)>,
+    /// The address that it comes from.
+    pub host: String,
 }
 
 /// What to do about a request.
@@ -55,6 +68,8 @@ pub enum Reply {
     AfterDurable(Lsn, Response),
     /// Ask [`Broker::poll_fetch`] now, after every commit and at its deadline, until it answers.
     Fetch(PendingFetch),
+    /// Wait for the reply, which is none of this kind: others must act first, or time must pass.
+    Later(Later),
     /// Send nothing: the producer asked for no acknowledgement.
     None,
     /// Close the connection: the request failed and has no way to say so.
@@ -68,6 +83,7 @@ pub struct Broker {
     options: BrokerOptions,
     producer_ids: ProducerIds,
     topic_ids: TopicIds,
+    coordinator: Coordinator,
     scratches: Scratches,
 }
 
@@ -80,6 +96,7 @@ impl Broker {
             options,
             producer_ids: ProducerIds::default(),
             topic_ids: TopicIds::default(),
+            coordinator: Coordinator::default(),
             scratches: Scratches::default(),
         }
     }
@@ -109,6 +126,29 @@ impl Broker {
             Request::CreateTopics(request) => self.create_topics(&request, now_ms),
             Request::DeleteTopics(request) => self.delete_topics(&request, version),
             Request::InitProducerId(request) => self.init_producer_id(&request),
+            Request::OffsetCommit(request) => self.offset_commit(&request, now_ms),
+            Request::OffsetFetch(request) => self.offset_fetch(&request, version),
+            Request::FindCoordinator(request) => self.find_coordinator(&request, version),
+            Request::JoinGroup(request) => self.join_group(session, header, &request, now_ms),
+            Request::SyncGroup(request) => self.sync_group(&request, version, now_ms),
+            Request::Heartbeat(request) => self.heartbeat(&request, now_ms),
+            Request::LeaveGroup(request) => self.leave_group(&request, version, now_ms),
+            Request::DescribeGroups(request) => self.describe_groups(&request, now_ms),
+            Request::ListGroups(request) => self.list_groups(&request, now_ms),
+            Request::DeleteGroups(request) => self.delete_groups(&request, now_ms),
+            Request::OffsetDelete(request) => self.offset_delete(&request, now_ms),
+            Request::DeleteRecords(request) => self.delete_records(&request),
+            Request::OffsetForLeaderEpoch(request) => self.offset_for_leader_epoch(&request),
+            Request::AlterConfigs(request) => self.alter_configs(&request),
+            Request::IncrementalAlterConfigs(request) => self.incremental_alter_configs(&request),
+            Request::CreatePartitions(request) => self.create_partitions(&request),
+            Request::DescribeCluster(request) => self.describe_cluster(&request, version),
+            Request::DescribeLogDirs(request) => self.describe_log_dirs(&request),
+            Request::DescribeProducers(request) => self.describe_producers(&request),
+            Request::DescribeTopicPartitions(request) => self.describe_topic_partitions(&request),
+            Request::ListPartitionReassignments(_) => absent::list_partition_reassignments(),
+            Request::DescribeAcls(_) => absent::describe_acls(),
+            Request::SaslHandshake(_) => absent::sasl_handshake(),
             Request::DescribeConfigs(request) => self.describe_configs(&request),
         }
     }

@@ -41,6 +41,10 @@ impl<'a> Cursor<'a> {
         Ok(*head)
     }
 
+    pub(super) fn i8(&mut self) -> Result<i8, WireError> {
+        Ok(i8::from_be_bytes(self.array()?))
+    }
+
     pub(super) fn i16(&mut self) -> Result<i16, WireError> {
         Ok(i16::from_be_bytes(self.array()?))
     }

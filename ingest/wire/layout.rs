@@ -19,6 +19,8 @@ pub(super) enum Shape {
     Bytes,
     /// A structure.
     Struct(&'static Layout),
+    /// A structure that may be absent: a byte says so, 1 when it is there.
+    Nullable(&'static Layout),
     /// An array of structures.
     Array(&'static Layout),
     /// An array of so many bytes each.
@@ -88,6 +90,10 @@ impl Walk<'_> {
                 self.cursor.take(bytes).map(drop)
             }
             Shape::Struct(layout) => self.structure(layout),
+            Shape::Nullable(layout) => match self.cursor.i8()? {
+                1 => self.structure(layout),
+                _ => Ok(()),
+            },
             Shape::Array(layout) => {
                 for _ in 0..self.count()? {
                     self.structure(layout)?;

@@ -2,7 +2,11 @@
 
 use super::api::Api;
 use super::layout::{Field, Layout, Shape};
-use Shape::{Array, Bytes, Fixed, FixedArray, Struct, Text, TextArray};
+use super::layouts_groups::{
+    DELETE_GROUPS, DESCRIBE_GROUPS, FIND_COORDINATOR, HEARTBEAT, JOIN_GROUP, LEAVE_GROUP,
+    LIST_GROUPS, OFFSET_COMMIT, OFFSET_DELETE, OFFSET_FETCH, SYNC_GROUP,
+};
+use Shape::{Array, Bytes, Fixed, FixedArray, Nullable, Struct, Text, TextArray};
 
 /// The layout of the API's request.
 pub(super) fn of(api: Api) -> &'static Layout {
@@ -11,15 +15,38 @@ pub(super) fn of(api: Api) -> &'static Layout {
         Api::Fetch => &FETCH,
         Api::ListOffsets => &LIST_OFFSETS,
         Api::Metadata => &METADATA,
+        Api::OffsetCommit => &OFFSET_COMMIT,
+        Api::OffsetFetch => &OFFSET_FETCH,
+        Api::FindCoordinator => &FIND_COORDINATOR,
+        Api::JoinGroup => &JOIN_GROUP,
+        Api::Heartbeat => &HEARTBEAT,
+        Api::LeaveGroup => &LEAVE_GROUP,
+        Api::SyncGroup => &SYNC_GROUP,
+        Api::DescribeGroups => &DESCRIBE_GROUPS,
+        Api::ListGroups => &LIST_GROUPS,
+        Api::SaslHandshake => &SASL_HANDSHAKE,
         Api::ApiVersions => &API_VERSIONS,
         Api::CreateTopics => &CREATE_TOPICS,
         Api::DeleteTopics => &DELETE_TOPICS,
+        Api::DeleteRecords => &DELETE_RECORDS,
         Api::InitProducerId => &INIT_PRODUCER_ID,
+        Api::OffsetForLeaderEpoch => &OFFSET_FOR_LEADER_EPOCH,
+        Api::DescribeAcls => &DESCRIBE_ACLS,
         Api::DescribeConfigs => &DESCRIBE_CONFIGS,
+        Api::AlterConfigs => &ALTER_CONFIGS,
+        Api::DescribeLogDirs => &DESCRIBE_LOG_DIRS,
+        Api::CreatePartitions => &CREATE_PARTITIONS,
+        Api::DeleteGroups => &DELETE_GROUPS,
+        Api::IncrementalAlterConfigs => &INCREMENTAL_ALTER_CONFIGS,
+        Api::ListPartitionReassignments => &LIST_PARTITION_REASSIGNMENTS,
+        Api::OffsetDelete => &OFFSET_DELETE,
+        Api::DescribeCluster => &DESCRIBE_CLUSTER,
+        Api::DescribeProducers => &DESCRIBE_PRODUCERS,
+        Api::DescribeTopicPartitions => &DESCRIBE_TOPIC_PARTITIONS,
     }
 }
 
-const fn every(shape: Shape) -> Field {
+pub(super) const fn every(shape: Shape) -> Field {
     Field {
         from: 0,
         to: i16::MAX,
@@ -27,7 +54,7 @@ const fn every(shape: Shape) -> Field {
     }
 }
 
-const fn since(from: i16, shape: Shape) -> Field {
+pub(super) const fn since(from: i16, shape: Shape) -> Field {
     Field {
         from,
         to: i16::MAX,
@@ -35,15 +62,15 @@ const fn since(from: i16, shape: Shape) -> Field {
     }
 }
 
-const fn until(to: i16, shape: Shape) -> Field {
+pub(super) const fn until(to: i16, shape: Shape) -> Field {
     Field { from: 0, to, shape }
 }
 
-const fn between(from: i16, to: i16, shape: Shape) -> Field {
+pub(super) const fn between(from: i16, to: i16, shape: Shape) -> Field {
     Field { from, to, shape }
 }
 
-const fn fields(fields: &'static [Field]) -> Layout {
+pub(super) const fn fields(fields: &'static [Field]) -> Layout {
     Layout { fields, tags: &[] }
 }
 
@@ -138,3 +165,68 @@ static DESCRIBE_CONFIGS: Layout = fields(&[
     since(3, Fixed(1)),
 ]);
 static DESCRIBE_RESOURCE: Layout = fields(&[every(Fixed(1)), every(Text), every(TextArray)]);
+
+static SASL_HANDSHAKE: Layout = fields(&[every(Text)]);
+
+/// Topics and timeout.
+static DELETE_RECORDS: Layout = fields(&[every(Array(&DELETE_RECORDS_TOPIC)), every(Fixed(4))]);
+static DELETE_RECORDS_TOPIC: Layout =
+    fields(&[every(Text), every(Array(&DELETE_RECORDS_PARTITION))]);
+static DELETE_RECORDS_PARTITION: Layout = fields(&[every(Fixed(4 + 8))]);
+
+/// Replica, topics.
+static OFFSET_FOR_LEADER_EPOCH: Layout =
+    fields(&[since(3, Fixed(4)), every(Array(&LEADER_EPOCH_TOPIC))]);
+static LEADER_EPOCH_TOPIC: Layout = fields(&[every(Text), every(Array(&LEADER_EPOCH_PARTITION))]);
+/// Partition, current epoch, epoch asked for.
+static LEADER_EPOCH_PARTITION: Layout = fields(&[every(Fixed(4 + 4 + 4))]);
+
+/// Resource type and name, pattern type, principal, host, operation and permission.
+static DESCRIBE_ACLS: Layout = fields(&[
+    every(Fixed(1)),
+    every(Text),
+    since(1, Fixed(1)),
+    every(Text),
+    every(Text),
+    every(Fixed(1 + 1)),
+]);
+
+static ALTER_CONFIGS: Layout = fields(&[every(Array(&ALTER_RESOURCE)), every(Fixed(1))]);
+static ALTER_RESOURCE: Layout =
+    fields(&[every(Fixed(1)), every(Text), every(Array(&CREATE_CONFIG))]);
+
+static INCREMENTAL_ALTER_CONFIGS: Layout =
+    fields(&[every(Array(&INCREMENTAL_RESOURCE)), every(Fixed(1))]);
+static INCREMENTAL_RESOURCE: Layout = fields(&[
+    every(Fixed(1)),
+    every(Text),
+    every(Array(&INCREMENTAL_CONFIG)),
+]);
+static INCREMENTAL_CONFIG: Layout = fields(&[every(Text), every(Fixed(1)), every(Text)]);
+
+/// A name and partitions of it.
+static NAMED_PARTITIONS: Layout = fields(&[every(Text), every(FixedArray(4))]);
+static DESCRIBE_LOG_DIRS: Layout = fields(&[every(Array(&NAMED_PARTITIONS))]);
+static DESCRIBE_PRODUCERS: Layout = fields(&[every(Array(&NAMED_PARTITIONS))]);
+static LIST_PARTITION_REASSIGNMENTS: Layout =
+    fields(&[every(Fixed(4)), every(Array(&NAMED_PARTITIONS))]);
+
+/// Topics, timeout and validate-only.
+static CREATE_PARTITIONS: Layout = fields(&[every(Array(&MORE_PARTITIONS)), every(Fixed(4 + 1))]);
+static MORE_PARTITIONS: Layout = fields(&[
+    every(Text),
+    every(Fixed(4)),
+    every(Array(&MORE_PARTITIONS_ASSIGNMENT)),
+]);
+static MORE_PARTITIONS_ASSIGNMENT: Layout = fields(&[every(FixedArray(4))]);
+
+static DESCRIBE_CLUSTER: Layout = fields(&[every(Fixed(1)), since(1, Fixed(1))]);
+
+/// Topics, partitions in the answer, where to go on.
+static DESCRIBE_TOPIC_PARTITIONS: Layout = fields(&[
+    every(Array(&TOPIC_NAME)),
+    every(Fixed(4)),
+    every(Nullable(&TOPIC_CURSOR)),
+]);
+static TOPIC_NAME: Layout = fields(&[every(Text)]);
+static TOPIC_CURSOR: Layout = fields(&[every(Text), every(Fixed(4))]);

@@ -15,9 +15,12 @@ mod fetch;
 mod frame;
 mod layout;
 mod layouts;
+mod layouts_groups;
 mod request;
 mod response;
 
+#[cfg(test)]
+mod test_requests;
 #[cfg(test)]
 mod tests;
 

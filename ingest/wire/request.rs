@@ -2,8 +2,14 @@
 
 use bytes::{Buf, Bytes};
 use kafka_protocol::messages::{
-    ApiVersionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest,
-    FetchRequest, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest,
+    AlterConfigsRequest, ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest,
+    DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeAclsRequest,
+    DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest, DescribeLogDirsRequest,
+    DescribeProducersRequest, DescribeTopicPartitionsRequest, FetchRequest, FindCoordinatorRequest,
+    HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
+    LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
+    MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest,
+    OffsetForLeaderEpochRequest, ProduceRequest, SaslHandshakeRequest, SyncGroupRequest,
 };
 use kafka_protocol::protocol::Decodable;
 use thiserror::Error;
@@ -26,30 +32,66 @@ pub struct RequestHeader {
     pub client_id: Option<String>,
 }
 
-/// A request, decoded.
-#[derive(Debug, Clone)]
-pub enum Request {
-    /// See [`Api::Produce`].
+/// Makes the enum of requests and its decoder, with a variant for each API.
+macro_rules! requests {
+    ($($api:ident($message:ident)),* $(,)?) => {
+        /// A request, decoded.
+        #[derive(Debug, Clone)]
+        pub enum Request {
+            $(
+                #[doc = concat!("See [`Api::", stringify!($api), "`].")]
+                $api($message),
+            )*
+            /// ApiVersions in a version that we do not know. The header says version 0, and the
+            /// answer must be in that form.
+            ApiVersionsUnknown,
+        }
+
+        fn decode_body(
+            api: Api,
+            version: i16,
+            body: &mut Bytes,
+        ) -> Result<Request, impl ToString + use<>> {
+            match api {
+                $(Api::$api => $message::decode(body, version).map(Request::$api),)*
+            }
+        }
+    };
+}
+
+requests! {
     Produce(ProduceRequest),
-    /// See [`Api::Fetch`].
     Fetch(FetchRequest),
-    /// See [`Api::ListOffsets`].
     ListOffsets(ListOffsetsRequest),
-    /// See [`Api::Metadata`].
     Metadata(MetadataRequest),
-    /// See [`Api::ApiVersions`].
+    OffsetCommit(OffsetCommitRequest),
+    OffsetFetch(OffsetFetchRequest),
+    FindCoordinator(FindCoordinatorRequest),
+    JoinGroup(JoinGroupRequest),
+    Heartbeat(HeartbeatRequest),
+    LeaveGroup(LeaveGroupRequest),
+    SyncGroup(SyncGroupRequest),
+    DescribeGroups(DescribeGroupsRequest),
+    ListGroups(ListGroupsRequest),
+    SaslHandshake(SaslHandshakeRequest),
     ApiVersions(ApiVersionsRequest),
-    /// ApiVersions in a version that we do not know. The header says version 0, and the answer
-    /// must be in that form.
-    ApiVersionsUnknown,
-    /// See [`Api::CreateTopics`].
     CreateTopics(CreateTopicsRequest),
-    /// See [`Api::DeleteTopics`].
     DeleteTopics(DeleteTopicsRequest),
-    /// See [`Api::InitProducerId`].
+    DeleteRecords(DeleteRecordsRequest),
     InitProducerId(InitProducerIdRequest),
-    /// See [`Api::DescribeConfigs`].
+    OffsetForLeaderEpoch(OffsetForLeaderEpochRequest),
+    DescribeAcls(DescribeAclsRequest),
     DescribeConfigs(DescribeConfigsRequest),
+    AlterConfigs(AlterConfigsRequest),
+    DescribeLogDirs(DescribeLogDirsRequest),
+    CreatePartitions(CreatePartitionsRequest),
+    DeleteGroups(DeleteGroupsRequest),
+    IncrementalAlterConfigs(IncrementalAlterConfigsRequest),
+    ListPartitionReassignments(ListPartitionReassignmentsRequest),
+    OffsetDelete(OffsetDeleteRequest),
+    DescribeCluster(DescribeClusterRequest),
+    DescribeProducers(DescribeProducersRequest),
+    DescribeTopicPartitions(DescribeTopicPartitionsRequest),
 }
 
 /// Why bytes are no request, or a response could not be written. Kafka closes the connection on
@@ -169,11 +211,12 @@ pub fn decode_request(frame: &Bytes) -> Result<(RequestHeader, Request), WireErr
     let body = frame.slice(frame.len() - cursor.left()..);
     let walked = layout::walk(layouts::of(api), &body, version, flexible)?;
     let mut rest = body.clone();
-    let request = decode_body(api, version, &mut rest).map_err(|error| WireError::Message {
-        api,
-        version,
-        reason: error.to_string(),
-    })?;
+    let request =
+        decode_body(api, api.coded(version), &mut rest).map_err(|error| WireError::Message {
+            api,
+            version,
+            reason: error.to_string(),
+        })?;
     let decoded = body.len() - rest.remaining();
     if decoded != walked {
         return Err(WireError::Layout {
@@ -193,22 +236,4 @@ fn skip_tagged_fields(cursor: &mut Cursor<'_>) -> Result<(), WireError> {
         cursor.take(size)?;
     }
     Ok(())
-}
-
-fn decode_body(api: Api, version: i16, body: &mut Bytes) -> Result<Request, impl ToString + use<>> {
-    match api {
-        Api::Produce => ProduceRequest::decode(body, version).map(Request::Produce),
-        Api::Fetch => FetchRequest::decode(body, version).map(Request::Fetch),
-        Api::ListOffsets => ListOffsetsRequest::decode(body, version).map(Request::ListOffsets),
-        Api::Metadata => MetadataRequest::decode(body, version).map(Request::Metadata),
-        Api::ApiVersions => ApiVersionsRequest::decode(body, version).map(Request::ApiVersions),
-        Api::CreateTopics => CreateTopicsRequest::decode(body, version).map(Request::CreateTopics),
-        Api::DeleteTopics => DeleteTopicsRequest::decode(body, version).map(Request::DeleteTopics),
-        Api::InitProducerId => {
-            InitProducerIdRequest::decode(body, version).map(Request::InitProducerId)
-        }
-        Api::DescribeConfigs => {
-            DescribeConfigsRequest::decode(body, version).map(Request::DescribeConfigs)
-        }
-    }
 }

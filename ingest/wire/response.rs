@@ -2,8 +2,15 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{
-    ApiVersionsResponse, CreateTopicsResponse, DeleteTopicsResponse, DescribeConfigsResponse,
-    InitProducerIdResponse, ListOffsetsResponse, MetadataResponse, ProduceResponse,
+    AlterConfigsResponse, ApiVersionsResponse, CreatePartitionsResponse, CreateTopicsResponse,
+    DeleteGroupsResponse, DeleteRecordsResponse, DeleteTopicsResponse, DescribeAclsResponse,
+    DescribeClusterResponse, DescribeConfigsResponse, DescribeGroupsResponse,
+    DescribeLogDirsResponse, DescribeProducersResponse, DescribeTopicPartitionsResponse,
+    FindCoordinatorResponse, HeartbeatResponse, IncrementalAlterConfigsResponse,
+    InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse, ListGroupsResponse,
+    ListOffsetsResponse, ListPartitionReassignmentsResponse, MetadataResponse,
+    OffsetCommitResponse, OffsetDeleteResponse, OffsetFetchResponse, OffsetForLeaderEpochResponse,
+    ProduceResponse, SaslHandshakeResponse, SyncGroupResponse,
 };
 use kafka_protocol::protocol::Encodable;
 
@@ -13,27 +20,65 @@ use super::fetch::{self, FetchResponse};
 use super::frame::Frame;
 use super::request::{RequestHeader, WireError};
 
-/// A response, not yet encoded.
-#[derive(Debug, Clone)]
-pub enum Response {
-    /// See [`Api::Produce`].
+/// Makes the enum of responses and its encoder, with a variant for each API. Fetch is not among
+/// them, since its response has a type and an encoder of its own.
+macro_rules! responses {
+    ($($api:ident($message:ident)),* $(,)?) => {
+        /// A response, not yet encoded.
+        #[derive(Debug, Clone)]
+        pub enum Response {
+            /// See [`Api::Fetch`].
+            Fetch(FetchResponse),
+            $(
+                #[doc = concat!("See [`Api::", stringify!($api), "`].")]
+                $api($message),
+            )*
+        }
+
+        fn encode_body(
+            header: &RequestHeader,
+            response: &Response,
+        ) -> Result<Vec<Bytes>, WireError> {
+            match response {
+                Response::Fetch(message) => Ok(fetch::encode(message, header.version)),
+                $(Response::$api(message) => encode_message(header, message),)*
+            }
+        }
+    };
+}
+
+responses! {
     Produce(ProduceResponse),
-    /// See [`Api::Fetch`].
-    Fetch(FetchResponse),
-    /// See [`Api::ListOffsets`].
     ListOffsets(ListOffsetsResponse),
-    /// See [`Api::Metadata`].
     Metadata(MetadataResponse),
-    /// See [`Api::ApiVersions`].
+    OffsetCommit(OffsetCommitResponse),
+    OffsetFetch(OffsetFetchResponse),
+    FindCoordinator(FindCoordinatorResponse),
+    JoinGroup(JoinGroupResponse),
+    Heartbeat(HeartbeatResponse),
+    LeaveGroup(LeaveGroupResponse),
+    SyncGroup(SyncGroupResponse),
+    DescribeGroups(DescribeGroupsResponse),
+    ListGroups(ListGroupsResponse),
+    SaslHandshake(SaslHandshakeResponse),
     ApiVersions(ApiVersionsResponse),
-    /// See [`Api::CreateTopics`].
     CreateTopics(CreateTopicsResponse),
-    /// See [`Api::DeleteTopics`].
     DeleteTopics(DeleteTopicsResponse),
-    /// See [`Api::InitProducerId`].
+    DeleteRecords(DeleteRecordsResponse),
     InitProducerId(InitProducerIdResponse),
-    /// See [`Api::DescribeConfigs`].
+    OffsetForLeaderEpoch(OffsetForLeaderEpochResponse),
+    DescribeAcls(DescribeAclsResponse),
     DescribeConfigs(DescribeConfigsResponse),
+    AlterConfigs(AlterConfigsResponse),
+    DescribeLogDirs(DescribeLogDirsResponse),
+    CreatePartitions(CreatePartitionsResponse),
+    DeleteGroups(DeleteGroupsResponse),
+    IncrementalAlterConfigs(IncrementalAlterConfigsResponse),
+    ListPartitionReassignments(ListPartitionReassignmentsResponse),
+    OffsetDelete(OffsetDeleteResponse),
+    DescribeCluster(DescribeClusterResponse),
+    DescribeProducers(DescribeProducersResponse),
+    DescribeTopicPartitions(DescribeTopicPartitionsResponse),
 }
 
 /// Kafka's number for an error; 0 is none.
@@ -59,20 +104,6 @@ pub fn encode_response(header: &RequestHeader, response: &Response) -> Result<Fr
     Ok(Frame::new(std::iter::once(start.freeze()).chain(body)))
 }
 
-fn encode_body(header: &RequestHeader, response: &Response) -> Result<Vec<Bytes>, WireError> {
-    match response {
-        Response::Produce(message) => encode_message(header, message),
-        Response::Fetch(message) => Ok(fetch::encode(message, header.version)),
-        Response::ListOffsets(message) => encode_message(header, message),
-        Response::Metadata(message) => encode_message(header, message),
-        Response::ApiVersions(message) => encode_message(header, message),
-        Response::CreateTopics(message) => encode_message(header, message),
-        Response::DeleteTopics(message) => encode_message(header, message),
-        Response::InitProducerId(message) => encode_message(header, message),
-        Response::DescribeConfigs(message) => encode_message(header, message),
-    }
-}
-
 fn encode_message(
     header: &RequestHeader,
     message: &impl Encodable,
@@ -82,12 +113,13 @@ fn encode_message(
         version: header.version,
         reason,
     };
+    let version = header.api.coded(header.version);
     let bytes = message
-        .compute_size(header.version)
+        .compute_size(version)
         .map_err(|error| refused(error.to_string()))?;
     let mut body = BytesMut::with_capacity(bytes);
     message
-        .encode(&mut body, header.version)
+        .encode(&mut body, version)
         .map_err(|error| refused(error.to_string()))?;
     Ok(vec![body.freeze()])
 }

@@ -59,6 +59,10 @@ fn full_body(api: Api, version: i16, out: &mut BytesMut) {
         Api::DeleteTopics => full_delete_topics(version).encode(out, version),
         Api::InitProducerId => full_init_producer_id(version).encode(out, version),
         Api::DescribeConfigs => full_describe_configs().encode(out, version),
+        more => {
+            test_requests::full_body(more, version, out);
+            Ok(())
+        }
     };
     encoded.unwrap();
 }

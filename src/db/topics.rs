@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ingest::broker::{Broker, BrokerOptions};
+use ingest::broker::{Broker, BrokerOptions, GroupOptions};
 use ingest::decode::WHOLE_TEXTS_SETTING;
+use ingest::group::GroupLimits;
 use serde_json::Value;
 use storage::catalog::{Catalog, CatalogChange, Edit, Topic};
 use storage::model::{TopicId, TopicName};
@@ -187,10 +188,19 @@ impl Db {
             whole_texts.or_insert(Value::Bool(true));
             topic
         };
+        let new_uuid = || random_uuid().expect("the system gave random bytes at the start");
         let broker = BrokerOptions {
+            groups: GroupOptions {
+                offsets_retention_ms: options.offsets_retention_ms,
+                limits: GroupLimits {
+                    initial_delay_ms: options.group_initial_delay_ms,
+                    ..GroupLimits::default()
+                },
+                ..GroupOptions::default()
+            },
             auto_create_topics: options.auto_create_topics,
             partitions_default: options.partitions,
-            ..BrokerOptions::new(host, port, Box::new(new_topic))
+            ..BrokerOptions::new(host, port, Box::new(new_topic), Box::new(new_uuid))
         };
         Arc::new(Broker::new(Arc::clone(&self.core().store), broker))
     }

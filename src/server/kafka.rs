@@ -17,10 +17,10 @@ use ingest::broker::Broker;
 use ingest::wire::FRAME_BYTES_MAX;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
-use connection::Connection;
+use connection::{Connection, now_ms};
 
 /// What clients may hold and how long they may wait.
 #[derive(Debug, Clone)]
@@ -85,6 +85,10 @@ const STOP_WAIT_MAX: Duration = Duration::from_secs(4);
 /// How long to wait before accepting again when the system has no more sockets.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How often it is looked whether a group of consumers has something to do.
+const TICK_MIN: Duration = Duration::from_millis(5);
+const TICK_MAX: Duration = Duration::from_millis(100);
+
 /// What all connections share.
 #[derive(Debug)]
 struct Shared {
@@ -97,6 +101,22 @@ struct Shared {
     commits: watch::Receiver<u64>,
     /// Whether the server stops.
     stopped: watch::Receiver<bool>,
+}
+
+/// Lets time pass for groups.
+async fn tick_groups(shared: Arc<Shared>) {
+    loop {
+        let broker = Arc::clone(&shared.broker);
+        let ticked = spawn_blocking(move || broker.tick_groups(now_ms())).await;
+        let Ok(next_ms) = ticked else {
+            tracing::error!("groups of consumers cannot go on: a defect, see the panic above");
+            return;
+        };
+        // Deadlines may come nearer meanwhile, so it is looked often.
+        let left_ms = u64::try_from(next_ms.saturating_sub(now_ms())).unwrap_or(0);
+        let left = Duration::from_millis(left_ms);
+        sleep(left.clamp(TICK_MIN, TICK_MAX)).await;
+    }
 }
 
 /// Serves Kafka clients on `listener` until `stopped` says true; then sends what is due, for a
@@ -129,6 +149,7 @@ pub(crate) async fn serve_with(
         commits,
         stopped: stopped.clone(),
     });
+    let ticking = tokio::spawn(tick_groups(Arc::clone(&shared)));
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -153,6 +174,7 @@ pub(crate) async fn serve_with(
         }
     }
     drop(listener);
+    ticking.abort();
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if timeout(STOP_WAIT_MAX, all_ended).await.is_err() {
         tracing::warn!("connections of Kafka clients are cut off");

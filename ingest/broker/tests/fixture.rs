@@ -1,6 +1,7 @@
 //! A client and a broker in one: requests are encoded by generated code, answers decoded by it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use bytes::{Buf, Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
@@ -18,7 +19,7 @@ use storage::log::{BatchBuilder, Codec, NewRecord, ProducerStamp};
 use storage::model;
 use storage::store::{Store, StoreOptions};
 
-use crate::broker::{Broker, BrokerOptions, PendingFetch, Reply, Session};
+use crate::broker::{Broker, BrokerOptions, NewUuid, PendingFetch, Reply, Session};
 use crate::wire::{Response, decode_request, encode_response};
 
 pub(super) const NOW_MS: i64 = 1_700_000_000_000;
@@ -43,7 +44,7 @@ impl Fixture {
             ..StoreOptions::default()
         };
         let (store, _) = Store::open(Arc::clone(&disk), checkpoint, options, NOW_MS).unwrap();
-        let options = BrokerOptions::new("broker.test", 9_092, Box::new(new_topic));
+        let options = BrokerOptions::new("broker.test", 9_092, Box::new(new_topic), new_uuids());
         let broker = Broker::new(Arc::new(store), options);
         Self {
             broker,
@@ -98,6 +99,7 @@ impl Fixture {
                 response
             }
             Reply::Fetch(mut fetch) => self.finish(&mut fetch),
+            Reply::Later(_) => panic!("it waits"),
             Reply::None => panic!("no answer"),
             Reply::Close => panic!("closed"),
         };
@@ -170,6 +172,12 @@ fn new_topic(name: &model::TopicName, catalog: &Catalog) -> Topic {
         time_field: None,
         materialize: Materialize::Auto,
     }
+}
+
+/// Ids in the order of counting.
+fn new_uuids() -> NewUuid {
+    let next = AtomicU8::new(1);
+    Box::new(move || [next.fetch_add(1, Ordering::Relaxed); 16])
 }
 
 pub(super) fn text(text: &str) -> StrBytes {

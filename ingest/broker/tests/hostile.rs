@@ -41,7 +41,7 @@ fn survive(fixture: &mut Fixture, frame: &Bytes) {
                 .poll_fetch(&mut fetch, usize::MAX, deadline_ms)
                 .unwrap()
         }
-        Reply::None | Reply::Close => return,
+        Reply::Later(_) | Reply::None | Reply::Close => return,
     };
     encode_response(&header, &response).unwrap();
 }

@@ -3,6 +3,7 @@
 
 mod fetching;
 mod fixture;
+mod groups;
 mod hostile;
 mod idempotence;
 mod producing;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Buf;
-use ingest::broker::{PendingFetch, Reply, Session};
+use ingest::broker::{Later, PendingFetch, Reply, Session};
 use ingest::wire::{
     Frame, Request, RequestHeader, Response, WireError, decode_request, encode_response,
 };
@@ -84,7 +84,10 @@ impl Connection {
             peer,
             reader: FrameReader::new(read, Arc::clone(&shared)),
             writer,
-            session: Session::default(),
+            session: Session {
+                host: peer.ip().to_string(),
+                ..Session::default()
+            },
             waiting: VecDeque::new(),
             muted_until: None,
             commits: shared.commits.clone(),
@@ -150,7 +153,12 @@ impl Connection {
         let ReceivedFrame { bytes, share } = frame;
         let (header, request) = decode_request(&bytes)?;
         drop(bytes);
-        match self.handle(&header, request).await? {
+        let mut reply = self.handle(&header, request).await?;
+        if let Reply::Later(later) = reply {
+            self.send_all().await?;
+            reply = self.wait(later).await?;
+        }
+        match reply {
             Reply::Ready(response) => {
                 self.send_all().await?;
                 self.send(encode_response(&header, &response)?).await?;
@@ -169,6 +177,7 @@ impl Connection {
                 self.answer_fetch(&header, fetch).await?;
             }
             Reply::None => {}
+            Reply::Later(_) => unreachable!("what was waited for does not wait again"),
             Reply::Close => return Err(End::Unanswerable),
         }
         self.reader.expect_next();
@@ -193,13 +202,36 @@ impl Connection {
             Request::ApiVersions(_)
             | Request::ApiVersionsUnknown
             | Request::Fetch(_)
-            | Request::DescribeConfigs(_) => true,
+            | Request::DescribeConfigs(_)
+            | Request::FindCoordinator(_)
+            | Request::DescribeCluster(_)
+            | Request::DescribeAcls(_)
+            | Request::SaslHandshake(_)
+            | Request::ListPartitionReassignments(_) => true,
             Request::Produce(_)
             | Request::ListOffsets(_)
             | Request::Metadata(_)
             | Request::CreateTopics(_)
             | Request::DeleteTopics(_)
-            | Request::InitProducerId(_) => false,
+            | Request::InitProducerId(_)
+            | Request::OffsetCommit(_)
+            | Request::OffsetFetch(_)
+            | Request::JoinGroup(_)
+            | Request::Heartbeat(_)
+            | Request::LeaveGroup(_)
+            | Request::SyncGroup(_)
+            | Request::DescribeGroups(_)
+            | Request::ListGroups(_)
+            | Request::DeleteGroups(_)
+            | Request::OffsetDelete(_)
+            | Request::DeleteRecords(_)
+            | Request::OffsetForLeaderEpoch(_)
+            | Request::AlterConfigs(_)
+            | Request::IncrementalAlterConfigs(_)
+            | Request::CreatePartitions(_)
+            | Request::DescribeLogDirs(_)
+            | Request::DescribeProducers(_)
+            | Request::DescribeTopicPartitions(_) => false,
         };
         if is_quick {
             return Ok(broker.handle(&mut self.session, header, request, now_ms()));
@@ -213,6 +245,15 @@ impl Connection {
         let (session, reply) = handled.await.map_err(|_| End::Panicked)?;
         self.session = session;
         Ok(reply)
+    }
+
+    /// Waits for a reply that others give, or time.
+    async fn wait(&mut self, later: Later) -> Result<Reply, End> {
+        tokio::select! {
+            reply = later => Ok(reply),
+            () = self.reader.closed() => Err(closed().into()),
+            () = stop(&mut self.stopped) => Err(End::Stopped),
+        }
     }
 
     async fn answer_fetch(
@@ -324,10 +365,13 @@ async fn stop(stopped: &mut watch::Receiver<bool>) {
 }
 
 fn closed() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "closed while a fetch waited")
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "closed while a request waited",
+    )
 }
 
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

@@ -38,7 +38,8 @@ impl Running {
         commit_in_background(Arc::downgrade(&store));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let options = BrokerOptions::new("127.0.0.1", port, Box::new(new_topic));
+        let options =
+            BrokerOptions::new("127.0.0.1", port, Box::new(new_topic), Box::new(|| [7; 16]));
         let broker = Arc::new(Broker::new(Arc::clone(&store), options));
         let (stop, stopped) = watch::channel(false);
         let serving = tokio::spawn(serve_with(broker, listener, limits, stopped));

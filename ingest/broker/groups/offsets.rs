@@ -1,0 +1,118 @@
+//! OffsetCommit.
+
+use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestPartition;
+use kafka_protocol::messages::offset_commit_response::{
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
+use storage::groups::{CommittedOffset, GroupChange};
+use storage::model::Partition;
+
+use super::coordinator::{Desk, Held};
+use super::{code, kafka_error};
+use crate::broker::partitions::{partition_of, topic_named};
+use crate::broker::{Broker, Reply};
+use crate::group::{Group, MemberName};
+use crate::wire::{KafkaError, Response};
+
+impl Broker {
+    pub(in crate::broker) fn offset_commit(
+        &self,
+        request: &OffsetCommitRequest,
+        now_ms: i64,
+    ) -> Reply {
+        let catalog = self.store.catalog();
+        let mut desk = self.coordinator.desk(&self.store, now_ms);
+        let allowed = self.may_commit(&mut desk, request, now_ms);
+        let mut room = self.options.groups.offset_bytes_max;
+        room = room.saturating_sub(self.store.groups().offset_bytes());
+        let mut offsets: Vec<(Partition, CommittedOffset)> = Vec::new();
+        let expires_ms = (request.retention_time_ms >= 0)
+            .then(|| now_ms.saturating_add(request.retention_time_ms));
+        let topics = request.topics.iter().map(|topic| {
+            let partitions = topic.partitions.iter().map(|asked| {
+                let place = topic_named(&catalog, &topic.name)
+                    .and_then(|state| partition_of(state, asked.partition_index));
+                let result = place.and_then(|partition| {
+                    allowed?;
+                    let offset = self.committed(asked, expires_ms, now_ms)?;
+                    let left = room.checked_sub(offset.bytes());
+                    room = left.ok_or(KafkaError::InvalidCommitOffsetSize)?;
+                    offsets.push((partition, offset));
+                    Ok(())
+                });
+                OffsetCommitResponsePartition::default()
+                    .with_partition_index(asked.partition_index)
+                    .with_error_code(code(result))
+            });
+            OffsetCommitResponseTopic::default()
+                .with_name(topic.name.clone())
+                .with_partitions(partitions.collect())
+        });
+        let response = OffsetCommitResponse::default().with_topics(topics.collect());
+        let response = Response::OffsetCommit(response);
+        if offsets.is_empty() {
+            return Reply::Ready(response);
+        }
+        let change = GroupChange::Commit {
+            group: request.group_id.to_string(),
+            offsets,
+        };
+        // Under the lock, so that commits are as they were allowed.
+        match self.store.stage_groups(vec![change]) {
+            Ok(lsn) => Reply::AfterDurable(lsn, response),
+            Err(_) => Reply::Close,
+        }
+    }
+
+    fn may_commit(
+        &self,
+        desk: &mut Desk,
+        request: &OffsetCommitRequest,
+        now_ms: i64,
+    ) -> Result<(), KafkaError> {
+        let name = request.group_id.as_str();
+        let generation = request.generation_id_or_member_epoch;
+        if !desk.groups.contains_key(name) {
+            if generation >= 0 {
+                return Err(KafkaError::IllegalGeneration);
+            }
+            if desk.groups.len() >= self.options.groups.groups_max {
+                return Err(KafkaError::InvalidCommitOffsetSize);
+            }
+            let held = Held::new(Group::new(now_ms), now_ms);
+            desk.groups.insert(name.to_owned(), held);
+        }
+        let Some(held) = desk.groups.get_mut(name) else {
+            return Err(KafkaError::IllegalGeneration);
+        };
+        let member = MemberName {
+            id: &request.member_id,
+            instance: request.group_instance_id.as_deref(),
+        };
+        held.group
+            .check_commit(member, generation, now_ms)
+            .map_err(kafka_error)?;
+        held.active_ms = now_ms;
+        Ok(())
+    }
+
+    fn committed(
+        &self,
+        asked: &OffsetCommitRequestPartition,
+        expires_ms: Option<i64>,
+        now_ms: i64,
+    ) -> Result<CommittedOffset, KafkaError> {
+        let metadata = asked.committed_metadata.as_deref().unwrap_or_default();
+        if metadata.chars().count() > self.options.groups.metadata_chars_max {
+            return Err(KafkaError::OffsetMetadataTooLarge);
+        }
+        Ok(CommittedOffset {
+            offset: asked.committed_offset,
+            leader_epoch: asked.committed_leader_epoch,
+            metadata: metadata.to_owned(),
+            committed_ms: now_ms,
+            expires_ms,
+        })
+    }
+}
