@@ -252,6 +252,7 @@ fn main() -> Outcome<()> {
         million / without_cells
     );
     peak_mib();
+    let before = peak_mib();
     let inputs: Vec<_> = readers
         .iter()
         .map(|reader| MergeInput {
@@ -265,7 +266,7 @@ fn main() -> Outcome<()> {
     out.flush()?;
     let seconds = processor_seconds() - start;
     println!(
-        "merge {:.2} M rows/s, {:.2} B/row, {} inputs, peak {} MiB",
+        "merge {:.2} M rows/s, {:.2} B/row, {} inputs, peak {} MiB after {before} MiB",
         million / seconds,
         merged.bytes as f64 / rows as f64,
         inputs.len(),

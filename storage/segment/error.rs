@@ -136,6 +136,8 @@ pub enum Section {
     DocumentIndex,
     /// The row of each id, in order of the ids.
     IdRows,
+    /// Tells most ids that are not there.
+    IdFilter,
     /// Rollup cells.
     Cells,
     /// Schema, page directory and bounds.
@@ -155,6 +157,7 @@ impl Section {
             Self::DocumentIndex => "document index",
             Self::DocumentBlock => "document block",
             Self::IdRows => "id rows",
+            Self::IdFilter => "id filter",
             Self::Cells => "cells",
             Self::Footer => "footer",
         }

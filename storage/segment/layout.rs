@@ -63,6 +63,7 @@ impl Section {
             Self::IdRows => 7,
             Self::Cells => 8,
             Self::Footer => 9,
+            Self::IdFilter => 10,
         }
     }
 
@@ -77,6 +78,7 @@ impl Section {
             6 => Self::DocumentIndex,
             7 => Self::IdRows,
             8 => Self::Cells,
+            10 => Self::IdFilter,
             _ => return Err(Flaw("a page is of an unknown section")),
         })
     }

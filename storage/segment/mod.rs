@@ -24,6 +24,7 @@ mod encoding;
 mod error;
 mod footer;
 mod gather;
+mod id_filter;
 mod ids;
 mod input;
 mod layout;

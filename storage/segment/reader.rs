@@ -10,6 +10,7 @@ use super::dictionary_pages::DictionaryPages;
 use super::documents::{DocumentPages, OwnBytesCursor};
 use super::encoding::{Flaw, VectorHeader};
 use super::footer::ColumnEntry;
+use super::id_filter::may_have_id;
 use super::ids::id_row;
 use super::layout::{DOCUMENTS, FIELDS_FIRST, IDS, OFFSETS, PARTITIONS, TIMES, page};
 use super::occurrence::nth_value;
@@ -393,6 +394,9 @@ impl SegmentReader {
         let Some(ids) = &self.ids else {
             return Ok(Vec::new());
         };
+        if !may_have_id(id, ids.term_count(), &self.file)? {
+            return Ok(Vec::new());
+        }
         let Some(code) = self.texts(ids, IDS)?.find(id, &self.file)? else {
             return Ok(Vec::new());
         };

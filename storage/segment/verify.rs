@@ -7,6 +7,7 @@ use super::cells::derive_like;
 use super::check::check_batch;
 use super::document_reader::Rows;
 use super::encoding::{VectorHeader, number_statistics};
+use super::id_filter::IdFilter;
 use super::ids::{IdRows, id_row};
 use super::layout::{CELLS, FOOTER, IDS, page};
 use super::row_keys::add_origins;
@@ -111,6 +112,23 @@ impl SegmentReader {
         for vector in 0..batch.row_count().div_ceil(VECTOR_ROWS) {
             ids.codes(vector, &self.file, &mut codes)?;
             rows.push(vector * VECTOR_ROWS, &codes);
+        }
+        let mut filter = IdFilter::new(ids.term_count() as usize);
+        let dictionary = batch.ids.as_ref().map(|ids| &ids.dictionary);
+        for id in dictionary.iter().flat_map(|ids| ids.terms()) {
+            filter.insert(id);
+        }
+        let mut stored = self.file.pages(IDS, Section::IdFilter);
+        for derived in filter.pages() {
+            let number = stored.next();
+            let bytes = number
+                .map(|number| self.file.read_page(number))
+                .transpose()?;
+            ensure(
+                bytes.is_some_and(|bytes| bytes == derived),
+                page(IDS, Section::IdFilter, 0),
+                "the filter is not that of the ids",
+            )?;
         }
         for (code, row) in (0..).zip(rows.rows()) {
             ensure(

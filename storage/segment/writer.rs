@@ -11,13 +11,15 @@
 use std::io;
 use std::sync::Arc;
 
-use super::cells::{CellPlan, Dimension, derive_cells, write_cells};
+use super::cells::{CellForm, CellPlan, Dimension, derive_cells, write_cells};
 use super::column_writer::{WrittenTexts, write_numbers, write_texts};
 use super::documents::write_documents;
 use super::footer::{ColumnEntry, Footer};
+use super::id_filter::IdFilter;
 use super::ids::IdRows;
 use super::input::{
-    CodeMaps, KeyPart, NumberName, RowInput, SortedBatches, TextName, canonical_numbers,
+    CodeMaps, KeyPart, NumberName, RowInput, SortedBatches, TermStatistics, Terms, TextName,
+    canonical_numbers,
 };
 use super::layout::{CELLS, DOCUMENTS, FIELDS_FIRST, IDS, OFFSETS, PARTITIONS, TIMES};
 use super::pages::{PageWriter, WriteFlaw};
@@ -65,7 +67,7 @@ pub(super) fn write_rows(
     let shapes = write_documents(input, &mut out).map_err(|flaw| flaw.of(SOURCE_PATH))?;
     let fields = write_fields(input, roles, options, &mut out)?;
     let plan = fields.plan(input, options);
-    let cells = derive_cells(input, keys.hours, &plan)?;
+    let cells = derive_cells(input, keys.hours, &plan, CellForm::Pages)?;
     write_cells(&cells, &mut out).map_err(|flaw| flaw.of("cells"))?;
     let footer = Footer {
         creator: CREATOR.into(),
@@ -104,15 +106,47 @@ fn write_ids(
     input: &dyn RowInput,
     out: &mut PageWriter<'_>,
 ) -> Result<Option<ColumnEntry>, WriteFlaw> {
-    let mut terms = input.terms(TextName::Ids)?;
+    let terms = input.terms(TextName::Ids)?;
     if terms.statistics().prefix.is_none() {
         return Ok(None);
     }
     let mut rows = IdRows::default();
     let watch = |first_row, codes: &_| rows.push(first_row, codes);
-    let written = write_texts(input, TextName::Ids, terms.as_mut(), IDS, out, watch)?;
+    let mut ids = FilteredIds {
+        filter: IdFilter::new(terms.count_max()),
+        terms,
+    };
+    let written = write_texts(input, TextName::Ids, &mut ids, IDS, out, watch)?;
     rows.write(out)?;
+    ids.filter.write(out)?;
     Ok(Some(text_entry(&IDS_PATH.into(), IDS, &written)))
+}
+
+/// Ids that go into the filter on their way.
+struct FilteredIds<'a> {
+    terms: Box<dyn Terms + 'a>,
+    filter: IdFilter,
+}
+
+impl Terms for FilteredIds<'_> {
+    fn statistics(&self) -> &TermStatistics {
+        self.terms.statistics()
+    }
+
+    fn count_max(&self) -> usize {
+        self.terms.count_max()
+    }
+
+    fn visit(
+        &mut self,
+        each: &mut dyn FnMut(&[u8]) -> Result<(), WriteFlaw>,
+    ) -> Result<CodeMaps, WriteFlaw> {
+        let filter = &mut self.filter;
+        self.terms.visit(&mut |id| {
+            filter.insert(id);
+            each(id)
+        })
+    }
 }
 
 /// The fields once they are written.

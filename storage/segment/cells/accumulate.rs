@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::MeasureCells;
+use super::codec::{begin_measure, put_measure_cells};
+use super::{CellForm, CellSet, MeasureCells};
 use crate::model::{
     ColumnKind, Decimal, ExactSum, Exponents, NumberVector, VECTOR_ROWS, VectorOccurrence,
 };
@@ -12,6 +13,8 @@ use crate::segment::occurrence::values_of;
 /// The cells of hours that are complete, and what is being added up.
 pub(super) struct MeasureBuilder {
     out: MeasureCells,
+    /// The page of all hours but the newest, when that is wanted: cells take much more memory.
+    page: Option<Vec<u8>>,
     counts: Vec<u64>,
     totals: Totals,
 }
@@ -59,8 +62,12 @@ impl Default for Totals {
 }
 
 impl MeasureBuilder {
-    pub(super) fn new(column: Arc<str>, kind: ColumnKind) -> Self {
+    pub(super) fn new(column: Arc<str>, kind: ColumnKind, form: CellForm) -> Self {
         Self {
+            page: match form {
+                CellForm::Values => None,
+                CellForm::Pages => Some(begin_measure(&column, kind)),
+            },
             out: MeasureCells {
                 column,
                 kind,
@@ -226,6 +233,13 @@ impl MeasureBuilder {
             self.out.mins.push(min);
             self.out.maxs.push(max);
         }
+        if let Some(page) = &mut self.page {
+            put_measure_cells(&self.out, page);
+            self.out.value_counts.clear();
+            self.out.sums.clear();
+            self.out.mins.clear();
+            self.out.maxs.clear();
+        }
         self.counts.clear();
         match &mut self.totals {
             Totals::Scaled {
@@ -238,8 +252,12 @@ impl MeasureBuilder {
         }
     }
 
-    pub(super) fn finish(self) -> MeasureCells {
-        self.out
+    /// Adds the cells of all hours to `set`, or their page to `pages`.
+    pub(super) fn finish(self, set: &mut CellSet, pages: &mut Vec<Vec<u8>>) {
+        match self.page {
+            Some(page) => pages.push(page),
+            None => set.measures.push(self.out),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CellSet, Cells, HourRows, MeasureCells, NULL_CODE};
+use super::{CellSet, Cells, DerivedCells, HourRows, MeasureCells, NULL_CODE};
 use crate::model::{ColumnKind, Decimal, ExactSum};
 use crate::segment::encoding::{ByteReader, ByteWriter, Flaw};
 use crate::segment::layout::{CELLS, page};
@@ -13,9 +13,9 @@ const PAGE_HOURS: u8 = 0;
 const PAGE_SET: u8 = 1;
 const PAGE_MEASURE: u8 = 2;
 
-/// Appends the pages of `cells`.
+/// Appends the pages of cells.
 pub(in crate::segment) fn write_cells(
-    cells: &Cells,
+    derived: &DerivedCells,
     out: &mut PageWriter<'_>,
 ) -> Result<(), WriteFlaw> {
     let mut index = 0..;
@@ -25,11 +25,14 @@ pub(in crate::segment) fn write_cells(
             .expect("there are fewer than 2^32 sets and measures");
         out.add(page(CELLS, Section::Cells, number), body, Packing::Zstd)
     };
-    add(&encode_hours(&cells.hours))?;
-    for set in &cells.sets {
+    add(&encode_hours(&derived.cells.hours))?;
+    for (set, measure_pages) in derived.cells.sets.iter().zip(&derived.measure_pages) {
         add(&encode_set(set))?;
         for measure in &set.measures {
             add(&encode_measure(measure))?;
+        }
+        for page in measure_pages {
+            add(page)?;
         }
     }
     Ok(())
@@ -190,13 +193,25 @@ fn decode_set(bytes: &mut ByteReader<'_>, file: &PagedFile) -> Result<CellSet, F
 }
 
 fn encode_measure(measure: &MeasureCells) -> Vec<u8> {
+    let mut out = begin_measure(&measure.column, measure.kind);
+    put_measure_cells(measure, &mut out);
+    out
+}
+
+/// What a page of a measure begins with.
+pub(super) fn begin_measure(column: &str, kind: ColumnKind) -> Vec<u8> {
     let mut out = vec![PAGE_MEASURE];
-    out.put_sized(measure.column.as_bytes());
-    out.push(match measure.kind {
+    out.put_sized(column.as_bytes());
+    out.push(match kind {
         ColumnKind::Integer => 0,
         ColumnKind::Decimal => 1,
         ColumnKind::Text => unreachable!("texts are not measured"),
     });
+    out
+}
+
+/// Appends cells to the page of a measure.
+pub(super) fn put_measure_cells(measure: &MeasureCells, out: &mut Vec<u8>) {
     for (cell, count) in measure.value_counts.iter().enumerate() {
         out.put_varint((*count).into());
         if *count == 0 {
@@ -213,7 +228,6 @@ fn encode_measure(measure: &MeasureCells) -> Vec<u8> {
             out.put_signed(*mantissas);
         }
     }
-    out
 }
 
 fn decode_measure(bytes: &mut ByteReader<'_>, cell_count: usize) -> Result<MeasureCells, Flaw> {

@@ -21,6 +21,24 @@ use crate::segment::{ColumnRoles, Section, SegmentError};
 /// segment gets cells only for dimensions that make few of them.
 const MEASURE_CELLS_PER_ROW_MAX: usize = 8;
 
+/// What measures of cells become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::segment) enum CellForm {
+    /// Values to compare and to answer with.
+    Values,
+    /// Pages of a file.
+    Pages,
+}
+
+/// Cells, and the pages of their measures when these were wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::segment) struct DerivedCells {
+    /// Without measures when these are pages.
+    pub(in crate::segment) cells: Cells,
+    /// For each set the pages of its measures.
+    pub(in crate::segment) measure_pages: Vec<Vec<Vec<u8>>>,
+}
+
 /// Which cells to make.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::segment) struct CellPlan {
@@ -65,7 +83,8 @@ pub(in crate::segment) fn derive_cells(
     input: &dyn RowInput,
     hours: Vec<HourRows>,
     plan: &CellPlan,
-) -> Result<Cells, SegmentError> {
+    form: CellForm,
+) -> Result<DerivedCells, SegmentError> {
     let mut measures = Vec::with_capacity(plan.measures.len());
     for (path, kind) in &plan.measures {
         measures.push(Measure {
@@ -74,10 +93,10 @@ pub(in crate::segment) fn derive_cells(
             value_rows: Vec::new(),
         });
     }
-    let mut sets = vec![SetBuilder::new(None, plan, None)];
+    let mut sets = vec![SetBuilder::new(None, plan, None, form)];
     for dimension in &plan.dimensions {
         let stream = input.codes(TextName::Field(&dimension.path), &dimension.maps)?;
-        sets.push(SetBuilder::new(Some(dimension), plan, Some(stream)));
+        sets.push(SetBuilder::new(Some(dimension), plan, Some(stream), form));
     }
     let row_count = input.row_count();
     let mut hour_rows = row_ranges(&hours, row_count).peekable();
@@ -105,10 +124,11 @@ pub(in crate::segment) fn derive_cells(
         }
     }
     drop(hour_rows);
-    let finished = sets.into_iter().filter_map(SetBuilder::finish).collect();
-    Ok(Cells {
-        sets: finished,
-        hours,
+    let finished = sets.into_iter().filter_map(SetBuilder::finish);
+    let (sets, measure_pages) = finished.unzip();
+    Ok(DerivedCells {
+        cells: Cells { sets, hours },
+        measure_pages,
     })
 }
 
@@ -144,7 +164,8 @@ pub(in crate::segment) fn derive_like(
         let sets = [None].into_iter().chain(sets);
         return Ok(Cells {
             sets: sets
-                .filter_map(|dimension| SetBuilder::new(dimension, &plan, None).finish())
+                .map(|dimension| SetBuilder::new(dimension, &plan, None, CellForm::Values))
+                .filter_map(|set| Some(set.finish()?.0))
                 .collect(),
             hours: Vec::new(),
         });
@@ -152,7 +173,9 @@ pub(in crate::segment) fn derive_like(
     let roles = ColumnRoles::default();
     let mut hours = HourCollector::default();
     hours.push(&batch.times_ms);
-    derive_cells(&SortedBatches::new(&[batch], &roles)?, hours.hours, &plan)
+    let batches = [batch];
+    let input = SortedBatches::new(&batches, &roles)?;
+    Ok(derive_cells(&input, hours.hours, &plan, CellForm::Values)?.cells)
 }
 
 /// The rows of each hour.
@@ -248,6 +271,7 @@ impl<'a> SetBuilder<'a> {
         dimension: Option<&Dimension>,
         plan: &CellPlan,
         codes: Option<Stream<'a, CodeVector>>,
+        form: CellForm,
     ) -> Self {
         let measures = plan.measures.iter();
         Self {
@@ -260,7 +284,7 @@ impl<'a> SetBuilder<'a> {
             row_counts: Vec::new(),
             hour_ms: 0,
             measures: measures
-                .map(|(path, kind)| MeasureBuilder::new(path.clone(), *kind))
+                .map(|(path, kind)| MeasureBuilder::new(path.clone(), *kind, form))
                 .collect(),
             cells_max: match dimension {
                 Some(_) => plan.dimension_cells_max,
@@ -375,14 +399,16 @@ impl<'a> SetBuilder<'a> {
         self.row_counts.clear();
     }
 
-    /// The cells, unless they are too many.
-    fn finish(mut self) -> Option<CellSet> {
+    /// The cells, unless they are too many, and the pages of their measures.
+    fn finish(mut self) -> Option<(CellSet, Vec<Vec<u8>>)> {
         self.finish_hour();
         if self.is_over() {
             return None;
         }
-        let measures = self.measures.into_iter();
-        self.out.measures = measures.map(MeasureBuilder::finish).collect();
-        Some(self.out)
+        let mut pages = Vec::new();
+        for measure in self.measures {
+            measure.finish(&mut self.out, &mut pages);
+        }
+        Some((self.out, pages))
     }
 }

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use crate::model::{ColumnKind, Decimal, ExactSum};
 
 pub(super) use codec::{read_cells, write_cells};
-pub(super) use derive::{CellPlan, Dimension, HourCollector, derive_cells, derive_like};
+pub(super) use derive::{
+    CellForm, CellPlan, DerivedCells, Dimension, HourCollector, derive_cells, derive_like,
+};
 
 /// The code of a dimension's cells of rows without a value.
 pub const NULL_CODE: u32 = u32::MAX;

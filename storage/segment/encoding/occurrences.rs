@@ -41,14 +41,16 @@ impl OccurrenceCode {
     }
 }
 
-/// Appends what `occurrence` needs; a vector without values needs nothing.
+/// Appends what `occurrence` needs; a bitmap without values needs nothing.
 pub(super) fn encode_occurrence(
     occurrence: &VectorOccurrence,
     row_count: usize,
+    value_count: usize,
     out: &mut Vec<u8>,
 ) {
     match occurrence {
         VectorOccurrence::One => {}
+        VectorOccurrence::Optional(_) if value_count == 0 => {}
         VectorOccurrence::Optional(bits) => {
             let words = &bits[..row_count.div_ceil(64)];
             out.extend(words.iter().flat_map(|word| word.to_le_bytes()));

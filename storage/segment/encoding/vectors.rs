@@ -167,9 +167,8 @@ pub(in crate::segment) fn encode_number_vector(
     page: &mut Vec<u8>,
 ) -> VectorHeader {
     let data_offset = page_offset(page);
-    if !vector.mantissas.is_empty() {
-        encode_occurrence(&vector.occurrence, vector.row_count, page);
-    }
+    let value_count = vector.mantissas.len();
+    encode_occurrence(&vector.occurrence, vector.row_count, value_count, page);
     let code = encode(&vector.mantissas, Lanes::Bits64, page);
     let (exponent, has_each_exponent) = match &vector.exponents {
         Exponents::Uniform(exponent) => (*exponent, false),
@@ -288,9 +287,8 @@ pub(in crate::segment) fn encode_code_vector(
     page: &mut Vec<u8>,
 ) -> VectorHeader {
     let data_offset = page_offset(page);
-    if !vector.codes.is_empty() {
-        encode_occurrence(&vector.occurrence, vector.row_count, page);
-    }
+    let value_count = vector.codes.len();
+    encode_occurrence(&vector.occurrence, vector.row_count, value_count, page);
     let codes: Vec<i64> = vector.codes.iter().map(|code| i64::from(*code)).collect();
     let code = encode(&codes, Lanes::Bits32, page);
     VectorHeader {

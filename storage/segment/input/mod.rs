@@ -88,6 +88,9 @@ impl Vectors<NumberVector> for Canonical<'_> {
 pub(super) trait Terms {
     fn statistics(&self) -> &TermStatistics;
 
+    /// The number of terms, or more.
+    fn count_max(&self) -> usize;
+
     /// Shows all terms, ascending by bytes, and says how the codes of each part change.
     fn visit(
         &mut self,

@@ -178,6 +178,10 @@ impl Terms for BatchTerms<'_> {
         &self.statistics
     }
 
+    fn count_max(&self) -> usize {
+        self.entries.len()
+    }
+
     fn visit(
         &mut self,
         each: &mut dyn FnMut(&[u8]) -> Result<(), WriteFlaw>,
@@ -343,6 +347,11 @@ impl<'a> MergedTerms<'a> {
 impl Terms for MergedTerms<'_> {
     fn statistics(&self) -> &TermStatistics {
         &self.statistics
+    }
+
+    fn count_max(&self) -> usize {
+        let counts = self.cursors.iter().map(TermCursor::term_count);
+        counts.map(|count| count as usize).sum()
     }
 
     fn visit(
