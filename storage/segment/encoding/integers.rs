@@ -166,8 +166,10 @@ pub(in crate::segment) fn decode_codes(
 ) -> Result<(), Flaw> {
     let large = Flaw("a code is larger than 32 bits");
     let base = u32::try_from(code.base).map_err(|_| large)?;
-    out.clear();
-    out.reserve(count);
+    // Packed codes are unpacked where they are wanted, over those of the vector before.
+    if !matches!(code.encoding, Encoding::Packed | Encoding::Patched) {
+        out.clear();
+    }
     match code.encoding {
         Encoding::Constant => out.resize(count, base),
         Encoding::Sequence => {
@@ -180,12 +182,25 @@ pub(in crate::segment) fn decode_codes(
             }
         }
         Encoding::Packed | Encoding::Patched => {
-            let mut block = [0; VECTOR_ROWS];
-            while out.len() < count {
-                let packed = bytes.take(block_bytes(code.width))?;
-                unpack_32(code.width, packed, base, &mut block)?;
-                let wanted = (count - out.len()).min(VECTOR_ROWS);
-                out.extend_from_slice(&block[..wanted]);
+            out.resize(count, 0);
+            let (blocks, tail) = out.as_chunks_mut();
+            for block in blocks {
+                unpack_32(
+                    code.width,
+                    bytes.take(block_bytes(code.width))?,
+                    base,
+                    block,
+                )?;
+            }
+            if !tail.is_empty() {
+                let mut block = [0; VECTOR_ROWS];
+                unpack_32(
+                    code.width,
+                    bytes.take(block_bytes(code.width))?,
+                    base,
+                    &mut block,
+                )?;
+                tail.copy_from_slice(&block[..tail.len()]);
             }
             if code.encoding == Encoding::Patched {
                 patch(count, bytes, |place, distance| {

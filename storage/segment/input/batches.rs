@@ -230,6 +230,8 @@ struct NumberVectors<'a> {
     parts: Vec<Option<NumberPart<'a>>>,
     /// The digits of each part, when every row has one value and none is widened.
     singles: Option<Vec<&'a [i64]>>,
+    /// Whether the power of ten of all values is 0.
+    are_integers: bool,
     rows: std::slice::Iter<'a, RowRef>,
     dealer: Dealer,
 }
@@ -256,8 +258,10 @@ impl<'a> NumberVectors<'a> {
                 .filter(|part| part.numbers.occurrence == Occurrence::One && !part.is_widened);
             single.map(|part| part.numbers.mantissas.as_slice())
         });
+        let is_integer = |part: &NumberPart<'_>| part.numbers.exponents == Exponents::Uniform(0);
         Self {
             singles: singles.collect(),
+            are_integers: parts.iter().flatten().all(is_integer),
             parts,
             rows: rows.iter(),
             dealer: Dealer::default(),
@@ -277,12 +281,7 @@ impl<'a> NumberVectors<'a> {
             Some(part) => part.numbers.exponents.get(row.row as usize),
             None => 0,
         };
-        let is_uniform = self
-            .parts
-            .iter()
-            .flatten()
-            .all(|part| part.numbers.exponents == Exponents::Uniform(0));
-        if !is_uniform {
+        if !self.are_integers {
             out.exponents.make_each().extend(rows.iter().map(exponent));
         }
         out.row_count = row_count;
