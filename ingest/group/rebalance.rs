@@ -77,7 +77,8 @@ impl Group {
                     .values()
                     .map(|it| it.rebalance_timeout_ms)
                     .max();
-                let wait_ms = i64::from(longest_ms.unwrap_or_default());
+                // Never at once again, whatever they asked for.
+                let wait_ms = i64::from(longest_ms.unwrap_or_default()).max(1);
                 rebalance.deadline_ms = now_ms.saturating_add(wait_ms);
             }
             return;

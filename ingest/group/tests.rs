@@ -139,7 +139,7 @@ impl Play {
                 let members: Vec<_> = joined.members.iter().map(|it| it.id.as_str()).collect();
                 let skips = if joined.skip_assignment { " skips" } else { "" };
                 format!(
-                    "{who} joined {} {} led by {} [{}]{skips}",
+                    "{who}: {} {} of {} [{}]{skips}",
                     joined.generation,
                     joined.protocol.unwrap(),
                     joined.leader,
@@ -197,7 +197,7 @@ fn check(lines: &str) {
 fn members_join_share_and_leave() {
     check(
         "
-        join a range        -> CompletingRebalance; a joined 1 range led by a1 [a1]
+        join a range        -> CompletingRebalance; a: 1 range of a1 [a1]
         beat a              -> CompletingRebalance; ok
         commit a            -> CompletingRebalance; RebalanceInProgress
         sync a a=01         -> Stable; described; a got '01'
@@ -205,12 +205,12 @@ fn members_join_share_and_leave() {
         join b range        -> PreparingRebalance
         beat a              -> PreparingRebalance; RebalanceInProgress
         commit a            -> PreparingRebalance; ok
-        join a range        -> CompletingRebalance; a joined 2 range led by a1 [a1 b2]; b joined 2 range led by a1 []
+        join a range        -> CompletingRebalance; a: 2 range of a1 [a1 b2]; b: 2 range of a1 []
         sync b              -> CompletingRebalance
         sync a a=0 b=1      -> Stable; described; a got '0'; b got '1'
         sync b              -> Stable; b got '1'
         leave a             -> PreparingRebalance; ok
-        join b range        -> CompletingRebalance; b joined 3 range led by b2 [b2]
+        join b range        -> CompletingRebalance; b: 3 range of b2 [b2]
         leave b             -> Empty; ok; described
         beat b              -> Empty; UnknownMember
         ",
@@ -222,7 +222,7 @@ fn a_member_without_an_id_is_given_one_first() {
     check(
         "
         join4 a range       -> Empty; a join MemberIdRequired
-        join4 a range       -> CompletingRebalance; a joined 1 range led by a1 [a1]
+        join4 a range       -> CompletingRebalance; a: 1 range of a1 [a1]
         sync a a=x          -> Stable; described; a got 'x'
         join4 b range       -> Stable; b join MemberIdRequired
         wait 5000           -> Stable
@@ -237,13 +237,13 @@ fn a_member_without_an_id_is_given_one_first() {
 fn silent_members_are_gone_and_waiting_ones_are_not() {
     check(
         "
-        join a range        -> CompletingRebalance; a joined 1 range led by a1 [a1]
+        join a range        -> CompletingRebalance; a: 1 range of a1 [a1]
         sync a a=x          -> Stable; described; a got 'x'
         join b range        -> PreparingRebalance
         wait 9000           -> PreparingRebalance
         beat a              -> PreparingRebalance; RebalanceInProgress
         wait 9999           -> PreparingRebalance
-        wait 1              -> CompletingRebalance; b joined 2 range led by b2 [b2]
+        wait 1              -> CompletingRebalance; b: 2 range of b2 [b2]
         wait 9999           -> CompletingRebalance
         wait 1              -> Empty; described
         ",
@@ -256,7 +256,7 @@ fn members_that_do_not_come_back_in_time_are_left_behind() {
     check_in(
         &mut play,
         "
-        join a range        -> CompletingRebalance; a joined 1 range led by a1 [a1]
+        join a range        -> CompletingRebalance; a: 1 range of a1 [a1]
         sync a a=x          -> Stable; described; a got 'x'
         join b range        -> PreparingRebalance
         ",
@@ -269,7 +269,7 @@ fn members_that_do_not_come_back_in_time_are_left_behind() {
         &mut play,
         "
         beat a              -> PreparingRebalance; RebalanceInProgress
-        wait 4000           -> CompletingRebalance; b joined 2 range led by b2 [b2]
+        wait 4000           -> CompletingRebalance; b: 2 range of b2 [b2]
         beat a              -> CompletingRebalance; UnknownMember
         ",
     );
@@ -281,10 +281,10 @@ fn who_does_not_ask_for_its_share_is_gone() {
     check_in(
         &mut play,
         "
-        join a range        -> CompletingRebalance; a joined 1 range led by a1 [a1]
+        join a range        -> CompletingRebalance; a: 1 range of a1 [a1]
         sync a a=x          -> Stable; described; a got 'x'
         join b range        -> PreparingRebalance
-        join a range        -> CompletingRebalance; a joined 2 range led by a1 [a1 b2]; b joined 2 range led by a1 []
+        join a range        -> CompletingRebalance; a: 2 range of a1 [a1 b2]; b: 2 range of a1 []
         sync b              -> CompletingRebalance
         ",
     );
@@ -305,11 +305,11 @@ fn who_does_not_ask_for_its_share_is_gone() {
 fn the_protocol_is_one_that_all_know_and_most_like() {
     check(
         "
-        join a range sticky -> CompletingRebalance; a joined 1 range led by a1 [a1]
-        join b other        -> CompletingRebalance; b join InconsistentProtocol
-        join c sticky range -> PreparingRebalance
-        join d sticky range -> PreparingRebalance
-        join a range sticky -> CompletingRebalance; a joined 2 sticky led by a1 [a1 c3 d4]; c joined 2 sticky led by a1 []; d joined 2 sticky led by a1 []
+    join a r s -> CompletingRebalance; a: 1 r of a1 [a1]
+    join b x   -> CompletingRebalance; b join InconsistentProtocol
+    join c s r -> PreparingRebalance
+    join d s r -> PreparingRebalance
+    join a r s -> CompletingRebalance; a: 2 s of a1 [a1 c3 d4]; c: 2 s of a1 []; d: 2 s of a1 []
         ",
     );
 }
@@ -318,14 +318,14 @@ fn the_protocol_is_one_that_all_know_and_most_like() {
 fn a_static_member_takes_its_place_back_without_a_rebalance() {
     check(
         "
-        join a range        -> CompletingRebalance; a joined 1 range led by a1 [a1]
+        join a range        -> CompletingRebalance; a: 1 range of a1 [a1]
         sync a a=0          -> Stable; described; a got '0'
         join @s range       -> PreparingRebalance
-        join a range        -> CompletingRebalance; a joined 2 range led by a1 [a1 s2]; @s joined 2 range led by a1 []
+        join a range        -> CompletingRebalance; a: 2 range of a1 [a1 s2]; @s: 2 range of a1 []
         sync @s             -> CompletingRebalance
         sync a a=0 @s=1     -> Stable; described; a got '0'; @s got '1'
         forget @s           -> Stable
-        join @s range       -> Stable; described; @s joined 2 range led by a1 []
+        join @s range       -> Stable; described; @s: 2 range of a1 []
         sync @s             -> Stable; @s got '1'
         forget @s           -> Stable
         beat @s             -> Stable; FencedInstance
@@ -338,12 +338,12 @@ fn a_static_member_takes_its_place_back_without_a_rebalance() {
 fn a_static_leader_that_returns_learns_that_nothing_is_to_be_shared_out() {
     check(
         "
-        join9 @l range      -> CompletingRebalance; @l joined 1 range led by l1 [l1]
+        join9 @l range      -> CompletingRebalance; @l: 1 range of l1 [l1]
         sync @l @l=7        -> Stable; described; @l got '7'
         forget @l           -> Stable
-        join9 @l range      -> Stable; described; @l joined 1 range led by l3 [l3] skips
+        join9 @l range      -> Stable; described; @l: 1 range of l2 [l2] skips
         forget @l           -> Stable
-        join4 @l range      -> Stable; described; @l joined 1 range led by l3 []
+        join4 @l range      -> Stable; described; @l: 1 range of l2 []
         sync @l             -> Stable; @l got '7'
         ",
     );
@@ -361,7 +361,7 @@ fn a_first_generation_may_wait_for_more_members() {
         join b range        -> PreparingRebalance
         wait 1000           -> PreparingRebalance
         wait 2999           -> PreparingRebalance
-        wait 1              -> CompletingRebalance; a joined 1 range led by a1 [a1 b2]; b joined 1 range led by a1 []
+        wait 1              -> CompletingRebalance; a: 1 range of a1 [a1 b2]; b: 1 range of a1 []
         ",
     );
 }
@@ -370,7 +370,7 @@ fn a_first_generation_may_wait_for_more_members() {
 fn a_group_survives_its_broker() {
     check(
         "
-        join a range        -> CompletingRebalance; a joined 1 range led by a1 [a1]
+        join a range        -> CompletingRebalance; a: 1 range of a1 [a1]
         sync a a=0f         -> Stable; described; a got '0f'
         restart             -> Stable
         beat a              -> Stable; ok
@@ -378,7 +378,7 @@ fn a_group_survives_its_broker() {
         sync a              -> Stable; a got '0f'
         wait 10000          -> Empty; described
         restart             -> Empty
-        join b range        -> CompletingRebalance; b joined 3 range led by b2 [b2]
+        join b range        -> CompletingRebalance; b: 3 range of b2 [b2]
         ",
     );
 }
@@ -390,11 +390,11 @@ fn a_group_has_as_many_members_as_it_may() {
     check_in(
         &mut play,
         "
-        join a range        -> CompletingRebalance; a joined 1 range led by a1 [a1]
+        join a range        -> CompletingRebalance; a: 1 range of a1 [a1]
         join b range        -> CompletingRebalance; b join Full
         join4 c range       -> CompletingRebalance; c join Full
         sync a a=x          -> Stable; described; a got 'x'
-        join a range        -> CompletingRebalance; a joined 2 range led by a1 [a1]
+        join a range        -> CompletingRebalance; a: 2 range of a1 [a1]
         ",
     );
 }

@@ -16,7 +16,7 @@ use kafka_protocol::messages::describe_topic_partitions_request::{
 use kafka_protocol::messages::incremental_alter_configs_request as incremental;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kafka_protocol::messages::list_partition_reassignments_request::ListPartitionReassignmentsTopics;
+use kafka_protocol::messages::list_partition_reassignments_request as moving;
 use kafka_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
@@ -282,7 +282,7 @@ fn create_partitions() -> CreatePartitionsRequest {
 }
 
 fn reassignments() -> ListPartitionReassignmentsRequest {
-    let topic = ListPartitionReassignmentsTopics::default()
+    let topic = moving::ListPartitionReassignmentsTopics::default()
         .with_name(name("events"))
         .with_partition_indexes(vec![0, 1]);
     ListPartitionReassignmentsRequest::default().with_topics(Some(vec![topic]))

@@ -1,3 +1,4 @@
+//! Changes applied, written and read back.
 #![allow(clippy::unwrap_used, reason = "a test that panics fails")]
 
 use std::sync::Arc;

@@ -151,7 +151,6 @@ fn a_group_lives_on_in_the_next_process() {
 fn offsets_expire_when_nobody_has_needed_them_for_long() {
     const WEEK_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
     let mut fixture = Fixture::with_topic("events", &[]);
-    fixture.create("unread", 1, &[]);
     settle(&mut fixture, "busy");
     let settled = fixture.ask(&ListGroupsRequest::default(), 4).groups.len();
     assert_eq!(settled, 1);
