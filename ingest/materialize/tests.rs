@@ -322,7 +322,8 @@ proptest! {
                     }
                 }
                 Event::Step { bytes_max } => {
-                    materializer.run_once(&store, topic, WorkBudget { bytes_max }, &Pair, 0).unwrap();
+                    let budget = WorkBudget { bytes_max };
+                    materializer.run_once(&store, topic, budget, &Pair, 0).unwrap();
                 }
                 Event::Seal => {
                     store.seal(topic).unwrap();

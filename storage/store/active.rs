@@ -1,8 +1,8 @@
 //! Rows of a topic that are not in a segment yet.
 //!
-//! Published batches are folded geometrically: a chunk is never less than half as long as the one
-//! before it allows (`previous >= 2 × last`). A chunk of some size is left as it is, so each row is
-//! copied a few times at most on its way, and a busy topic's rows not at all.
+//! Published batches are folded by tiers: eight chunks of about one size become one of the next
+//! tier. So `n` rows make a few dozen chunks at most, and each row is copied once a tier on its way.
+//! A chunk of some size is left as it is: a busy topic's rows are copied once, or not at all.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +13,9 @@ use crate::segment::{ActiveChunk, SegmentError, SourceRows};
 
 /// A chunk of this many rows is left alone: folding it again would cost more than a scan gains.
 const FOLD_ROWS_MAX: usize = 32 * 1024;
+
+/// So many chunks of a tier become one.
+const FOLD_CHUNKS: usize = 8;
 
 /// Rows, rejected records and progress since some instant.
 #[derive(Debug, Clone, Default)]
@@ -84,18 +87,33 @@ impl ActiveRows {
 }
 
 /// How many of the last chunks are to be folded into one: fewer than 2 means none.
+///
+/// The chunks at the end whose tier is not above that of the newest are folded when they are enough;
+/// what they become is the newest of the next tier, and so on.
 pub(super) fn foldable(chunks: &[SourceRows<ActiveChunk>]) -> usize {
-    let (mut count, mut rows) = (0, 0);
-    for chunk in chunks.iter().rev() {
-        let previous = chunk.row_count();
-        let is_large = previous >= FOLD_ROWS_MAX || previous >= 2 * rows;
-        if count > 0 && is_large {
-            break;
+    let tier = |rows: usize| rows.max(1).ilog(FOLD_CHUNKS);
+    let (mut folded, mut folded_rows) = (0, 0);
+    loop {
+        let mut newest = (folded > 0).then(|| tier(folded_rows));
+        let (mut count, mut rows) = (folded, folded_rows);
+        for chunk in chunks.iter().rev().skip(folded) {
+            let own = chunk.row_count();
+            let is_higher = tier(own) > *newest.get_or_insert(tier(own));
+            if own >= FOLD_ROWS_MAX || is_higher {
+                break;
+            }
+            count += 1;
+            rows += own;
         }
-        count += 1;
-        rows += previous;
+        let pieces = count - folded + usize::from(folded > 0);
+        if pieces < FOLD_CHUNKS {
+            return folded;
+        }
+        (folded, folded_rows) = (count, rows);
+        if rows >= FOLD_ROWS_MAX {
+            return folded;
+        }
     }
-    count
 }
 
 /// The last chunks as one, and how many they were; `None` when they are few enough. Deleted rows

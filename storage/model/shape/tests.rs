@@ -128,7 +128,10 @@ proptest! {
     }
 
     #[test]
-    fn own_bytes_come_back(parts in proptest::collection::vec(any::<Vec<u8>>(), 0..5), length in 0..300_usize) {
+    fn own_bytes_come_back(
+        parts in proptest::collection::vec(any::<Vec<u8>>(), 0..5),
+        length in 0..300_usize,
+    ) {
         let mut own = Vec::new();
         parts.iter().for_each(|part| push_own(part, &mut own));
         push_own(&vec![7; length], &mut own);
@@ -153,7 +156,11 @@ proptest! {
     }
 
     #[test]
-    fn dates_read_back(ms in -60_000_000_000_000_i64..300_000_000_000_000, flags in 0..16_u8, offset in -900..900_i16) {
+    fn dates_read_back(
+        ms in -60_000_000_000_000_i64..300_000_000_000_000,
+        flags in 0..16_u8,
+        offset in -900..900_i16,
+    ) {
         let style = DateStyle::from_flags(flags, offset);
         let mut out = Vec::new();
         if Style::Date(style).print(ShapeValue::Number(Decimal::from_i64(ms)), &mut out).is_some() {

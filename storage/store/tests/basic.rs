@@ -74,7 +74,7 @@ fn published_rows_fold_into_few_chunks() {
     store.wait_durable(staged.lsn).unwrap();
     for _ in 0..1000 {
         assert_eq!(materialize(&store, first, 1).unwrap(), 1);
-        assert!(store.snapshot(topic).unwrap().sources.len() <= 11);
+        assert!(store.snapshot(topic).unwrap().sources.len() <= 22);
     }
     assert_eq!(store.active_size(topic).rows, 1000);
     let rows: Vec<_> = all_rows(&store, topic)
