@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use storage::model::{CodeVector, ColumnKind, Decimal, Exponents, NumberVector, VectorOccurrence};
-use storage::segment::{ColumnHandle, NumberSummary, RowSource};
+use storage::segment::{ColumnCursor, ColumnHandle, NumberSummary, RowSource};
 
 use crate::QueryError;
 
@@ -113,6 +113,7 @@ pub(crate) struct Codes<'a> {
 #[derive(Debug, Default)]
 pub(super) struct NumberBuffer {
     vector: Option<usize>,
+    cursor: ColumnCursor,
     numbers: NumberVector,
     starts: Vec<u32>,
 }
@@ -127,7 +128,7 @@ impl NumberBuffer {
     ) -> Result<Numbers<'_>, QueryError> {
         if self.vector != Some(vector) {
             self.vector = None;
-            source.numbers(column.handle, vector, &mut self.numbers)?;
+            source.numbers_at(column.handle, vector, &mut self.cursor, &mut self.numbers)?;
             if column.is_widened {
                 widen(&mut self.numbers);
             }
@@ -150,6 +151,7 @@ impl NumberBuffer {
 #[derive(Debug, Default)]
 pub(super) struct CodeBuffer {
     vector: Option<usize>,
+    cursor: ColumnCursor,
     codes: CodeVector,
     starts: Vec<u32>,
 }
@@ -163,7 +165,7 @@ impl CodeBuffer {
     ) -> Result<Codes<'_>, QueryError> {
         if self.vector != Some(vector) {
             self.vector = None;
-            source.codes(column, vector, &mut self.codes)?;
+            source.codes_at(column, vector, &mut self.cursor, &mut self.codes)?;
             fill_starts(
                 &self.codes.occurrence,
                 self.codes.row_count,

@@ -1,6 +1,6 @@
 //! Rows of one vector of a source.
 
-use storage::segment::{NumberSummary, RowSource};
+use storage::segment::{ColumnCursor, NumberSummary, RowSource};
 
 use super::columns::{CodeBuffer, NumberBuffer, summary};
 use super::{Codes, Columns, Frame, NumberSlot, Numbers, TextSlot};
@@ -16,6 +16,7 @@ pub(crate) struct RowFrame<'a> {
     row_count: usize,
     times_ms: Vec<i64>,
     times_of: Option<usize>,
+    times_cursor: ColumnCursor,
     numbers: Vec<NumberBuffer>,
     codes: Vec<CodeBuffer>,
     /// Whether anything was decoded of this vector.
@@ -31,6 +32,7 @@ impl<'a> RowFrame<'a> {
             row_count: 0,
             times_ms: Vec::new(),
             times_of: None,
+            times_cursor: ColumnCursor::default(),
             numbers: columns
                 .numbers
                 .iter()
@@ -86,7 +88,8 @@ impl Frame for RowFrame<'_> {
     fn times_ms(&mut self) -> Result<&[i64], QueryError> {
         if self.times_of != Some(self.vector) {
             self.times_of = None;
-            self.source.times_ms(self.vector, &mut self.times_ms)?;
+            self.source
+                .times_ms_at(self.vector, &mut self.times_cursor, &mut self.times_ms)?;
             self.times_of = Some(self.vector);
         }
         self.is_read = true;

@@ -14,6 +14,9 @@ const SHARDS: usize = 16;
 /// What keeping a page costs besides its bytes, about.
 const ENTRY_BYTES: usize = 128;
 
+/// A full cache takes one in so many pages of a scan.
+const OFFERS_TAKEN: u64 = 16;
+
 /// Decoded pages in memory up to a bound; those that were used longest ago go first.
 #[derive(Debug)]
 pub struct PageCache {
@@ -27,6 +30,8 @@ pub struct PageCache {
 pub(super) struct PageKey {
     pub(super) owner: u64,
     pub(super) page: usize,
+    /// `None` for the page; a vector of it that is kept by itself.
+    pub(super) vector: Option<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -35,6 +40,8 @@ struct Shard {
     bytes: usize,
     /// Grows with every use.
     uses: u64,
+    /// Pages that were offered while there was no room.
+    offers: u64,
 }
 
 #[derive(Debug)]
@@ -94,6 +101,20 @@ impl PageCache {
         }
     }
 
+    /// Keeps `page` where there is room; a full cache takes one page in some. A scan of more pages
+    /// than fit would otherwise push each one out before it is read again.
+    pub(super) fn offer(&self, key: PageKey, page: &Arc<Vec<u8>>) {
+        let mut shard = self.shard(key);
+        if shard.bytes + page.len() + ENTRY_BYTES > self.shard_bytes_max {
+            shard.offers += 1;
+            if !shard.offers.is_multiple_of(OFFERS_TAKEN) {
+                return;
+            }
+        }
+        drop(shard);
+        self.insert(key, page);
+    }
+
     /// Drops the pages of a file that is closed.
     pub(super) fn forget(&self, owner: u64) {
         for shard in &self.shards {
@@ -105,7 +126,9 @@ impl PageCache {
 
     fn shard(&self, key: PageKey) -> MutexGuard<'_, Shard> {
         // Fibonacci hashing: neighbouring pages of a file go to different shards.
-        let mixed = (key.owner << 32 ^ key.page as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let vector = key.vector.map_or(0, |vector| vector as u64 + 1);
+        let mixed =
+            (key.owner << 32 ^ vector << 24 ^ key.page as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         lock(&self.shards[(mixed >> 60) as usize])
     }
 }
@@ -154,7 +177,11 @@ mod tests {
     fn the_bound_holds_and_recent_pages_stay() {
         let cache = PageCache::new(SHARDS * 16 * 1024);
         let owner = cache.new_owner();
-        let key = |page| PageKey { owner, page };
+        let key = |page| PageKey {
+            owner,
+            page,
+            vector: None,
+        };
         for page in 0..2_000 {
             cache.insert(key(page), &Arc::new(vec![0; 1_000]));
             assert!(cache.get(key(0)).is_some(), "used all the time");
@@ -170,7 +197,11 @@ mod tests {
     #[test]
     fn a_page_larger_than_its_share_is_not_kept() {
         let cache = PageCache::new(SHARDS * 1_000);
-        let key = PageKey { owner: 1, page: 1 };
+        let key = PageKey {
+            owner: 1,
+            page: 1,
+            vector: None,
+        };
         cache.insert(key, &Arc::new(vec![0; 1_000]));
         assert!(cache.get(key).is_none());
     }

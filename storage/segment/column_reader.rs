@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use super::cursor::ColumnCursor;
 use super::dictionary_pages::DictionaryPages;
 use super::encoding::{
     CodeCheck, Flaw, HEADER_BYTES, VectorHeader, decode_code_vector, decode_number_vector,
@@ -16,7 +17,7 @@ use super::{NumberSummary, PageName, Section, SegmentError};
 use crate::model::{CodeVector, NumberVector, VECTOR_ROWS};
 
 /// Vectors of a row group.
-const GROUP_VECTORS: usize = GROUP_ROWS / VECTOR_ROWS;
+pub(super) const GROUP_VECTORS: usize = GROUP_ROWS / VECTOR_ROWS;
 
 /// A column whose pages are in a file.
 #[derive(Debug)]
@@ -42,6 +43,35 @@ impl StoredColumn {
             dictionary: text
                 .map(|entry| DictionaryPages::new(number, entry.term_count, entry.text_bytes)),
         }
+    }
+
+    /// Replaces `out` by the numbers of `vector`, for a scan.
+    pub(super) fn numbers_at(
+        &self,
+        vector: usize,
+        file: &PagedFile,
+        cursor: &mut ColumnCursor,
+        out: &mut NumberVector,
+    ) -> Result<(), SegmentError> {
+        let rows = vector_rows(self.row_count, vector).len();
+        self.decode_at(vector, file, cursor, |header, bytes| {
+            decode_number_vector(header, rows, bytes, out)
+        })
+    }
+
+    /// Replaces `out` by the codes of `vector`, of a column of texts, for a scan.
+    pub(super) fn codes_at(
+        &self,
+        vector: usize,
+        file: &PagedFile,
+        cursor: &mut ColumnCursor,
+        out: &mut CodeVector,
+    ) -> Result<(), SegmentError> {
+        let rows = vector_rows(self.row_count, vector).len();
+        let check = self.code_check();
+        self.decode_at(vector, file, cursor, |header, bytes| {
+            decode_code_vector(header, rows, bytes, check, out)
+        })
     }
 
     /// Replaces `out` by the numbers of `vector`.
@@ -215,7 +245,7 @@ impl StoredColumn {
         Ok((file.page(number)?, file.footer.pages[number].name))
     }
 
-    fn values_page_number(&self, vector: usize) -> Result<usize, SegmentError> {
+    pub(super) fn values_page_number(&self, vector: usize) -> Result<usize, SegmentError> {
         let group = vector / GROUP_VECTORS;
         let number = self.values.start + group;
         if self.values.contains(&number) {

@@ -238,6 +238,7 @@ impl PagedFile {
         let key = PageKey {
             owner: self.owner,
             page: number,
+            vector: None,
         };
         if let Some(page) = self.cache.get(key) {
             return Ok(page);
@@ -247,10 +248,45 @@ impl PagedFile {
         Ok(page)
     }
 
+    /// The page with this number, or one of its vectors, if the cache has it.
+    pub(super) fn cached(&self, page: usize, vector: Option<usize>) -> Option<Arc<Vec<u8>>> {
+        self.cache.get(PageKey {
+            owner: self.owner,
+            page,
+            vector,
+        })
+    }
+
+    /// Where its pages may be kept.
+    pub(super) fn cache(&self) -> &Arc<PageCache> {
+        &self.cache
+    }
+
+    /// Its number in the cache.
+    pub(super) fn owner(&self) -> u64 {
+        self.owner
+    }
+
     /// The page with this number, from the file.
     pub(super) fn read_page(&self, number: usize) -> Result<Vec<u8>, SegmentError> {
+        self.read_page_into(number, Vec::new())
+    }
+
+    /// The page with this number, from the file, in the memory of `spare`.
+    pub(super) fn read_page_into(
+        &self,
+        number: usize,
+        mut spare: Vec<u8>,
+    ) -> Result<Vec<u8>, SegmentError> {
         let entry = &self.footer.pages[number];
-        let stored = read(self.file.as_ref(), entry.offset, entry.stored_bytes.into())?;
+        let length = entry.stored_bytes as usize;
+        if spare.len() < length {
+            // Fresh zeros cost less than moving what is there.
+            spare = vec![0; length];
+        }
+        spare.truncate(length);
+        read_into(self.file.as_ref(), entry.offset, &mut spare)?;
+        let stored = spare;
         if checksum(self.footer.seed, entry.name, &stored) != entry.checksum {
             return Err(SegmentError::Checksum { page: entry.name });
         }
@@ -296,15 +332,18 @@ impl PagedFile {
 fn read(file: &dyn ReadFile, offset: u64, length_bytes: u64) -> Result<Vec<u8>, SegmentError> {
     let length = usize::try_from(length_bytes).expect("a page is smaller than the address space");
     let mut bytes = vec![0; length];
-    let result = file.read_exact_at(offset, &mut bytes);
-    match result {
-        Ok(()) => Ok(bytes),
-        Err(source) => Err(SegmentError::Io {
+    read_into(file, offset, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Fills `out` from `offset`.
+fn read_into(file: &dyn ReadFile, offset: u64, out: &mut [u8]) -> Result<(), SegmentError> {
+    file.read_exact_at(offset, out)
+        .map_err(|source| SegmentError::Io {
             offset,
-            length_bytes,
+            length_bytes: out.len() as u64,
             source,
-        }),
-    }
+        })
 }
 
 /// Runs `decode` over all of `bytes`; flaws become errors of page `name`.

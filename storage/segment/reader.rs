@@ -6,6 +6,7 @@ use super::cache::PageCache;
 use super::cells::{Cells, read_cells};
 use super::collect::{read_codes, read_numbers};
 use super::column_reader::StoredColumn;
+use super::cursor::ColumnCursor;
 use super::dictionary_pages::DictionaryPages;
 use super::documents::{DocumentPages, OwnBytesCursor};
 use super::encoding::{Flaw, VectorHeader};
@@ -183,6 +184,46 @@ impl SegmentReader {
         self.row_keys(&self.times, TIMES, vector, out)
     }
 
+    pub(super) fn times_ms_at(
+        &self,
+        vector: usize,
+        cursor: &mut ColumnCursor,
+        out: &mut Vec<i64>,
+    ) -> Result<(), SegmentError> {
+        keys_of(TIMES, out, |numbers| {
+            self.times.numbers_at(vector, &self.file, cursor, numbers)
+        })
+    }
+
+    pub(super) fn numbers_at(
+        &self,
+        column: ColumnHandle,
+        vector: usize,
+        cursor: &mut ColumnCursor,
+        out: &mut NumberVector,
+    ) -> Result<(), SegmentError> {
+        let stored = self.stored(column, "numbers")?;
+        if stored.dictionary.is_some() {
+            return Err(SegmentError::WrongColumn {
+                column: column.0,
+                wanted: "numbers",
+            });
+        }
+        stored.numbers_at(vector, &self.file, cursor, out)
+    }
+
+    pub(super) fn codes_at(
+        &self,
+        column: ColumnHandle,
+        vector: usize,
+        cursor: &mut ColumnCursor,
+        out: &mut CodeVector,
+    ) -> Result<(), SegmentError> {
+        let stored = self.stored(column, "texts")?;
+        self.texts(stored, column.0 + FIELDS_FIRST)?;
+        stored.codes_at(vector, &self.file, cursor, out)
+    }
+
     pub(super) fn origins(
         &self,
         vector: usize,
@@ -215,17 +256,9 @@ impl SegmentReader {
         vector: usize,
         out: &mut Vec<i64>,
     ) -> Result<(), SegmentError> {
-        let mut numbers = NumberVector {
-            mantissas: std::mem::take(out),
-            ..NumberVector::default()
-        };
-        column.numbers(vector, &self.file, &mut numbers)?;
-        if numbers.occurrence != VectorOccurrence::One {
-            let name = page(number, Section::Headers, 0);
-            return Err(name.malformed(Flaw("a row has no key")));
-        }
-        *out = numbers.mantissas;
-        Ok(())
+        keys_of(number, out, |numbers| {
+            column.numbers(vector, &self.file, numbers)
+        })
     }
 
     pub(super) fn column(&self, path: &str) -> Option<ColumnHandle> {
@@ -503,4 +536,23 @@ fn rows_with_code(vector: &CodeVector, code: u32) -> impl Iterator<Item = usize>
         value = values.end;
         vector.codes[values].contains(&code)
     })
+}
+
+/// Replaces `out` by the numbers that `read` gives of column `number`, one for each row.
+fn keys_of(
+    number: u32,
+    out: &mut Vec<i64>,
+    read: impl FnOnce(&mut NumberVector) -> Result<(), SegmentError>,
+) -> Result<(), SegmentError> {
+    let mut numbers = NumberVector {
+        mantissas: std::mem::take(out),
+        ..NumberVector::default()
+    };
+    read(&mut numbers)?;
+    if numbers.occurrence != VectorOccurrence::One {
+        let name = page(number, Section::Headers, 0);
+        return Err(name.malformed(Flaw("a row has no key")));
+    }
+    *out = numbers.mantissas;
+    Ok(())
 }

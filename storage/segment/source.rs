@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::document_reader::Rows;
 use super::{
-    ActiveChunk, Cells, DeletedRows, DocumentReader, SegmentError, SegmentReader, VectorDeletions,
+    ActiveChunk, Cells, ColumnCursor, DeletedRows, DocumentReader, SegmentError, SegmentReader,
+    VectorDeletions,
 };
 use crate::model::{
     CodeVector, ColumnKind, Decimal, Dictionary, NumberVector, Occurrence, Offset, PartitionId,
@@ -318,6 +319,58 @@ impl RowSource {
         out: &mut CodeVector,
     ) -> Result<(), SegmentError> {
         either!(self, rows => rows.codes(column, vector, out))
+    }
+
+    /// As [`RowSource::times_ms`], for a scan that goes from vector to vector.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn times_ms_at(
+        &self,
+        vector: usize,
+        cursor: &mut ColumnCursor,
+        out: &mut Vec<i64>,
+    ) -> Result<(), SegmentError> {
+        match self {
+            Self::Segment(rows) => rows.times_ms_at(vector, cursor, out),
+            Self::Active(rows) => rows.times_ms(vector, out),
+        }
+    }
+
+    /// As [`RowSource::numbers`], for a scan that goes from vector to vector: `cursor` is for this
+    /// column of this source alone.
+    ///
+    /// # Errors
+    /// As [`RowSource::numbers`].
+    pub fn numbers_at(
+        &self,
+        column: ColumnHandle,
+        vector: usize,
+        cursor: &mut ColumnCursor,
+        out: &mut NumberVector,
+    ) -> Result<(), SegmentError> {
+        match self {
+            Self::Segment(rows) => rows.numbers_at(column, vector, cursor, out),
+            Self::Active(rows) => rows.numbers(column, vector, out),
+        }
+    }
+
+    /// As [`RowSource::codes`], for a scan that goes from vector to vector: `cursor` is for this
+    /// column of this source alone.
+    ///
+    /// # Errors
+    /// As [`RowSource::codes`].
+    pub fn codes_at(
+        &self,
+        column: ColumnHandle,
+        vector: usize,
+        cursor: &mut ColumnCursor,
+        out: &mut CodeVector,
+    ) -> Result<(), SegmentError> {
+        match self {
+            Self::Segment(rows) => rows.codes_at(column, vector, cursor, out),
+            Self::Active(rows) => rows.codes(column, vector, out),
+        }
     }
 
     /// Statistics of a number column in `vector`, if there are any. `None` never means that there
