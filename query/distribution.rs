@@ -16,6 +16,12 @@ const OCTAVE_BUCKETS: usize = 128;
 /// Bits of a double below its bucket's: 52 bits of mantissa, 7 of which name the bucket.
 const BUCKET_SHIFT: u32 = 45;
 
+/// Values that are counted together.
+const CHUNK_VALUES: usize = 1024;
+
+/// Octaves that values counted together may span.
+const CHUNK_OCTAVES: usize = 64;
+
 /// How so many values are distributed.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Distribution {
@@ -55,6 +61,19 @@ impl Distribution {
             Kept::Values(values) if values.len() < VALUES_MAX => values.push(value),
             Kept::Values(_) => self.histogram().add(value, 1),
             Kept::Histogram(histogram) => histogram.add(value, 1),
+        }
+    }
+
+    /// Adds values.
+    pub(crate) fn add_all(&mut self, values: &[f64]) {
+        match &mut self.kept {
+            Kept::Histogram(histogram) => {
+                self.count += values.len() as u64;
+                for values in values.chunks(CHUNK_VALUES) {
+                    histogram.add_chunk(values);
+                }
+            }
+            Kept::Values(_) => values.iter().for_each(|value| self.add(*value)),
         }
     }
 
@@ -203,6 +222,48 @@ impl Histogram {
         let (octave, bucket) = bucket_of(value);
         let octave = self.octaves.entry(octave);
         octave.or_insert_with(|| Box::new([0; OCTAVE_BUCKETS]))[bucket] += count;
+    }
+
+    /// Adds up to `CHUNK_VALUES` values: finds the octaves once, then only counts.
+    fn add_chunk(&mut self, values: &[f64]) {
+        let mut keys = [0_i32; CHUNK_VALUES];
+        let (mut lowest, mut highest) = (i32::MAX, i32::MIN);
+        for (key, value) in keys.iter_mut().zip(values) {
+            // There is one zero.
+            let value = value + 0.0;
+            self.min = self.min.min(value);
+            self.max = self.max.max(value);
+            let (octave, bucket) = bucket_of(value);
+            *key = i32::from(octave) * OCTAVE_BUCKETS as i32 + bucket as i32;
+            lowest = lowest.min(*key);
+            highest = highest.max(*key);
+        }
+        let keys = &keys[..values.len()];
+        let octave_of = |key: i32| key.div_euclid(OCTAVE_BUCKETS as i32);
+        let first = octave_of(lowest);
+        if values.is_empty() || octave_of(highest) - first >= CHUNK_OCTAVES as i32 {
+            // So far apart are values by accident only.
+            values.iter().for_each(|value| self.add(value + 0.0, 1));
+            return;
+        }
+        let place = |key: i32| (octave_of(key) - first) as usize;
+        let used = keys.iter().fold(0_u64, |used, key| used | 1 << place(*key));
+        let number = |place: usize| (first + place as i32) as i16;
+        for place in (0..CHUNK_OCTAVES).filter(|place| used >> place & 1 == 1) {
+            let octave = self.octaves.entry(number(place));
+            octave.or_insert_with(|| Box::new([0; OCTAVE_BUCKETS]));
+        }
+        let mut octaves = [const { None }; CHUNK_OCTAVES];
+        let range = number(0)..=number(CHUNK_OCTAVES - 1);
+        for (octave, counts) in self.octaves.range_mut(range) {
+            octaves[(i32::from(*octave) - first) as usize] = Some(counts);
+        }
+        for key in keys {
+            let bucket = key.rem_euclid(OCTAVE_BUCKETS as i32) as usize;
+            if let Some(counts) = &mut octaves[place(*key)] {
+                counts[bucket] += 1;
+            }
+        }
     }
 
     fn merge(&mut self, other: &Self) {

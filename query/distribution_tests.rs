@@ -92,3 +92,22 @@ proptest! {
         prop_assert!((found - exact).abs() <= exact.abs() / 256.0, "{} {}", found, exact);
     }
 }
+
+#[test]
+fn values_count_alike_together_and_one_by_one() {
+    // Near each other, around zero, and too far apart to be counted together.
+    let near = |index: i32| f64::from(index % 700) * 1.37 + 3.0;
+    let signed = |index: i32| f64::from(index % 901 - 450) / 8.0;
+    let far = |index: i32| 10_f64.powi(index % 600 - 300);
+    let kinds: [&dyn Fn(i32) -> f64; 3] = [&near, &signed, &far];
+    for kind in kinds {
+        let values: Vec<f64> = (0..25_000).map(kind).collect();
+        let mut one_by_one = Distribution::default();
+        values.iter().for_each(|value| one_by_one.add(*value));
+        let mut together = Distribution::default();
+        for values in values.chunks(3_001) {
+            together.add_all(values);
+        }
+        assert_eq!(together, one_by_one);
+    }
+}

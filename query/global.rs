@@ -1,7 +1,9 @@
 //! Aggregations over all rows beside those over the rows that match: a search of its own for each.
 
 use crate::QueryError;
-use crate::request::{Aggregation, BucketBy, Filter, HitsRequest, NamedAggregation, SearchRequest};
+use crate::request::{
+    Aggregation, BucketBy, Filter, HitsRequest, Limits, NamedAggregation, SearchRequest,
+};
 use crate::response::{AggregationResult, Bucket, BucketKey, SearchResponse};
 use crate::scan::Part;
 
@@ -62,6 +64,10 @@ pub(crate) fn answer(
                     size: 0,
                     from: 0,
                     sort: Vec::new(),
+                },
+                limits: Limits {
+                    counted_rows_max: u64::MAX,
+                    ..request.limits
                 },
                 ..request.clone()
             }

@@ -48,6 +48,9 @@ pub struct Limits {
     pub buckets_max: usize,
     /// Most bytes of state that the search may hold.
     pub state_bytes_max: usize,
+    /// Rows that match are counted exactly up to this number; of more it is only said that they
+    /// are more. 0: they need not be counted at all. Aggregations see every row all the same.
+    pub counted_rows_max: u64,
 }
 
 /// Most buckets of an answer unless a setting says otherwise.
@@ -61,6 +64,7 @@ impl Default for Limits {
         Self {
             buckets_max: BUCKETS_MAX,
             state_bytes_max: STATE_BYTES_MAX,
+            counted_rows_max: u64::MAX,
         }
     }
 }

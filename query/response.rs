@@ -10,7 +10,7 @@ use crate::request::MetricValue;
 /// The answer of one search.
 #[derive(Debug, Clone)]
 pub struct SearchResponse {
-    /// Number of rows that match; always exact.
+    /// Number of rows that match; exact up to the limit of rows that are counted.
     pub matched: u64,
     /// The rows asked for.
     pub hits: Vec<Hit>,

@@ -1,13 +1,16 @@
 //! All sources of a search: bound, pruned, cut into morsels, scanned by cells and rows.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use storage::model::VECTOR_ROWS;
 use storage::segment::RowSource;
 
 use crate::QueryError;
-use crate::aggregate::{BoundNode, BoundTree, Layout, Members, PlanNode, State, feed, list, merge};
+use crate::aggregate::{
+    BoundNode, BoundTree, Layout, Members, PlanNode, State, answer_by_dictionaries, feed, list,
+    merge,
+};
 use crate::budget::Budget;
 use crate::filter::{Binder, BoundFilter, NumberRange};
 use crate::frame::{CellFrame, Columns, Frame, RowFrame};
@@ -92,6 +95,19 @@ struct BoundSource<'s, 'p> {
     is_pruned: bool,
 }
 
+impl BoundSource<'_, '_> {
+    /// Whether it is a segment and all its rows take part.
+    fn is_whole_segment(&self) -> bool {
+        let is_segment = match self.source {
+            RowSource::Segment(_) => true,
+            RowSource::Active(_) => false,
+        };
+        let is_all = matches!(self.filter, BoundFilter::Constant(true));
+        let is_live = self.source.live_row_count() == self.source.row_count();
+        is_segment && is_all && is_live && !self.is_pruned
+    }
+}
+
 /// Some of the work at one source, small enough to be shared out.
 #[derive(Debug)]
 enum Morsel {
@@ -137,6 +153,12 @@ pub(crate) fn scan(
             requests.push(part.request);
         }
     }
+    let counted_max = counted_rows_max(&plans[0], budget);
+    if counted_max == 0 && !shows_empty {
+        // Nobody asks for what a scan would find.
+        sources.clear();
+        requests.clear();
+    }
     let layout = agree(&plans[0], &mut sources, pool, budget)?;
     let mut profile = Profile::default();
     let mut covers = Vec::with_capacity(sources.len());
@@ -157,6 +179,18 @@ pub(crate) fn scan(
             }
         }
     }
+    for (bound, cover) in sources.iter_mut().zip(&covers) {
+        if cover.is_none() && bound.is_whole_segment() {
+            let states = &mut first.states;
+            answer_by_dictionaries(
+                &mut bound.nodes,
+                states,
+                bound.source,
+                &bound.columns,
+                budget,
+            )?;
+        }
+    }
     let mut workers = vec![first];
     let rows: usize = morsels
         .iter()
@@ -167,6 +201,7 @@ pub(crate) fn scan(
         workers.push(Worker::new(&plans[0], &layout, budget)?);
     }
     let next = AtomicUsize::new(0);
+    let counted = AtomicU64::new(0);
     let work = Work {
         sources: &sources,
         covers: &covers,
@@ -174,8 +209,11 @@ pub(crate) fn scan(
     };
     pool.run(&mut workers, |worker| {
         let morsel = next.fetch_add(1, Ordering::Relaxed);
+        let before = worker.matched;
         let took = worker.take(&work, morsel);
-        if worker.error.is_some() {
+        let new = worker.matched - before;
+        let counted = counted.fetch_add(new, Ordering::Relaxed) + new;
+        if worker.error.is_some() || counted > counted_max {
             // The others need not go on.
             next.store(morsels.len(), Ordering::Relaxed);
         }
@@ -186,6 +224,14 @@ pub(crate) fn scan(
 
 /// Vectors of a morsel: a row group, whose pages one thread reads.
 const MORSEL_VECTORS: usize = 64;
+
+/// Rows are counted at least up to this number: all where aggregations read them anyway.
+fn counted_rows_max(plan: &[PlanNode<'_>], budget: &Budget) -> u64 {
+    match plan.is_empty() {
+        true => budget.limits().counted_rows_max,
+        false => u64::MAX,
+    }
+}
 
 fn agree(
     plan: &[PlanNode<'_>],

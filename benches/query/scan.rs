@@ -19,8 +19,8 @@ use std::time::Instant;
 
 use jiff::tz::TimeZone;
 use siltstone_query::request::{
-    Aggregation, BucketBy, CalendarUnit, DateHistogram, FieldRef, Filter, HitsRequest, Interval,
-    Limits, Metric, MetricKind, MetricValue, NamedAggregation, Order, OrderBy, RollupUse,
+    Aggregation, BucketBy, CalendarUnit, Cardinality, DateHistogram, FieldRef, Filter, HitsRequest,
+    Interval, Limits, Metric, MetricKind, MetricValue, NamedAggregation, Order, OrderBy, RollupUse,
     SearchRequest, SortBy, SortKey, Terms, TextPredicate,
 };
 use siltstone_query::{ScanPool, search};
@@ -388,11 +388,17 @@ fn questions() -> Vec<(&'static str, SearchRequest)> {
     };
     let mut last100 = ask(term("miner", "miner-042"), Vec::new());
     last100.hits.size = 100;
+    last100.limits.counted_rows_max = 0;
     last100.hits.sort = vec![SortKey {
         by: SortBy::Field(field("ts", FieldType::Date)),
         descending: true,
         missing_first: false,
     }];
+    let distribution = || vec![metric(MetricKind::Distribution, "fee", FieldType::Long)];
+    let distinct = Aggregation::Cardinality(Cardinality {
+        field: field("addr", FieldType::Keyword),
+        missing: None,
+    });
     let days_by_miner = terms(
         "miner",
         MINERS,
@@ -431,6 +437,8 @@ fn questions() -> Vec<(&'static str, SearchRequest)> {
             "top10_addr_count",
             of_all(terms("addr", 10, OrderBy::Count, Vec::new())),
         ),
+        ("fee_pct_day", of_all(histogram(day, "UTC", distribution()))),
+        ("distinct_addr", of_all(distinct)),
         (
             "count_one_addr",
             ask(term("addr", &address_name(777)), Vec::new()),

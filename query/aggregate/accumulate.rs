@@ -1,7 +1,7 @@
 //! What is kept of the values of one group. Everything is exact, so the order of values, and
 //! whether they came one by one or summed up, does not show.
 
-use storage::model::{Decimal, ExactSum};
+use storage::model::{Decimal, ExactSum, VECTOR_ROWS};
 
 use crate::distribution::Distribution;
 
@@ -256,6 +256,20 @@ impl Accumulator for Distribution {
 
     fn add(&mut self, value: Decimal) {
         Self::add(self, value.to_f64());
+    }
+
+    fn add_run(&mut self, mantissas: &[i64], exponent: i16) {
+        let mut values = [0.0; VECTOR_ROWS];
+        for mantissas in mantissas.chunks(VECTOR_ROWS) {
+            for (value, mantissa) in values.iter_mut().zip(mantissas) {
+                let decimal = Decimal {
+                    mantissa: *mantissa,
+                    exponent,
+                };
+                *value = decimal.to_f64();
+            }
+            self.add_all(&values[..mantissas.len()]);
+        }
     }
 
     fn add_summary(&mut self, _: &Summary<'_>) {

@@ -1,6 +1,7 @@
 //! The aggregation tree over one source.
 
 use super::histogram::BoundHistogram;
+use super::members::Members;
 use super::metric::BoundMetric;
 use super::number_histogram::BoundNumberHistogram;
 use super::plan::{PlanKind, PlanNode};
@@ -15,6 +16,8 @@ pub(crate) struct BoundNode<'p> {
     pub(super) id: usize,
     pub(crate) kind: BoundKind<'p>,
     pub(crate) children: Vec<BoundNode<'p>>,
+    /// Room for the members of its groups, kept between frames.
+    pub(super) members: Members,
 }
 
 /// What an aggregation does with the entries of a source.
@@ -65,6 +68,7 @@ impl<'p> BoundNode<'p> {
             kind,
             children: Self::bind_all(&node.children, binder)?,
             id: node.id,
+            members: Members::default(),
         })
     }
 }

@@ -20,6 +20,11 @@ pub(crate) fn feed<F: Frame>(
     frame: &mut F,
     budget: &Budget,
 ) -> Result<(), QueryError> {
+    if let BoundKind::Terms(terms) = &node.kind
+        && terms.is_answered()
+    {
+        return Ok(());
+    }
     let buckets = match (&node.kind, state) {
         (BoundKind::Metric(metric), State::Metric(states)) => {
             states.grow(group_count);
@@ -47,12 +52,14 @@ pub(crate) fn feed<F: Frame>(
         }
         return Ok(());
     }
-    let mut inner = Members::default();
+    let mut inner = std::mem::take(&mut node.members);
+    inner.clear();
     assign(&mut node.kind, members, frame, buckets, &mut inner, budget)?;
-    if inner.is_empty() {
-        return Ok(());
+    if !inner.is_empty() {
+        feed_below(&mut node.children, buckets, &inner, frame, budget)?;
     }
-    feed_below(&mut node.children, buckets, &inner, frame, budget)
+    node.members = inner;
+    Ok(())
 }
 
 /// Counts `members`, and feeds them to the children of their buckets.

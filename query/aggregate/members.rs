@@ -6,14 +6,14 @@ use crate::selection::Selection;
 
 /// Pairs of an entry and a group, ascending by entry. An entry may occur several times, each group
 /// of it once.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Members {
     entries: Entries,
     groups: MemberGroups,
 }
 
 /// The entries of members.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Entries {
     /// Neighbours.
     Range(Range<usize>),
@@ -21,7 +21,7 @@ pub(super) enum Entries {
 }
 
 /// The groups of members.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum MemberGroups {
     /// All in one.
     One(u32),
@@ -62,6 +62,15 @@ impl Members {
         &self.groups
     }
 
+    /// Empties it for pushes.
+    pub(super) fn clear(&mut self) {
+        match &mut self.entries {
+            Entries::These(entries) => entries.clear(),
+            Entries::Range(_) => self.entries = Entries::default(),
+        }
+        self.clear_groups();
+    }
+
     fn clear_groups(&mut self) -> &mut Vec<u32> {
         if let MemberGroups::One(_) = self.groups {
             self.groups = MemberGroups::default();
@@ -78,7 +87,7 @@ impl Members {
     /// Adds a pair.
     ///
     /// # Panics
-    /// When they were made in another way than by pushes.
+    /// Unless it was emptied by `clear` before the first push.
     pub(super) fn push(&mut self, entry: usize, group: u32) {
         match (&mut self.entries, &mut self.groups) {
             (Entries::These(entries), MemberGroups::Each(groups)) => {
@@ -86,7 +95,7 @@ impl Members {
                 groups.push(group);
             }
             (Entries::Range(_), _) | (_, MemberGroups::One(_)) => {
-                unreachable!("members are pushed into empty ones")
+                unreachable!("members are cleared before they are pushed")
             }
         }
     }

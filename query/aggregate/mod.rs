@@ -44,3 +44,4 @@ pub(crate) use merge::{list, merge};
 pub(crate) use metric::{BoundMetric, CellMeasure, MetricSource, MetricStates};
 pub(crate) use plan::{PlanNode, plan, unify};
 pub(crate) use state::State;
+pub(crate) use terms::answer_by_dictionaries;

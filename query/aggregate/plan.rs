@@ -60,6 +60,8 @@ pub(crate) struct PlanTerms<'q> {
     pub(super) missing: Option<&'q TermValue>,
     /// Whether terms without rows are shown.
     pub(super) shows_empty: bool,
+    /// Whether only the number of terms is asked.
+    pub(super) is_distinct: bool,
     pub(super) kind: TermKind,
     pub(super) filter: TermFilter,
 }
@@ -165,6 +167,7 @@ fn plan_terms(by: &Terms) -> Result<PlanTerms<'_>, QueryError> {
         field: by.field.as_ref(),
         missing: by.missing.as_ref(),
         shows_empty: by.doc_count_min == 0,
+        is_distinct: false,
         kind,
         filter: TermFilter::new(by, kind)?,
     })
@@ -176,6 +179,7 @@ fn plan_distinct(by: &Cardinality) -> PlanTerms<'_> {
         field: by.field.as_ref(),
         missing: by.missing.as_ref(),
         shows_empty: false,
+        is_distinct: true,
         kind: term_kind(by.field.as_ref(), by.missing.as_ref()),
         filter: TermFilter::default(),
     }

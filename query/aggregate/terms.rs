@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use storage::model::{ColumnKind, Decimal};
-use storage::segment::RowSource;
+use storage::segment::{ColumnOccurrence, RowSource};
 
+use super::bind::{BoundKind, BoundNode};
 use super::groups::Groups;
 use super::histogram::assign_one_key;
 use super::members::{Entries, MemberGroups, Members};
 use super::metric::plain;
 use super::plan::PlanTerms;
+use super::state::{BucketState, State};
 use super::term_choice::{TermFilter, number_of};
 use super::term_table::TermTable;
 use crate::QueryError;
@@ -27,6 +29,10 @@ pub(crate) struct BoundTerms<'p> {
     filter: &'p TermFilter,
     /// Whether terms without rows are shown.
     shows_empty: bool,
+    /// Whether only the number of terms is asked.
+    is_distinct: bool,
+    /// Whether no row needs to be read for it any more.
+    is_answered: bool,
     values: TermSource,
     keys: TermKeys,
     /// The number of rows without a value.
@@ -94,6 +100,8 @@ impl<'p> BoundTerms<'p> {
         Ok(Self {
             filter: &plan.filter,
             shows_empty: plan.shows_empty,
+            is_distinct: plan.is_distinct,
+            is_answered: false,
             values,
             keys: TermKeys::default(),
             missing,
@@ -103,6 +111,42 @@ impl<'p> BoundTerms<'p> {
     /// Takes over what all sources agreed on.
     pub(super) fn agree(&mut self, keys: TermKeys) {
         self.keys = keys;
+    }
+
+    /// Whether no row needs to be read for it any more.
+    pub(super) fn is_answered(&self) -> bool {
+        self.is_answered
+    }
+
+    /// Answers how many terms `source`, a segment whose rows all take part, has: every term of its
+    /// dictionary is some row's. Does nothing where that is not all that is asked.
+    fn answer_by_dictionary(
+        &mut self,
+        source: &RowSource,
+        columns: &Columns,
+        groups: &mut Groups,
+        counts: &mut Vec<u64>,
+        budget: &Budget,
+    ) -> Result<(), QueryError> {
+        let TermSource::Texts(slot) = self.values else {
+            return Ok(());
+        };
+        let handle = columns.texts[slot.0].handle;
+        let has_empty_rows = source.column_info(handle).occurrence != ColumnOccurrence::One;
+        if !self.is_distinct || (has_empty_rows && self.keys.missing.is_some()) {
+            return Ok(());
+        }
+        for code in (0..).take(source.term_count(handle)?) {
+            if let Some(key) = self.keys.key(code) {
+                let group = groups.group(0, key, budget)? as usize;
+                if counts.len() <= group {
+                    counts.resize(group + 1, 0);
+                }
+                counts[group] += 1;
+            }
+        }
+        self.is_answered = true;
+        Ok(())
     }
 
     /// The text column that is read.
@@ -256,6 +300,23 @@ impl<'p> BoundTerms<'p> {
         }
         Ok(false)
     }
+}
+
+/// Answers what the dictionaries of `source`, a segment whose rows all take part, say by themselves.
+pub(crate) fn answer_by_dictionaries(
+    nodes: &mut [BoundNode<'_>],
+    states: &mut [State],
+    source: &RowSource,
+    columns: &Columns,
+    budget: &Budget,
+) -> Result<(), QueryError> {
+    for (node, state) in nodes.iter_mut().zip(states) {
+        if let (BoundKind::Terms(terms), State::Buckets(state)) = (&mut node.kind, state) {
+            let BucketState { groups, counts, .. } = &mut **state;
+            terms.answer_by_dictionary(source, columns, groups, counts, budget)?;
+        }
+    }
+    Ok(())
 }
 
 /// The groups of members with one value each: `parent × width + key of its code`.

@@ -12,9 +12,9 @@ use super::rows::{Row, TIME_FIELD, Value, active, segment};
 use crate::QueryError;
 use crate::ScanPool;
 use crate::request::{
-    Aggregation, BucketBy, CalendarUnit, DateHistogram, FieldRef, Filter, HitsRequest, Interval,
-    Limits, Metric, MetricKind, NamedAggregation, Order, OrderBy, Pattern, RollupUse,
-    SearchRequest, SortBy, SortKey, Terms, TextPredicate,
+    Aggregation, BucketBy, CalendarUnit, Cardinality, DateHistogram, FieldRef, Filter, HitsRequest,
+    Interval, Limits, Metric, MetricKind, NamedAggregation, Order, OrderBy, Pattern, RollupUse,
+    SearchRequest, SortBy, SortKey, TermValue, Terms, TextPredicate,
 };
 use crate::response::{AggregationResult, BucketKey, MetricResult, SearchResponse};
 use crate::scan::Part;
@@ -459,4 +459,52 @@ fn newest_rows_first() {
         .map(|hit| hit.id)
         .collect();
     assert_eq!(ids, ["0-190", "0-189", "0-188"]);
+}
+
+#[test]
+fn rows_are_counted_as_far_as_asked() {
+    let sources = [segment(&two_days()), active(&two_days()[..10])];
+    let mut request = request(sum_of("size", FieldType::Long));
+    request.limits.counted_rows_max = 0;
+    // Aggregations read all rows, whatever is counted.
+    assert_eq!(found(&request, &sources).matched, 202);
+    request.aggregations.clear();
+    assert_eq!(found(&request, &sources).matched, 0);
+    request.limits.counted_rows_max = 5;
+    assert!(found(&request, &sources).matched > 5);
+    request.limits.counted_rows_max = 202;
+    assert_eq!(found(&request, &sources).matched, 202);
+    request.hits.size = 3;
+    request.limits.counted_rows_max = 0;
+    assert_eq!(found(&request, &sources).hits.len(), 3);
+}
+
+#[test]
+fn dictionaries_answer_how_many_terms_there_are() {
+    let distinct = |path: &str, missing: Option<TermValue>| {
+        Aggregation::Cardinality(Cardinality {
+            field: Some(field(path, FieldType::Keyword)),
+            missing,
+        })
+    };
+    let check = |request: &SearchRequest, sources: &[RowSource], count: u64, rows: u64| {
+        let response = found(request, sources);
+        let expected = AggregationResult::Metric(MetricResult::Cardinality(count));
+        assert_eq!(response.aggregations, [expected]);
+        assert_eq!(response.profile.rows_scanned, rows);
+    };
+    let rows = two_days();
+    let mut one = request(distinct("coin", None));
+    one.rollup = RollupUse::Never;
+    check(&one, &[segment(&rows)], 2, 0);
+    check(&one, &[segment(&rows), active(&rows[..10])], 2, 10);
+    one.filter = from_ms(START_MS + HOUR_MS);
+    check(&one, &[segment(&rows)], 2, 192);
+    // A row without a coin.
+    let mut rows = rows;
+    rows[3].values.remove("coin");
+    let other = TermValue::Text(b"none"[..].into());
+    let mut with_missing = request(distinct("coin", Some(other)));
+    with_missing.rollup = RollupUse::Never;
+    check(&with_missing, &[segment(&rows)], 3, 192);
 }

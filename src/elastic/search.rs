@@ -199,7 +199,14 @@ fn parse_one(
             Some(false) => RollupUse::Never,
             Some(true) | None => RollupUse::WhereExact,
         },
-        limits: Limits::default(),
+        limits: Limits {
+            counted_rows_max: match written.total {
+                TotalShape::Exact => u64::MAX,
+                TotalShape::UpTo(limit) => limit.max(1),
+                TotalShape::Absent => 0,
+            },
+            ..Limits::default()
+        },
     };
     let shape = ResponseShape {
         indices: vec![context.index.into()],
