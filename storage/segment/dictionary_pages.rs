@@ -108,12 +108,13 @@ impl DictionaryPages {
         let after = index
             .blocks
             .partition_point(|block| block.first_code <= code);
-        let mut found = None;
-        self.scan_block(after, file, |candidate, term| {
-            if candidate == code {
-                found = Some(term.to_vec());
+        let found = self.in_block_before(after, file, |terms, first_code| {
+            for _ in first_code..=code {
+                if !terms.advance()? {
+                    return Ok(None);
+                }
             }
-            found.is_none()
+            terms.term().map(|term| Some(term.to_vec()))
         })?;
         found.ok_or_else(|| {
             let name = page(self.column, Section::DictionaryIndex, 0);
@@ -127,44 +128,32 @@ impl DictionaryPages {
         let after = partition(index.separators.len(), |block| {
             index.separators.term(block) <= term
         });
-        let mut found = None;
-        self.scan_block(after, file, |code, candidate| {
-            if candidate == term {
-                found = Some(code);
-            }
-            candidate < term
-        })?;
-        Ok(found)
+        self.in_block_before(after, file, |terms, first_code| {
+            Ok(terms.find(term)?.map(|before| first_code + before))
+        })
     }
 
-    /// Shows the terms of the block before block `after` with their codes, as long as `visit`
-    /// wants more.
-    fn scan_block(
+    /// What `look` finds among the terms of the block before block `after`, given the code of the
+    /// first; nothing when there is no such block.
+    fn in_block_before<T>(
         &self,
         after: usize,
         file: &PagedFile,
-        mut visit: impl FnMut(u32, &[u8]) -> bool,
-    ) -> Result<(), SegmentError> {
+        look: impl FnOnce(&mut TermReader<'_>, u32) -> Result<Option<T>, Flaw>,
+    ) -> Result<Option<T>, SegmentError> {
         let index = self.index(file)?;
         let pages = file.pages(self.column, Section::DictionaryBlock);
         let Some(entry) = after
             .checked_sub(1)
             .and_then(|block| index.blocks.get(block))
         else {
-            return Ok(());
+            return Ok(None);
         };
         let number = pages.start + after - 1;
         let block = file.page(number)?;
         let name = file.footer.pages[number].name;
         let mut terms = TermReader::new(&block, entry.term_count as usize, &index.format);
-        let mut code = entry.first_code;
-        while let Some(term) = terms.next().map_err(|flaw| name.malformed(flaw))? {
-            if !visit(code, term) {
-                break;
-            }
-            code += 1;
-        }
-        Ok(())
+        look(&mut terms, entry.first_code).map_err(|flaw| name.malformed(flaw))
     }
 
     /// The separator of `block`: terms of blocks before it are smaller, all others are not.

@@ -76,6 +76,11 @@ impl<'a> ByteReader<'a> {
 
     /// An unsigned integer in groups of seven bits, lowest first.
     pub(in crate::segment) fn varint(&mut self) -> Result<u128, Flaw> {
+        // Nearly all are this short.
+        if let [byte @ ..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(u128::from(*byte));
+        }
         let mut value = 0_u128;
         for group in 0..VARINT_BYTES_MAX {
             let byte = self.u8()?;

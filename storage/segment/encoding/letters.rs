@@ -69,6 +69,23 @@ impl LetterPacking {
         }
     }
 
+    /// As [`LetterPacking::pack`] for any text; false when it has a letter, or begins, as no packed
+    /// text does.
+    pub(in crate::segment) fn try_pack(&self, text: &[u8], out: &mut Vec<u8>) -> bool {
+        let Some(letters) = text.strip_prefix(self.prefix.as_slice()) else {
+            return false;
+        };
+        let is_known = |letter: &u8| {
+            let number = usize::from(self.numbers[usize::from(*letter)]);
+            self.letters.get(number) == Some(letter)
+        };
+        let all_known = letters.iter().all(is_known);
+        if all_known {
+            self.pack(text, out);
+        }
+        all_known
+    }
+
     /// Replaces `out` by the text of `text_bytes` bytes whose packed form is `packed`.
     pub(in crate::segment) fn unpack(
         &self,
@@ -164,6 +181,12 @@ mod tests {
             }
         }
         assert_eq!(LetterPacking::new(b"", &[u64::MAX, 1, 0, 0]), None);
+        let packing = LetterPacking::new(b"x", &alphabet_of(b"bc")).expect("few letters");
+        let mut packed = Vec::new();
+        assert!(packing.try_pack(b"xbbcb", &mut packed));
+        for other in [b"".as_slice(), b"b", b"xa", b"xbd", b"X"] {
+            assert!(!packing.try_pack(other, &mut packed));
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! Every sixteenth term is whole, so that a damaged or hostile prefix cannot reach far.
 
+use std::cmp::Ordering;
+
 use super::bytes::{ByteReader, ByteWriter, Flaw};
 use super::letters::LetterPacking;
 use crate::model::Dictionary;
@@ -59,9 +61,10 @@ pub(in crate::segment) struct TermReader<'a> {
     format: &'a TermFormat,
     term_count: usize,
     index: usize,
-    /// The term read last, as it is stored.
+    /// The term read last, as it is stored, and the length of its text.
     stored: Vec<u8>,
-    /// The term read last.
+    length: usize,
+    /// The text of the term read last, once it was asked for.
     term: Vec<u8>,
 }
 
@@ -78,6 +81,7 @@ impl<'a> TermReader<'a> {
             term_count,
             index: 0,
             stored: Vec::new(),
+            length: 0,
             term: Vec::new(),
         }
     }
@@ -85,8 +89,48 @@ impl<'a> TermReader<'a> {
     /// The next term, which lies behind the one before it; `None` at the end, where nothing may be
     /// left over.
     pub(in crate::segment) fn next(&mut self) -> Result<Option<&[u8]>, Flaw> {
+        match self.advance()? {
+            true => self.term().map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// The text of the term read last.
+    pub(in crate::segment) fn term(&mut self) -> Result<&[u8], Flaw> {
+        let Some(packing) = &self.format.packing else {
+            return Ok(&self.stored);
+        };
+        packing.unpack(&self.stored, self.length, &mut self.term)?;
+        Ok(&self.term)
+    }
+
+    /// Reads on until `term` or the place where it would be; the number of terms before it, if it
+    /// is there.
+    pub(in crate::segment) fn find(&mut self, term: &[u8]) -> Result<Option<u32>, Flaw> {
+        let mut packed = Vec::new();
+        let wanted = match &self.format.packing {
+            None => term,
+            Some(packing) => match packing.try_pack(term, &mut packed) {
+                true => &packed,
+                false => return Ok(None),
+            },
+        };
+        let mut before = 0;
+        while self.advance()? {
+            let order = self.stored.as_slice().cmp(wanted);
+            match order.then(self.length.cmp(&term.len())) {
+                Ordering::Less => before += 1,
+                Ordering::Equal => return Ok(Some(before)),
+                Ordering::Greater => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Goes to the next term; false at the end.
+    pub(in crate::segment) fn advance(&mut self) -> Result<bool, Flaw> {
         if self.index == self.term_count {
-            return self.bytes.finish().map(|()| None);
+            return self.bytes.finish().map(|()| false);
         }
         let is_restart = self.index.is_multiple_of(RESTART_TERMS);
         let length = match self.format.length {
@@ -109,20 +153,14 @@ impl<'a> TermReader<'a> {
         // The order of packed terms of one length is that of the terms, and a longer one with the
         // same bits lies behind.
         let tail = &self.stored[shared..];
-        let ascends = tail < rest || tail == rest && self.term.len() < length;
+        let ascends = tail < rest || tail == rest && self.length < length;
         if self.index > 0 && !ascends {
             return Err(Flaw("its terms do not ascend"));
         }
         self.stored.truncate(shared);
         self.stored.extend_from_slice(rest);
         self.index += 1;
-        match &self.format.packing {
-            Some(packing) => packing.unpack(&self.stored, length, &mut self.term)?,
-            None => {
-                self.term.truncate(shared);
-                self.term.extend_from_slice(rest);
-            }
-        }
-        Ok(Some(&self.term))
+        self.length = length;
+        Ok(true)
     }
 }

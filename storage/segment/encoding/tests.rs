@@ -289,6 +289,18 @@ proptest! {
                 decoded.insert(String::from_utf8(term.to_vec()).expect("letters"));
             }
             prop_assert_eq!(&decoded, &terms);
+            let find = |term: &str| {
+                let mut reader = TermReader::new(&bytes, terms.len(), &format);
+                reader.find(term.as_bytes()).expect("what was encoded")
+            };
+            for (number, term) in (0..).zip(&terms) {
+                prop_assert_eq!(find(term), Some(number));
+                let longer = format!("{term}a");
+                prop_assert_eq!(find(&longer).is_some(), terms.contains(&longer));
+            }
+            for other in ["", "a", "abc", "c", "bbbbbbbbbbbb"] {
+                prop_assert_eq!(find(other).is_some(), terms.contains(other));
+            }
         }
     }
 
