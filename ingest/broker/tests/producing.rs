@@ -65,6 +65,26 @@ fn every_version_answers_in_its_own_form() {
     }
 }
 
+/// Nobody makes rows of the fixture's records, so all of them wait.
+#[test]
+fn producers_far_ahead_of_rows_are_asked_for_silence() {
+    let mut fixture = Fixture::with_topic("t", &[("max.message.bytes", "20000000")]);
+    let mut builder = BatchBuilder::new();
+    for _ in 0..(1 << 20) + 100 * 1024 {
+        builder.push(NewRecord::default()).unwrap();
+    }
+    let many = builder.finish(Codec::None).bytes().clone();
+    let mut throttle_ms = |records| {
+        let request = produce_request("t", 0, -1, Some(records));
+        let answer = fixture.ask(&request, 8);
+        assert_eq!(answer.responses[0].partition_responses[0].error_code, 0);
+        answer.throttle_time_ms
+    };
+    assert_eq!(throttle_ms(many.clone()), 0);
+    assert_eq!(throttle_ms(many), 100);
+    assert_eq!(throttle_ms(batch(&["v"])), 1000);
+}
+
 #[test]
 fn nothing_is_read_before_it_is_durable() {
     let mut fixture = Fixture::with_topic("t", &[]);
