@@ -120,6 +120,7 @@ fn text(predicate: &TextPredicate) -> String {
             };
             format!(" {how}({})", tokens.join(" "))
         }
+        TextPredicate::Address { first, last } => format!(":[{first:?},{last:?}]"),
     }
 }
 
