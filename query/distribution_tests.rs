@@ -1,3 +1,5 @@
+//! Quantiles and ranks against sorted values.
+
 use proptest::prelude::*;
 
 use super::*;

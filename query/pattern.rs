@@ -1,6 +1,6 @@
 //! Patterns and predicates over distinct texts.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 use std::ops::{Bound, RangeBounds};
 
 use regex::bytes::{Regex, RegexBuilder};

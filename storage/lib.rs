@@ -5,7 +5,8 @@
 //! knows no protocol, no query language and no clock: disk and time are arguments.
 //!
 //! Layers, top to bottom; an arrow up does not exist:
-//! `store` → { `log`, `segment`, `groups` → `catalog` } → { `disk`, `model` }; `model` depends on nothing.
+//! `store` → { `log`, `segment`, `groups` → `catalog` } → { `disk`, `model` }; `model` depends on
+//! nothing.
 
 pub mod catalog;
 pub mod disk;

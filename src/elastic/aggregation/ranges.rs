@@ -1,7 +1,7 @@
 //! `range`, `date_range` and `ip_range`: a bucket for each range. Ranges may overlap.
 
+use core::net::{IpAddr, Ipv6Addr};
 use std::cmp::Ordering;
-use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Bound;
 
 use jiff::tz::TimeZone;
