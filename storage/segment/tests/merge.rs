@@ -176,3 +176,44 @@ fn large_dictionaries_merge() {
         .expect("segments of one topic");
     assert!(merged == write(&[&batch_of(&rows, &schema)]).bytes);
 }
+
+/// Columns that only some inputs have, and integers of a field that is decimal by now.
+#[test]
+fn inputs_of_different_columns_merge() {
+    use super::rows::Value;
+
+    let row = |offset: u64, path: &str, value: Value| Row {
+        time_ms: 1_000 - (offset as i64 * 37) % 90,
+        partition: 0,
+        offset,
+        id: None,
+        document: Vec::new(),
+        values: [(path.to_string(), vec![value])].into(),
+    };
+    let integers = [
+        row(1, "amount", Value::Integer(120)),
+        row(2, "amount", Value::Integer(9_007_199_254_740_993)),
+        row(3, "amount", Value::Integer(0)),
+    ];
+    let decimals = [
+        row(4, "amount", Value::decimal(12.5)),
+        row(5, "amount", Value::decimal(1e-8)),
+    ];
+    let texts = [
+        row(6, "coin", Value::text("btc")),
+        row(7, "coin", Value::text("")),
+    ];
+    let batches = [
+        batch_of(&integers, &[("amount", ColumnKind::Integer)]),
+        batch_of(&decimals, &[("amount", ColumnKind::Decimal)]),
+        batch_of(&texts, &[("coin", ColumnKind::Text)]),
+    ];
+    let parts = batches.each_ref().map(|batch| Part {
+        reader: open(write(&[batch]).bytes).expect("a fresh segment"),
+        deleted: DeletedRows::new(batch.row_count()),
+    });
+    let (merged, _) = merge(&parts.each_ref()).expect("numbers go together");
+    assert!(merged.bytes == write(&batches.each_ref()).bytes);
+    let reader = open(merged.bytes).expect("a fresh segment");
+    reader.verify().expect("a merged segment");
+}
