@@ -53,9 +53,9 @@ impl Broker {
                     .collect(),
             }
         });
-        let (results, lsn) = match self.alter(&wishes.collect::<Vec<_>>(), request.validate_only) {
-            Ok(done) => done,
-            Err(_) => return Reply::Close,
+        let wishes: Vec<_> = wishes.collect();
+        let Ok((results, lsn)) = self.alter(&wishes, request.validate_only) else {
+            return Reply::Close;
         };
         let responses = request.resources.iter().zip(results);
         let responses = responses.map(|(resource, result)| {
@@ -85,9 +85,9 @@ impl Broker {
                     .collect(),
             }
         });
-        let (results, lsn) = match self.alter(&wishes.collect::<Vec<_>>(), request.validate_only) {
-            Ok(done) => done,
-            Err(_) => return Reply::Close,
+        let wishes: Vec<_> = wishes.collect();
+        let Ok((results, lsn)) = self.alter(&wishes, request.validate_only) else {
+            return Reply::Close;
         };
         let responses = request.resources.iter().zip(results);
         let responses = responses.map(|(resource, result)| {

@@ -110,7 +110,7 @@ pub(super) fn full_body(api: Api, version: i16, out: &mut BytesMut) {
         | Api::InitProducerId
         | Api::DescribeConfigs => unreachable!("filled in by the caller"),
     };
-    written.unwrap();
+    written.expect("the version has all that is filled in");
 }
 
 fn offset_commit(version: i16) -> OffsetCommitRequest {
