@@ -136,6 +136,7 @@ pub fn edit_bytes() -> Vec<u8> {
         time_last_ms: 0,
         format_version: 1,
         has_ids: false,
+        overlay: None,
         offsets: vec![(partition, OffsetRange::new(Offset(0), Offset(5)))],
     };
     Edit {
@@ -146,6 +147,8 @@ pub fn edit_bytes() -> Vec<u8> {
                 segment: Some(segment),
                 watermarks: vec![(partition, Offset(5))],
                 rejected: RejectedRecords::default(),
+                deletions: Vec::new(),
+                dropped: 0,
             },
             CatalogChange::ReserveProducerIds { next: 7 },
             CatalogChange::DeleteTopic(TopicId(1)),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::{RejectedRecords, SegmentId, SegmentMeta, TimeField, Topic};
+use super::{OverlayMeta, RejectedRecords, SegmentId, SegmentMeta, TimeField, Topic};
 use crate::model::{Mapping, Offset, Partition, PartitionId, TopicId, TopicName};
 
 /// Version of the encoding of edits.
@@ -71,6 +71,13 @@ pub enum CatalogChange {
         /// Records below the watermarks that could not become rows, those of earlier seals not
         /// counted again.
         rejected: RejectedRecords,
+        /// Segments that have lost rows to records below the watermarks, with all rows that they
+        /// have lost so far.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        deletions: Vec<(SegmentId, OverlayMeta)>,
+        /// Records below the watermarks whose rows were deleted before they were in a segment.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        dropped: u64,
     },
     /// Segments of a topic became one that has their rows.
     Merge {
@@ -144,7 +151,7 @@ pub enum EditError {
         /// The next free one.
         expected: SegmentId,
     },
-    /// A segment that is to be merged is not one of the topic's, or named twice.
+    /// A segment that is to be merged or has lost rows is not one of the topic's, or named twice.
     #[error("topic number {} has no segment {}", topic.0, segment.0)]
     UnknownSegment {
         /// The topic.
@@ -207,6 +214,10 @@ pub enum EditDecodeError {
     /// Written by a later release.
     #[error("catalog edit has version {0}, this release reads version {EDIT_VERSION}")]
     Version(u32),
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Edit {

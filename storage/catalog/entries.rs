@@ -23,6 +23,7 @@ const SEGMENT_PREFIX: &str = "segment/";
 const WATERMARKS_PREFIX: &str = "watermarks/";
 const REJECTED_PREFIX: &str = "rejected/";
 const LOG_STARTS_PREFIX: &str = "log_starts/";
+const DROPPED_PREFIX: &str = "dropped/";
 const TEMPLATE_PREFIX: &str = "template/";
 
 #[derive(Serialize, Deserialize)]
@@ -152,6 +153,11 @@ impl Catalog {
         Ok(())
     }
 
+    fn read_dropped(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), CatalogError> {
+        self.owner(key, DROPPED_PREFIX)?.dropped = decode_entry(key, bytes)?;
+        Ok(())
+    }
+
     fn read_log_starts(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), CatalogError> {
         let state = self.owner(key, LOG_STARTS_PREFIX)?;
         state.log_starts = decode_entry::<Vec<_>>(key, bytes)?.into_iter().collect();
@@ -183,11 +189,12 @@ impl Catalog {
 type ReadEntry = fn(&mut Catalog, &[u8], &[u8]) -> Result<(), CatalogError>;
 
 /// How the entries under each prefix are read, in this order.
-const READERS: [(&str, ReadEntry); 6] = [
+const READERS: [(&str, ReadEntry); 7] = [
     (TOPIC_PREFIX, Catalog::read_topic),
     (SEGMENT_PREFIX, Catalog::read_segment),
     (WATERMARKS_PREFIX, Catalog::read_watermarks),
     (REJECTED_PREFIX, Catalog::read_rejected),
+    (DROPPED_PREFIX, Catalog::read_dropped),
     (LOG_STARTS_PREFIX, Catalog::read_log_starts),
     (TEMPLATE_PREFIX, Catalog::read_template),
 ];
@@ -211,6 +218,10 @@ fn write_topic(id: TopicId, state: &TopicState, entries: &mut Entries) {
     if state.rejected.total() > 0 {
         let key = format!("{REJECTED_PREFIX}{:010}", id.0);
         entries.insert(key.into(), encode_entry(&state.rejected));
+    }
+    if state.dropped > 0 {
+        let key = format!("{DROPPED_PREFIX}{:010}", id.0);
+        entries.insert(key.into(), encode_entry(&state.dropped));
     }
 }
 

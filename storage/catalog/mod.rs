@@ -29,6 +29,6 @@ pub use memory::MemoryCheckpoint;
 pub use rejected::{REJECTED_KEPT_MAX, REJECTED_REASONS_MAX, Rejected, RejectedRecords};
 #[cfg(feature = "rocksdb")]
 pub use rocks::RocksCheckpoint;
-pub use segment_meta::{SegmentId, SegmentMeta};
+pub use segment_meta::{OverlayMeta, SegmentId, SegmentMeta};
 pub use state::{Catalog, PARTITIONS_MAX, TopicState};
 pub use topic::{Dynamic, Materialize, TimeField, Topic};

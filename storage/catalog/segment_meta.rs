@@ -34,9 +34,29 @@ pub struct SegmentMeta {
     /// Which part of each partition its rows come from, ascending by partition. Offsets inside
     /// that have no row were rejected or were no documents.
     pub offsets: Vec<(PartitionId, OffsetRange)>,
+    /// What became of its rows since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlay: Option<OverlayMeta>,
+}
+
+/// Rows of a segment that were deleted since it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverlayMeta {
+    /// Its file's name in `segments/<topic>/`: the hash of its content and `.overlay`.
+    pub file: String,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Number of rows that it deletes.
+    pub deleted_rows: u64,
 }
 
 impl SegmentMeta {
+    /// The names of its files.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let overlay = self.overlay.iter().map(|overlay| overlay.file.as_str());
+        std::iter::once(self.file.as_str()).chain(overlay)
+    }
+
     /// Whether it may have a row inside `range`.
     #[must_use]
     pub fn touches(&self, range: TimeRange) -> bool {

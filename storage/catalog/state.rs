@@ -40,6 +40,8 @@ pub struct TopicState {
     pub rejected: Arc<RejectedRecords>,
     /// The first offset of each partition that clients may read; partitions at 0 are left out.
     pub log_starts: BTreeMap<PartitionId, Offset>,
+    /// Rows that were deleted and are in no segment any more.
+    pub dropped: u64,
 }
 
 impl TopicState {
@@ -50,6 +52,17 @@ impl TopicState {
             watermarks: BTreeMap::new(),
             rejected: Arc::default(),
             log_starts: BTreeMap::new(),
+            dropped: 0,
+        }
+    }
+
+    fn segment_mut(&mut self, id: SegmentId) -> Result<&mut SegmentMeta, EditError> {
+        match self.segments.binary_search_by_key(&id, |meta| meta.id) {
+            Ok(index) => Ok(Arc::make_mut(&mut self.segments[index])),
+            Err(_) => Err(EditError::UnknownSegment {
+                topic: self.topic.id,
+                segment: id,
+            }),
         }
     }
 
@@ -198,10 +211,18 @@ impl Catalog {
                 segment,
                 watermarks,
                 rejected,
+                deletions,
+                dropped,
             } => {
                 self.add_segment(*topic, segment.as_ref())?;
                 self.advance(*topic, watermarks)?;
-                Arc::make_mut(&mut self.state_mut(*topic)?.rejected).merge(rejected);
+                let state = self.state_mut(*topic)?;
+                Arc::make_mut(&mut state.rejected).merge(rejected);
+                state.dropped += dropped;
+                for (id, overlay) in deletions {
+                    let segment = state.segment_mut(*id)?;
+                    segment.overlay = Some(overlay.clone());
+                }
                 Ok(())
             }
             CatalogChange::Merge {
@@ -335,7 +356,8 @@ impl Catalog {
         if removed.is_empty() {
             return Err(EditError::NothingMerged(topic));
         }
-        let segments = &mut self.state_mut(topic)?.segments;
+        let state = self.state_mut(topic)?;
+        let segments = &mut state.segments;
         let mut rows = 0;
         for id in removed {
             let Ok(index) = segments.binary_search_by_key(id, |meta| meta.id) else {
@@ -353,6 +375,7 @@ impl Catalog {
                 removed: rows,
             });
         }
+        state.dropped += rows - merged.row_count;
         Ok(())
     }
 

@@ -42,6 +42,7 @@ fn segment(id: u64) -> SegmentMeta {
         time_last_ms: 5,
         format_version: 1,
         has_ids: false,
+        overlay: None,
         offsets: vec![(PartitionId(0), OffsetRange::new(Offset(0), Offset(10)))],
     }
 }
@@ -54,6 +55,8 @@ fn seal(topic: u32, segment: Option<SegmentMeta>, end: u64) -> CatalogChange {
         segment,
         watermarks: vec![(PartitionId(0), Offset(end))],
         rejected,
+        deletions: Vec::new(),
+        dropped: 0,
     }
 }
 

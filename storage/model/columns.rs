@@ -15,6 +15,10 @@ pub enum ColumnKind {
     Text,
 }
 
+/// Path of the column that says which version of its document a row is, where that is not the
+/// first. No field has such a name.
+pub const VERSION_COLUMN: &str = "_version";
+
 /// Numbers: value `i` is `mantissas[i] × 10^exponents[i]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NumberColumn {

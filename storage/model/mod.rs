@@ -15,7 +15,9 @@ mod shape;
 mod time;
 mod vector;
 
-pub use columns::{Column, ColumnBatch, ColumnKind, NumberColumn, SourceColumn, TextColumn};
+pub use columns::{
+    Column, ColumnBatch, ColumnKind, NumberColumn, SourceColumn, TextColumn, VERSION_COLUMN,
+};
 pub use date_format::{DATE_FORMAT_DEFAULT, DateError, DateFormat, DateReading, DateUnit};
 pub use decimal::Decimal;
 pub use dictionary::{Dictionary, DictionaryBuilder};

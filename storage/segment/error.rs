@@ -142,6 +142,8 @@ pub enum Section {
     Cells,
     /// Schema, page directory and bounds.
     Footer,
+    /// Everything about a segment's deleted rows.
+    Overlay,
 }
 
 impl Section {
@@ -160,6 +162,7 @@ impl Section {
             Self::IdFilter => "id filter",
             Self::Cells => "cells",
             Self::Footer => "footer",
+            Self::Overlay => "overlay",
         }
     }
 }

@@ -64,6 +64,7 @@ impl Section {
             Self::Cells => 8,
             Self::Footer => 9,
             Self::IdFilter => 10,
+            Self::Overlay => 11,
         }
     }
 
@@ -96,6 +97,13 @@ pub(super) fn page(column: u32, section: Section, index: u32) -> PageName {
 /// The footer, for messages.
 pub(super) const FOOTER: PageName = PageName {
     section: Section::Footer,
+    column: 0,
+    index: 0,
+};
+
+/// An overlay, for messages.
+pub(super) const OVERLAY: PageName = PageName {
+    section: Section::Overlay,
     column: 0,
     index: 0,
 };

@@ -32,6 +32,7 @@ mod layout;
 mod merge;
 mod occurrence;
 mod options;
+mod overlay;
 mod pages;
 mod reader;
 mod row_keys;
@@ -45,7 +46,7 @@ mod tests;
 
 pub use active::ActiveChunk;
 pub use cache::{PAGE_CACHE_BYTES, PageCache};
-pub use cells::{CellSet, Cells, HourRows, MeasureCells, NULL_CODE};
+pub use cells::{CellSet, Cells, HourRows, MeasureCells, NULL_CODE, cells_without};
 pub use cursor::ColumnCursor;
 pub use deleted::{DeletedRows, VectorDeletions};
 pub use describe::{CellsSight, ColumnSight, PageDamage, SegmentSight};
@@ -55,6 +56,7 @@ pub use merge::{MergeInput, MergedSegment, merge_segments};
 pub use options::{
     CELL_ROWS_PERCENT_MAX, ColumnRoles, DIMENSION_TERMS_MAX, MEASURES_MAX, SegmentOptions,
 };
+pub use overlay::{OVERLAY_FORMAT_VERSION, Overlay, encode_overlay};
 pub use reader::SegmentReader;
 pub use source::{
     ColumnHandle, ColumnInfo, ColumnOccurrence, NumberSummary, RowSource, SourceId, SourceRows,

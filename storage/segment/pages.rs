@@ -329,7 +329,11 @@ impl PagedFile {
 }
 
 /// The bytes of `file` from `offset`.
-fn read(file: &dyn ReadFile, offset: u64, length_bytes: u64) -> Result<Vec<u8>, SegmentError> {
+pub(super) fn read(
+    file: &dyn ReadFile,
+    offset: u64,
+    length_bytes: u64,
+) -> Result<Vec<u8>, SegmentError> {
     let length = usize::try_from(length_bytes).expect("a page is smaller than the address space");
     let mut bytes = vec![0; length];
     read_into(file, offset, &mut bytes)?;

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::document_reader::Rows;
 use super::{
-    ActiveChunk, Cells, ColumnCursor, DeletedRows, DocumentReader, SegmentError, SegmentReader,
-    VectorDeletions,
+    ActiveChunk, Cells, ColumnCursor, DeletedRows, DocumentReader, Overlay, SegmentError,
+    SegmentReader, VectorDeletions,
 };
 use crate::model::{
     CodeVector, ColumnKind, Decimal, Dictionary, NumberVector, Occurrence, Offset, PartitionId,
-    VECTOR_ROWS,
+    VECTOR_ROWS, VERSION_COLUMN, VectorOccurrence,
 };
 
 /// Rows that can be scanned vector by vector.
@@ -28,14 +28,19 @@ pub enum RowSource {
 pub struct SourceRows<R> {
     rows: Arc<R>,
     deleted: Option<Arc<DeletedRows>>,
+    /// The cells of the rows that are left, where they were made.
+    overlay: Option<Arc<Overlay>>,
 }
 
 impl<R> SourceRows<R> {
     /// `rows` without `deleted`.
     #[must_use]
     pub fn new(rows: Arc<R>, deleted: Option<Arc<DeletedRows>>) -> Self {
-        let deleted = deleted.filter(|deleted| !deleted.is_empty());
-        Self { rows, deleted }
+        Self {
+            rows,
+            deleted: deleted.filter(|deleted| !deleted.is_empty()),
+            overlay: None,
+        }
     }
 
     /// All rows.
@@ -73,6 +78,25 @@ impl<R> Clone for SourceRows<R> {
         Self {
             rows: Arc::clone(&self.rows),
             deleted: self.deleted.clone(),
+            overlay: self.overlay.clone(),
+        }
+    }
+}
+
+impl SourceRows<SegmentReader> {
+    /// The same with the cells of `overlay`, if that says of the same rows that they are deleted.
+    #[must_use]
+    pub fn with_overlay(mut self, overlay: Option<Arc<Overlay>>) -> Self {
+        // Rows are only ever added to those that are deleted: as many are the same.
+        self.overlay = overlay.filter(|overlay| overlay.deleted().count() == self.deleted_count());
+        self
+    }
+
+    fn live_cells(&self) -> Result<Option<Arc<Cells>>, SegmentError> {
+        match (&self.deleted, &self.overlay) {
+            (None, _) => self.rows.cells().map(Some),
+            (Some(_), Some(overlay)) => overlay.cells(&self.rows),
+            (Some(_), None) => Ok(None),
         }
     }
 }
@@ -439,6 +463,33 @@ impl RowSource {
         either!(self, rows => rows.is_live(row))
     }
 
+    /// Which version of its document `row` is.
+    ///
+    /// # Errors
+    /// When there is no such row.
+    pub fn version(&self, row: usize) -> Result<u64, SegmentError> {
+        let Some(column) = self.column(VERSION_COLUMN) else {
+            return Ok(1);
+        };
+        let mut versions = NumberVector::default();
+        self.numbers(column, row / VECTOR_ROWS, &mut versions)?;
+        let place = row % VECTOR_ROWS;
+        let value = match &versions.occurrence {
+            VectorOccurrence::One => Some(place),
+            VectorOccurrence::Optional(words) => {
+                let (word, bit) = (place / 64, place % 64);
+                let before: u32 = words[..word].iter().map(|word| word.count_ones()).sum();
+                let inside = (words[word] & ((1 << bit) - 1)).count_ones();
+                (words[word] >> bit & 1 == 1).then_some((before + inside) as usize)
+            }
+            VectorOccurrence::Many(starts) => {
+                (starts[place] < starts[place + 1]).then_some(starts[place] as usize)
+            }
+        };
+        let version = value.and_then(|value| versions.mantissas.get(value));
+        Ok(version.map_or(1, |version| version.unsigned_abs()))
+    }
+
     /// The original document of `row`.
     ///
     /// # Errors
@@ -473,8 +524,7 @@ impl RowSource {
     /// When the file cannot be read or is damaged.
     pub fn cells(&self) -> Result<Option<Arc<Cells>>, SegmentError> {
         match self {
-            Self::Segment(segment) if segment.deleted.is_some() => Ok(None),
-            Self::Segment(segment) => segment.cells().map(Some),
+            Self::Segment(segment) => segment.live_cells(),
             Self::Active(_) => Ok(None),
         }
     }

@@ -28,7 +28,9 @@ use super::source::vector_rows;
 use super::{
     ColumnInfo, ColumnOccurrence, ColumnRoles, SegmentError, SegmentOptions, WrittenSegment,
 };
-use crate::model::{ColumnBatch, ColumnKind, NumberVector, VECTOR_ROWS, VectorOccurrence};
+use crate::model::{
+    ColumnBatch, ColumnKind, NumberVector, VECTOR_ROWS, VERSION_COLUMN, VectorOccurrence,
+};
 
 /// Who wrote a file, for people who look at it.
 const CREATOR: &str = concat!("siltstone ", env!("CARGO_PKG_VERSION"));
@@ -185,7 +187,8 @@ fn write_fields(
         if kind != ColumnKind::Text {
             let entry = write_number_field(&path, kind, number, input, out);
             fields.columns.push(entry.map_err(|flaw| flaw.of(&path))?);
-            if roles.time_column.as_ref() != Some(&path) {
+            let is_field = path.as_ref() != VERSION_COLUMN;
+            if is_field && roles.time_column.as_ref() != Some(&path) {
                 fields.measures.push((path, kind));
             }
             continue;

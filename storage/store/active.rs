@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::catalog::RejectedRecords;
+use crate::catalog::{RejectedRecords, SegmentId};
 use crate::model::{Offset, PartitionId};
-use crate::segment::{ActiveChunk, SegmentError, SourceRows};
+use crate::segment::{ActiveChunk, DeletedRows, Overlay, SegmentError, SourceRows};
 
 /// A chunk of this many rows is left alone: folding it again would cost more than a scan gains.
 const FOLD_ROWS_MAX: usize = 32 * 1024;
@@ -45,6 +45,17 @@ pub(super) struct ActiveRows {
 #[derive(Debug)]
 pub(super) struct Sealing {
     pub(super) gathered: Gathered,
+    /// What takes their place when the edit is committed.
+    pub(super) sealed: Sealed,
+}
+
+/// What a seal has written, beside what its edit says.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sealed {
+    /// Rows of the new segment that were deleted while it was written.
+    pub(super) deleted: Option<Arc<DeletedRows>>,
+    /// Overlays of segments that have lost rows.
+    pub(super) overlays: Vec<(SegmentId, Arc<Overlay>)>,
 }
 
 impl Gathered {

@@ -2,11 +2,13 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::sync::Arc;
 
 use super::StoreError;
 use crate::catalog::{Catalog, SegmentMeta};
 use crate::disk::{Disk, FilePath};
 use crate::model::TopicId;
+use crate::segment::Overlay;
 
 /// The folder of a topic's segments.
 pub(super) fn segment_folder(topic: TopicId) -> FilePath {
@@ -16,6 +18,22 @@ pub(super) fn segment_folder(topic: TopicId) -> FilePath {
 /// The file of one of a topic's segments.
 pub(super) fn segment_file(topic: TopicId, meta: &SegmentMeta) -> FilePath {
     segment_folder(topic).join(&meta.file)
+}
+
+/// Opens the overlay of the segment `meta`, if it has one.
+pub(super) fn open_overlay(
+    disk: &dyn Disk,
+    topic: TopicId,
+    meta: &SegmentMeta,
+) -> Result<Option<Arc<Overlay>>, StoreError> {
+    let Some(overlay) = &meta.overlay else {
+        return Ok(None);
+    };
+    let path = segment_folder(topic).join(&overlay.file);
+    let file = disk.open(&path).map_err(StoreError::io("open", &path))?;
+    let rows = usize::try_from(meta.row_count).unwrap_or(usize::MAX);
+    let overlay = Overlay::open(file, &meta.file, rows);
+    Ok(Some(Arc::new(overlay.map_err(StoreError::segment(&path))?)))
 }
 
 /// Removes the logs and segments of topics that `catalog` once knew and knows no more.
@@ -59,7 +77,8 @@ pub(super) fn remove_unknown_segments(
     let mut tidied = Tidied::default();
     for state in catalog.topics() {
         let folder = segment_folder(state.topic.id);
-        let known: HashSet<_> = state.segments.iter().map(|meta| &*meta.file).collect();
+        let known = state.segments.iter().flat_map(|meta| meta.files());
+        let known: HashSet<&str> = known.collect();
         let files = disk
             .list(&folder)
             .map_err(StoreError::io("list", &folder))?;

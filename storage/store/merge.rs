@@ -7,8 +7,9 @@
 //!    instant in which the catalog names the new one.
 //! 4. Remove the old files, each when the last snapshot that may read it is gone.
 //!
-//! Deleted rows stay deleted: what was deleted of the merged segments by the time of the commit is
-//! deleted of the new one.
+//! Deleted rows stay deleted. Those of which the catalog knows when the merge begins are left out;
+//! what was deleted since, by the time of the commit, is deleted of the new segment, and the edit
+//! says so where seals have said it of the merged ones.
 //!
 //! A crash before the commit leaves an unknown file, one behind it leaves files that no edit names
 //! any more: the next start removes both. Which segments are merged is decided elsewhere
@@ -20,6 +21,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::files::{remove, segment_file, segment_folder};
+use super::overlays::overlay_file;
 use super::seal::roles;
 use super::sealed::{SealedSegment, SegmentFile};
 use super::write::meta;
@@ -27,7 +29,7 @@ use super::{Store, StoreError};
 use crate::catalog::{CatalogChange, Edit, EditError, SegmentId, SegmentMeta};
 use crate::disk::FilePath;
 use crate::model::TopicId;
-use crate::segment::{DeletedRows, MergeInput, merge_segments};
+use crate::segment::{DeletedRows, MergeInput, Overlay, merge_segments};
 
 /// What a merged segment is called, inside its topic's folder, until its content is known.
 const MERGING_FILE: &str = "merging.temporary";
@@ -65,12 +67,17 @@ impl Store {
         let written = self.write_merged(topic, &inputs, watch)?;
         // From here on they are held by the view and by snapshots alone.
         drop(inputs);
-        let Some((file, meta, merging)) = written else {
+        let Some((file, mut meta, mut merging)) = written else {
             return Ok(Merged::Stopped);
         };
+        // A seal that writes down what the merged segments have lost comes before or behind.
+        let _sealing = work.sealing.lock().expect(NOBODY_PANICS);
         // Whoever publishes has looked for rows to delete in the segments that are there.
         let _publishing = work.publishing.lock().expect(NOBODY_PANICS);
+        let before = self.metas(topic, &merging.inputs);
+        self.overlay_merged(topic, &mut meta, &mut merging)?;
         let removed = merging.inputs.clone();
+        let overlay = meta.overlay.clone();
         if let Some(view) = self.view_mut().topics.get_mut(&topic) {
             view.merging = Some(merging);
         }
@@ -79,7 +86,57 @@ impl Store {
             // Taken by the commit, unless there was none.
             view.merging = None;
         }
+        // What is in no edit any more, or never was.
+        match &merged {
+            Ok(Merged::Done(_)) => before
+                .iter()
+                .try_for_each(|meta| self.remove_overlay(topic, meta))?,
+            Ok(Merged::Outdated | Merged::Stopped) | Err(_) => {
+                if let Some(overlay) = overlay.filter(|_| self.check().is_ok()) {
+                    remove(&*self.disk, &overlay_file(topic, &overlay))?;
+                }
+            }
+        }
         merged
+    }
+
+    /// What the catalog says about `segments`.
+    fn metas(&self, topic: TopicId, segments: &[SegmentId]) -> Vec<Arc<SegmentMeta>> {
+        let catalog = self.catalog();
+        let state = catalog.topic(topic);
+        let metas = state.into_iter().flat_map(|state| &state.segments);
+        let merged = metas.filter(|meta| segments.contains(&meta.id));
+        merged.cloned().collect()
+    }
+
+    /// Gives the new segment an overlay when seals have written down, since the merge began, that
+    /// the merged ones lost rows: their records are not read again after a crash. The caller is
+    /// sealing and publishing.
+    fn overlay_merged(
+        &self,
+        topic: TopicId,
+        meta: &mut SegmentMeta,
+        merging: &mut Merging,
+    ) -> Result<(), StoreError> {
+        let known = {
+            let view = self.view();
+            let view = view
+                .topics
+                .get(&topic)
+                .ok_or(StoreError::UnknownTopic(topic))?;
+            let known = view.overlays.iter();
+            known
+                .map(|(id, overlay)| (*id, Arc::clone(overlay.deleted())))
+                .collect()
+        };
+        let Some(deleted) = merging.carry(&known) else {
+            return Ok(());
+        };
+        let reader = self.open_new_segment(topic, meta)?;
+        let (overlay, open) = self.write_overlay(topic, meta, Some(&reader), &deleted)?;
+        meta.overlay = Some(overlay);
+        merging.overlay = Some(open);
+        Ok(())
     }
 
     /// Removes the files of segments that were merged away and that nobody reads any more.
@@ -134,9 +191,11 @@ impl Store {
         };
         let readers = inputs.iter().map(|segment| segment.open_aside());
         let readers: Vec<_> = readers.collect::<Result<_, _>>()?;
-        let sources = readers.iter().map(|reader| MergeInput {
+        let dropped = self.droppable(topic, inputs);
+        let sources = readers.iter().zip(&dropped);
+        let sources = sources.map(|(reader, dropped)| MergeInput {
             reader,
-            deleted: None,
+            deleted: dropped.as_deref(),
         });
         let sources: Vec<_> = sources.collect();
         let (roles, options) = (roles(&state.topic), &self.options.segment);
@@ -164,8 +223,36 @@ impl Store {
         let merging = Merging {
             inputs: inputs.iter().map(|segment| segment.meta.id).collect(),
             order: merged.order,
+            dropped,
+            overlay: None,
         };
         Ok(Some((file, meta, merging)))
+    }
+
+    /// The rows of each input that need not be in the merged segment: those of which the catalog
+    /// knows that they are deleted. Others are deleted by records that are read again after a
+    /// crash, and what replaces them is not there before.
+    fn droppable(
+        &self,
+        topic: TopicId,
+        inputs: &[Arc<SealedSegment>],
+    ) -> Vec<Option<Arc<DeletedRows>>> {
+        let view = self.view();
+        let overlays = view.topics.get(&topic).map(|view| &view.overlays);
+        let dropped = inputs.iter().map(|input| {
+            let overlay = overlays.and_then(|overlays| overlays.get(&input.meta.id));
+            overlay.map(|overlay| Arc::clone(overlay.deleted()))
+        });
+        let mut dropped: Vec<_> = dropped.collect();
+        let is_empty = |(input, dropped): (&Arc<SealedSegment>, &Option<Arc<DeletedRows>>)| {
+            let deleted = dropped.as_ref().map_or(0, |deleted| deleted.count());
+            deleted as u64 == input.meta.row_count
+        };
+        if inputs.iter().zip(&dropped).all(is_empty) {
+            // A segment has at least one row, be it a deleted one.
+            dropped[0] = None;
+        }
+        dropped
     }
 
     fn commit_merged(
@@ -227,6 +314,10 @@ pub(super) struct Merging {
     inputs: Vec<SegmentId>,
     /// For each row of the new segment which of `inputs` it is from.
     order: Vec<u16>,
+    /// Rows of each input that are not in the new segment.
+    dropped: Vec<Option<Arc<DeletedRows>>>,
+    /// What of the new segment's rows is deleted for good.
+    pub(super) overlay: Option<Arc<Overlay>>,
 }
 
 impl Merging {
@@ -239,17 +330,24 @@ impl Merging {
         if inputs.iter().all(Option::is_none) {
             return None;
         }
+        let is_dropped = |input: usize, row: usize| {
+            let dropped = self.dropped[input].as_ref();
+            dropped.is_some_and(|dropped| dropped.contains(row))
+        };
         let mut carried = DeletedRows::new(self.order.len());
         // Rows of one input keep their order.
         let mut next = vec![0; inputs.len()];
         for (row, input) in self.order.iter().enumerate() {
             let input = usize::from(*input);
+            while is_dropped(input, next[input]) {
+                next[input] += 1;
+            }
             if inputs[input].is_some_and(|deleted| deleted.contains(next[input])) {
                 carried.insert(row);
             }
             next[input] += 1;
         }
-        Some(Arc::new(carried))
+        (!carried.is_empty()).then(|| Arc::new(carried))
     }
 }
 

@@ -28,6 +28,7 @@ mod commit;
 mod durable;
 mod error;
 mod files;
+mod find;
 mod groups;
 mod inspect;
 mod journal_record;
@@ -36,6 +37,7 @@ mod lsn;
 mod merge;
 mod open;
 mod options;
+mod overlays;
 mod partition;
 mod produce;
 mod recent;
@@ -55,6 +57,7 @@ mod write;
 mod tests;
 
 pub use error::{ReadError, StageError, StoreError};
+pub use find::FoundRow;
 pub use inspect::{
     CatalogSight, Damage, HeadSight, Inspection, JournalEntry, JournalItem, PartitionSight,
     SegmentFileState,

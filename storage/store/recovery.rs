@@ -17,15 +17,15 @@ use std::sync::{Arc, Condvar, Mutex, RwLock};
 use super::checkpoint::Checkpointer;
 use super::commit::Committer;
 use super::durable::Durable;
-use super::files::remove_unknown_segments;
+use super::files::{open_overlay, remove_unknown_segments};
 use super::journal_record::JournalRecord;
 use super::options::STAGED_BYTES_LIMIT;
-use super::sealed::SealedPool;
+use super::sealed::{SealedPool, SegmentHealth};
 use super::staging::{StagedTail, Staging};
 use super::turn::Turns;
-use super::view::View;
+use super::view::{TopicView, View};
 use super::{Store, StoreError, StoreOptions};
-use crate::catalog::{Catalog, CatalogError, CheckpointStore};
+use crate::catalog::{Catalog, CatalogError, CheckpointStore, TopicState};
 use crate::disk::Disk;
 use crate::log::Journal;
 use crate::model::LeaderEpoch;
@@ -80,7 +80,15 @@ impl Store {
         durable.expire_producers(now_ms);
 
         let pages = Arc::new(PageCache::new(options.page_cache_bytes));
-        let view = View::new(&durable, SealedPool::new(Arc::clone(&disk), pages));
+        let mut view = View::new(&durable, SealedPool::new(Arc::clone(&disk), pages));
+        for state in durable.catalog.topics() {
+            let view = view.topics.get_mut(&state.topic.id);
+            open_overlays(
+                &*disk,
+                state,
+                view.expect("the view has the catalog's topics"),
+            )?;
+        }
         let (journal_end, checkpointed) = (journal.end(), checkpointer.position());
         let groups = Arc::clone(&durable.groups);
         let store = Self {
@@ -156,4 +164,27 @@ fn replay(
         recovery.replayed_records += 1;
     }
     Ok(journal)
+}
+
+/// Opens what the catalog knows of deleted rows. A segment whose overlay is damaged cannot answer:
+/// nobody knows which of its rows count.
+fn open_overlays(
+    disk: &dyn Disk,
+    state: &TopicState,
+    view: &mut TopicView,
+) -> Result<(), StoreError> {
+    for (meta, segment) in state.segments.iter().zip(view.segments.iter()) {
+        match open_overlay(disk, state.topic.id, meta) {
+            Ok(None) => {}
+            Ok(Some(overlay)) => {
+                view.deleted.insert(meta.id, Arc::clone(overlay.deleted()));
+                view.overlays.insert(meta.id, overlay);
+            }
+            Err(error) if error.is_damage() => {
+                segment.set_health(&SegmentHealth::Damaged(error.to_string().into()));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

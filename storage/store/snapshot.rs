@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::Store;
 use super::active::ActiveRows;
 use super::sealed::{SealedSegment, SegmentFailure, SegmentHealth};
+use super::{Store, StoreError};
 use crate::catalog::{RejectedRecords, SegmentId, SegmentMeta, Topic};
-use crate::model::TopicId;
-use crate::segment::{ActiveChunk, DeletedRows, RowSource, SourceRows};
+use crate::model::{Offset, PartitionId, TopicId, origin_of_name};
+use crate::segment::{ActiveChunk, DeletedRows, Overlay, RowSource, SourceRows};
 
 /// All rows of a topic at one instant, each exactly once; segments are not opened yet.
 #[derive(Debug, Clone)]
@@ -20,6 +20,7 @@ pub struct TopicInstant {
     pub rejected: Arc<RejectedRecords>,
     segments: Arc<Vec<Arc<SealedSegment>>>,
     deleted: BTreeMap<SegmentId, Arc<DeletedRows>>,
+    overlays: BTreeMap<SegmentId, Arc<Overlay>>,
     active: Vec<SourceRows<ActiveChunk>>,
 }
 
@@ -49,6 +50,38 @@ impl TopicInstant {
         sealed.chain(active).sum::<u64>() - deleted.sum::<u64>()
     }
 
+    /// The sources that may have the row that `id` names, newest first; segments are opened as they
+    /// are asked for.
+    pub(super) fn newest_first(
+        &self,
+        id: &[u8],
+    ) -> impl Iterator<Item = Result<RowSource, StoreError>> {
+        let origin = origin_of_name(id);
+        let may_have = move |segment: &&Arc<SealedSegment>| {
+            let offsets = &segment.meta.offsets;
+            let is_inside = |(partition, offset): (PartitionId, Offset)| {
+                let mut offsets = offsets.iter();
+                offsets.any(|(id, range)| *id == partition && range.contains(offset))
+            };
+            segment.meta.has_ids || origin.is_some_and(is_inside)
+        };
+        let active = self.active.iter().rev().cloned();
+        let active = active.map(|rows| Ok(RowSource::Active(rows)));
+        let segments = self.segments.iter().rev().filter(may_have);
+        let segments = segments.filter_map(|segment| match self.open_segment(segment) {
+            Err(error) if error.is_damage() => None,
+            opened => Some(opened),
+        });
+        active.chain(segments)
+    }
+
+    fn open_segment(&self, segment: &SealedSegment) -> Result<RowSource, StoreError> {
+        let id = segment.meta.id;
+        let rows = SourceRows::new(segment.open()?, self.deleted.get(&id).cloned());
+        let overlay = self.overlays.get(&id).cloned();
+        Ok(RowSource::Segment(rows.with_overlay(overlay)))
+    }
+
     /// Opens the segments that may have rows from the first to the last instant of `range`. Those
     /// that are in memory cost nothing.
     #[must_use]
@@ -66,12 +99,8 @@ impl TopicInstant {
                 snapshot.skipped += 1;
                 continue;
             }
-            match segment.open() {
-                Ok(reader) => {
-                    let deleted = self.deleted.get(&meta.id).cloned();
-                    let rows = SourceRows::new(reader, deleted);
-                    snapshot.sources.push(RowSource::Segment(rows));
-                }
+            match self.open_segment(segment) {
+                Ok(rows) => snapshot.sources.push(rows),
                 Err(error) => snapshot.failures.push(SegmentFailure {
                     segment: Arc::clone(&segment.meta),
                     reason: error.to_string().into(),
@@ -112,6 +141,7 @@ impl Store {
             rejected: all_rejected(&state.rejected, &topic.active),
             segments: Arc::clone(&topic.segments),
             deleted: topic.deleted.clone(),
+            overlays: topic.overlays.clone(),
             active: topic.active.chunks().cloned().collect(),
         })
     }

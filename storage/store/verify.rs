@@ -6,12 +6,13 @@
 use std::sync::Arc;
 
 use super::Store;
-use super::files::segment_file;
+use super::files::{open_overlay, segment_file, segment_folder};
 use super::sealed::{SealedPool, SealedSegment};
 use crate::catalog::{SegmentMeta, TopicState};
+use crate::disk::FilePath;
 use crate::log::{BatchHeader, Batches, DecompressionBuffer};
 use crate::model::{LeaderEpoch, Offset, OffsetRange, Partition, TopicId, TopicName};
-use crate::segment::{ContentHash, PageCache, RowSource, SegmentError};
+use crate::segment::{ContentHash, PageCache, RowSource, SegmentError, SegmentReader, SourceRows};
 
 /// Records of a partition that are compared at once.
 const WINDOW_RECORDS: u64 = 4 * 1024 * 1024;
@@ -109,7 +110,9 @@ impl Store {
                 });
                 report.segments += 1;
                 let path = segment_file(state.topic.id, meta);
-                match self.verify_segment(state.topic.id, meta, &pool) {
+                let verified = self.verify_segment(state.topic.id, meta, &pool);
+                let id = state.topic.id;
+                match verified.and_then(|reader| self.verify_overlay(id, meta, reader)) {
                     Ok(reader) => readers.push((meta.as_ref(), reader)),
                     Err(problem) => report.problem(format!("segment '{path}': {problem}")),
                 }
@@ -128,10 +131,11 @@ impl Store {
                 }
             }
             let rejected = state.rejected.total();
-            if rowless > rejected && readers.len() == state.segments.len() {
+            if rowless > rejected + state.dropped && readers.len() == state.segments.len() {
                 report.problem(format!(
                     "topic '{topic}': {rowless} records below the watermarks have no row, but \
-                     only {rejected} were rejected"
+                     only {rejected} were rejected and {} deleted",
+                    state.dropped
                 ));
             }
         }
@@ -144,22 +148,10 @@ impl Store {
         topic: TopicId,
         meta: &Arc<SegmentMeta>,
         pool: &Arc<SealedPool>,
-    ) -> Result<RowSource, String> {
+    ) -> Result<Arc<SegmentReader>, String> {
         let path = &segment_file(topic, meta);
-        let file = self.disk.open(path).map_err(|error| error.to_string())?;
-        let mut hash = blake3::Hasher::new();
-        let mut buffer = vec![0; READ_BYTES];
-        let mut offset = 0;
-        while offset < meta.bytes {
-            let len =
-                usize::try_from(meta.bytes - offset).map_or(READ_BYTES, |len| len.min(READ_BYTES));
-            let part = &mut buffer[..len];
-            let read = file.read_exact_at(offset, part);
-            read.map_err(|error| error.to_string())?;
-            hash.update(part);
-            offset += len as u64;
-        }
-        if format!("{}.segment", ContentHash(*hash.finalize().as_bytes())) != meta.file {
+        let hash = self.content_hash(path, meta.bytes)?;
+        if format!("{hash}.segment") != meta.file {
             return Err("its content has another hash than its name".into());
         }
         let reader = SealedSegment::new(pool, topic, Arc::clone(meta)).open();
@@ -174,7 +166,53 @@ impl Store {
         if found != (meta.row_count, meta.time_first_ms, meta.time_last_ms) {
             return Err("its footer and the catalog differ".into());
         }
-        Ok(RowSource::from(reader))
+        Ok(reader)
+    }
+
+    /// Whether a segment's overlay is what its name and the catalog say, and fits its rows.
+    fn verify_overlay(
+        &self,
+        topic: TopicId,
+        meta: &SegmentMeta,
+        reader: Arc<SegmentReader>,
+    ) -> Result<RowSource, String> {
+        let Some(overlay) = &meta.overlay else {
+            return Ok(RowSource::from(reader));
+        };
+        let check = || -> Result<RowSource, String> {
+            let path = segment_folder(topic).join(&overlay.file);
+            let hash = self.content_hash(&path, overlay.bytes)?;
+            if format!("{hash}.overlay") != overlay.file {
+                return Err("its content has another hash than its name".into());
+            }
+            let open = open_overlay(&*self.disk, topic, meta).map_err(|error| error.to_string())?;
+            let open = open.expect("the segment has an overlay");
+            if open.deleted().count() as u64 != overlay.deleted_rows {
+                return Err("it deletes another number of rows than the catalog says".into());
+            }
+            open.verify(&reader).map_err(|error| error.to_string())?;
+            let deleted = Some(Arc::clone(open.deleted()));
+            let rows = SourceRows::new(Arc::clone(&reader), deleted);
+            Ok(RowSource::Segment(rows.with_overlay(Some(open))))
+        };
+        check().map_err(|problem| format!("overlay '{}': {problem}", overlay.file))
+    }
+
+    /// The hash of the first `bytes` of a file.
+    fn content_hash(&self, path: &FilePath, bytes: u64) -> Result<ContentHash, String> {
+        let file = self.disk.open(path).map_err(|error| error.to_string())?;
+        let mut hash = blake3::Hasher::new();
+        let mut buffer = vec![0; READ_BYTES];
+        let mut offset = 0;
+        while offset < bytes {
+            let len = usize::try_from(bytes - offset).map_or(READ_BYTES, |len| len.min(READ_BYTES));
+            let part = &mut buffer[..len];
+            let read = file.read_exact_at(offset, part);
+            read.map_err(|error| error.to_string())?;
+            hash.update(part);
+            offset += len as u64;
+        }
+        Ok(ContentHash(*hash.finalize().as_bytes()))
     }
 
     /// Compares a partition's log with its rows. Returns how many records below the watermark

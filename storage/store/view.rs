@@ -12,7 +12,7 @@ use super::removal::{Deletions, Place};
 use super::sealed::{SealedPool, SealedSegment, SegmentFile};
 use crate::catalog::{Catalog, CatalogChange, SegmentId, SegmentMeta, Topic, TopicState};
 use crate::model::{Offset, Partition, TopicId};
-use crate::segment::{DeletedRows, SourceRows};
+use crate::segment::{DeletedRows, Overlay, SourceRows};
 
 /// Everything that reads answer from; replaced piece by piece under one lock.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub(super) struct TopicView {
     pub(super) segments: Arc<Vec<Arc<SealedSegment>>>,
     /// Deleted rows of segments, those of overlays included.
     pub(super) deleted: BTreeMap<SegmentId, Arc<DeletedRows>>,
+    /// What the catalog knows of these rows, and the cells of the others.
+    pub(super) overlays: BTreeMap<SegmentId, Arc<Overlay>>,
     /// The merge whose edit is being committed.
     pub(super) merging: Option<Merging>,
     /// Rows that are in no segment yet.
@@ -117,7 +119,12 @@ impl View {
             CatalogChange::Seal { topic, segment, .. } => {
                 if let Some(view) = self.topics.get_mut(topic) {
                     // Its rows were those that were being sealed.
-                    view.active.sealing = None;
+                    let sealed = view.active.sealing.take().map(|sealing| sealing.sealed);
+                    let sealed = sealed.unwrap_or_default();
+                    view.overlays.extend(sealed.overlays);
+                    let deleted = segment.as_ref().zip(sealed.deleted);
+                    view.deleted
+                        .extend(deleted.map(|(segment, deleted)| (segment.id, deleted)));
                     view.show(&self.pool, *topic, segment.as_ref());
                 }
             }
@@ -128,10 +135,16 @@ impl View {
             } => {
                 if let Some(view) = self.topics.get_mut(topic) {
                     let merging = view.merging.take();
-                    let deleted = merging.and_then(|merging| merging.carry(&view.deleted));
+                    let deleted = merging
+                        .as_ref()
+                        .and_then(|merging| merging.carry(&view.deleted));
                     view.deleted.retain(|id, _| !removed.contains(id));
                     view.deleted
                         .extend(deleted.map(|deleted| (segment.id, deleted)));
+                    view.overlays.retain(|id, _| !removed.contains(id));
+                    let overlay = merging.and_then(|merging| merging.overlay);
+                    view.overlays
+                        .extend(overlay.map(|overlay| (segment.id, overlay)));
                     self.retired.extend(view.hide(&self.pool, removed));
                     view.show(&self.pool, *topic, Some(segment));
                 }
@@ -173,6 +186,15 @@ impl TopicView {
             partitions: partitions(topic, durable),
             ..Self::default()
         }
+    }
+
+    /// Whether a segment has lost rows that no overlay knows of.
+    pub(super) fn has_new_deletions(&self, id: SegmentId) -> bool {
+        let known = self.overlays.get(&id);
+        let known = known.map_or(0, |overlay| overlay.deleted().count());
+        self.deleted
+            .get(&id)
+            .is_some_and(|deleted| deleted.count() > known)
     }
 
     /// Deletes rows of sources that are there.

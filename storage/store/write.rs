@@ -97,5 +97,6 @@ pub(super) fn meta(segment: &WrittenSegment) -> SegmentMeta {
         format_version: summary.format_version,
         has_ids: false,
         offsets: summary.origins.iter().map(range).collect(),
+        overlay: None,
     }
 }

@@ -7,7 +7,7 @@ use crate::model::{ColumnKind, Decimal, ExactSum};
 use crate::segment::encoding::{ByteReader, ByteWriter, Flaw};
 use crate::segment::layout::{CELLS, page};
 use crate::segment::pages::{Packing, PageWriter, PagedFile, WriteFlaw, decode_page};
-use crate::segment::{Section, SegmentError};
+use crate::segment::{PageName, Section, SegmentError};
 
 const PAGE_HOURS: u8 = 0;
 const PAGE_SET: u8 = 1;
@@ -38,6 +38,29 @@ pub(in crate::segment) fn write_cells(
     Ok(())
 }
 
+/// The pages of `cells`, whose measures are values.
+pub(in crate::segment) fn encode_cells(cells: &Cells) -> Vec<Vec<u8>> {
+    let mut pages = vec![encode_hours(&cells.hours)];
+    for set in &cells.sets {
+        pages.push(encode_set(set));
+        pages.extend(set.measures.iter().map(encode_measure));
+    }
+    pages
+}
+
+/// The cells that `pages` of `name` hold, of rows of `file`.
+pub(in crate::segment) fn decode_cells(
+    name: PageName,
+    pages: Vec<&[u8]>,
+    file: &PagedFile,
+) -> Result<Cells, SegmentError> {
+    let mut cells = Cells::default();
+    for bytes in pages {
+        decode_page(name, bytes, |bytes| decode_next(bytes, file, &mut cells))?;
+    }
+    check(cells).map_err(|flaw| name.malformed(flaw))
+}
+
 /// All cells of `file`.
 pub(in crate::segment) fn read_cells(file: &PagedFile) -> Result<Cells, SegmentError> {
     let mut cells = Cells::default();
@@ -46,9 +69,13 @@ pub(in crate::segment) fn read_cells(file: &PagedFile) -> Result<Cells, SegmentE
         let name = file.footer.pages[number].name;
         decode_page(name, &bytes, |bytes| decode_next(bytes, file, &mut cells))?;
     }
+    check(cells).map_err(|flaw| page(CELLS, Section::Cells, 0).malformed(flaw))
+}
+
+/// Whether nothing is missing.
+fn check(cells: Cells) -> Result<Cells, Flaw> {
     if cells.sets.first().is_none_or(|set| set.dimension.is_some()) || cells.hours.is_empty() {
-        let name = page(CELLS, Section::Cells, 0);
-        return Err(name.malformed(Flaw("hours or the set without dimension are missing")));
+        return Err(Flaw("hours or the set without dimension are missing"));
     }
     Ok(cells)
 }

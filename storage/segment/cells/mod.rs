@@ -3,6 +3,7 @@
 mod accumulate;
 mod codec;
 mod derive;
+mod rebuild;
 #[cfg(test)]
 mod tests;
 
@@ -10,10 +11,11 @@ use std::sync::Arc;
 
 use crate::model::{ColumnKind, Decimal, ExactSum};
 
-pub(super) use codec::{read_cells, write_cells};
+pub(super) use codec::{decode_cells, encode_cells, read_cells, write_cells};
 pub(super) use derive::{
     CellForm, CellPlan, DerivedCells, Dimension, HourCollector, derive_cells, derive_like,
 };
+pub use rebuild::cells_without;
 
 /// The code of a dimension's cells of rows without a value.
 pub const NULL_CODE: u32 = u32::MAX;

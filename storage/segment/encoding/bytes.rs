@@ -62,6 +62,10 @@ impl<'a> ByteReader<'a> {
         self.array().map(u32::from_le_bytes)
     }
 
+    pub(in crate::segment) fn u64(&mut self) -> Result<u64, Flaw> {
+        self.array().map(u64::from_le_bytes)
+    }
+
     pub(in crate::segment) fn i16(&mut self) -> Result<i16, Flaw> {
         self.array().map(i16::from_le_bytes)
     }

@@ -4,6 +4,7 @@
 mod basic;
 mod concurrent;
 mod crash;
+mod deletes;
 mod fixture;
 mod formats;
 mod rows;

@@ -1,0 +1,88 @@
+//! Overlays on their way to the disk: what a segment has lost, and the cells of what is left.
+
+use std::sync::Arc;
+
+use super::files::{open_overlay, remove, segment_file, segment_folder};
+use super::{Store, StoreError};
+use crate::catalog::{OverlayMeta, SegmentMeta};
+use crate::disk::FilePath;
+use crate::model::TopicId;
+use crate::segment::{
+    DeletedRows, Overlay, PageCache, SegmentError, SegmentReader, cells_without, encode_overlay,
+};
+
+/// What an overlay is called, inside its topic's folder, until its content is known.
+const OVERLAY_FILE: &str = "overlay.temporary";
+
+impl Store {
+    /// Writes an overlay of the segment `meta` into a durable file, and opens it. Without a reader,
+    /// because the segment is damaged, it has no cells.
+    pub(super) fn write_overlay(
+        &self,
+        topic: TopicId,
+        meta: &SegmentMeta,
+        reader: Option<&SegmentReader>,
+        deleted: &DeletedRows,
+    ) -> Result<(OverlayMeta, Arc<Overlay>), StoreError> {
+        let file = segment_file(topic, meta);
+        let cells = match reader.map(|reader| cells_without(reader, deleted)) {
+            Some(Ok(cells)) => Some(cells),
+            Some(Err(source @ SegmentError::Io { .. })) => {
+                return Err(StoreError::segment(&file)(source));
+            }
+            // Rows must stay deleted, whatever became of the segment.
+            Some(Err(_)) | None => None,
+        };
+        let encoded = encode_overlay(&meta.file, deleted, cells.as_ref());
+        let (bytes, hash) = encoded.map_err(StoreError::segment(&file))?;
+        let temporary = segment_folder(topic).join(OVERLAY_FILE);
+        self.write_new_file(&temporary, |out| {
+            out.write_all(&bytes)
+                .map_err(|source| SegmentError::Write { source })
+        })?;
+        let overlay = OverlayMeta {
+            file: format!("{hash}.overlay"),
+            bytes: bytes.len() as u64,
+            deleted_rows: deleted.count() as u64,
+        };
+        self.publish_file(&temporary, &overlay_file(topic, &overlay))?;
+        let with_overlay = SegmentMeta {
+            overlay: Some(overlay.clone()),
+            ..meta.clone()
+        };
+        let open = open_overlay(&*self.disk, topic, &with_overlay)?;
+        Ok((overlay, open.expect("the segment has an overlay now")))
+    }
+
+    /// Reads a segment that is in no edit yet, and so has no number of its own.
+    pub(super) fn open_new_segment(
+        &self,
+        topic: TopicId,
+        meta: &SegmentMeta,
+    ) -> Result<Arc<SegmentReader>, StoreError> {
+        let path = segment_file(topic, meta);
+        let file = self
+            .disk
+            .open(&path)
+            .map_err(StoreError::io("open", &path))?;
+        let reader = SegmentReader::open_with_cache(file, Arc::new(PageCache::new(0)));
+        Ok(Arc::new(reader.map_err(StoreError::segment(&path))?))
+    }
+
+    /// Removes the overlay that `meta` had, which no edit names any more. Who reads it has it open.
+    pub(super) fn remove_overlay(
+        &self,
+        topic: TopicId,
+        meta: &SegmentMeta,
+    ) -> Result<(), StoreError> {
+        match &meta.overlay {
+            Some(overlay) => remove(&*self.disk, &overlay_file(topic, overlay)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where an overlay lies.
+pub(super) fn overlay_file(topic: TopicId, overlay: &OverlayMeta) -> FilePath {
+    segment_folder(topic).join(&overlay.file)
+}
