@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use storage::catalog::{Dynamic, TimeField, Topic};
-use storage::model::{Column, ColumnBatch, FieldType, Mapping, PartitionId};
+use storage::model::{Column, ColumnBatch, FieldType, Mapping, PartitionId, VERSION_COLUMN};
+use storage::store::Removal;
 
 use super::columns::ColumnBuilder;
 use super::detect::TIMESTAMP;
@@ -72,6 +73,8 @@ pub struct NewFields {
 pub struct DecodedRows {
     /// The rows.
     pub rows: ColumnBatch,
+    /// What else their records take away.
+    pub removals: Vec<Removal>,
     /// `None` when the catalog knows everything.
     pub new_fields: Option<NewFields>,
 }
@@ -99,6 +102,9 @@ struct Rows {
     partitions: Vec<u32>,
     offsets: Vec<u64>,
     ids: ColumnBuilder,
+    /// Versions of documents, where they are not 1.
+    versions: ColumnBuilder,
+    removals: Vec<Removal>,
     /// Bytes of the documents.
     source_bytes: usize,
     times_are_field: bool,
@@ -111,6 +117,8 @@ impl Rows {
             partitions: Vec::new(),
             offsets: Vec::new(),
             ids: ColumnBuilder::text(),
+            versions: ColumnBuilder::integer(),
+            removals: Vec::new(),
             source_bytes: 0,
             times_are_field: true,
         }
@@ -201,6 +209,20 @@ impl DocumentDecoder {
         row
     }
 
+    /// Says that the last row is this version of its document.
+    pub fn note_version(&mut self, version: u64) {
+        let row = u32::try_from(self.row_count().saturating_sub(1)).expect("checked for each row");
+        if version != 1 {
+            let version = i64::try_from(version).expect("versions are checked when they are read");
+            self.rows.versions.push_integer(row, version);
+        }
+    }
+
+    /// Notes that a record takes a row away.
+    pub fn remove(&mut self, removal: Removal) {
+        self.rows.removals.push(removal);
+    }
+
     /// Rows since the last `finish`.
     #[must_use]
     pub fn row_count(&self) -> usize {
@@ -224,11 +246,15 @@ impl DocumentDecoder {
                 columns.push((Arc::clone(&field.path), column));
             }
         }
+        if let Some(versions) = rows.versions.finish(row_count) {
+            columns.push((VERSION_COLUMN.into(), versions));
+        }
         columns.sort_unstable_by(|left, right| left.0.cmp(&right.0));
         let ids = match rows.ids.finish(row_count) {
             Some(Column::Text(ids)) => Some(ids),
             Some(Column::Integer(_) | Column::Decimal(_)) | None => None,
         };
+        let removals = rows.removals;
         let rows = ColumnBatch {
             times_ms: rows.times_ms,
             partitions: rows.partitions,
@@ -240,6 +266,7 @@ impl DocumentDecoder {
         };
         DecodedRows {
             rows,
+            removals,
             new_fields: self.take_new_fields(row_count),
         }
     }

@@ -12,6 +12,7 @@ mod field;
 mod fields;
 mod number;
 mod record;
+mod routing;
 mod row;
 mod shapes;
 mod tree;
@@ -27,4 +28,5 @@ pub use decoder::{
 };
 pub use error::DocumentError;
 pub use fields::FieldsCommit;
-pub use record::{Meaning, OPERATION_HEADER, Operation};
+pub use record::{ID_BYTES_MAX, Meaning, OPERATION_HEADER, Operation, VERSION_HEADER};
+pub use routing::{Spread, partition_of_id};

@@ -1,15 +1,16 @@
 //! Ids that are in the log or staged, but not rows yet.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use storage::catalog::Edit;
+use storage::catalog::{Edit, Topic};
 use storage::log::{Batches, DecompressionBuffer};
-use storage::model::{Offset, Partition, PartitionId, TopicId};
+use storage::model::{Offset, Partition, PartitionId, TopicId, origin_of_name};
 use storage::store::{Store, StoreError};
 
 use super::WriteError;
-use crate::decode::{Meaning, OPERATION_HEADER};
+use super::latest::{Content, Latest, has_nameless_document};
+use crate::decode::{Meaning, Spread};
 
 /// Bytes of log that are looked through at once.
 const READ_BYTES: usize = 1 << 20;
@@ -18,17 +19,28 @@ const READ_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct PendingIds {
     topic: TopicId,
-    // Ids come from outside, so the order is by comparison, not by hash.
-    ids: BTreeSet<Arc<str>>,
+    /// The newest write of each. Ids come from outside, so the order is by comparison, not by hash.
+    ids: BTreeMap<Arc<str>, Written>,
+    /// Where the rows of each partition ended when rows were last forgotten.
+    rows_end: Vec<Offset>,
     /// By partition: offsets ascending.
     partitions: Vec<VecDeque<(Offset, Arc<str>)>>,
+}
+
+/// A write whose record is not a row yet.
+#[derive(Debug, Clone, Copy)]
+struct Written {
+    partition: PartitionId,
+    offset: Offset,
+    version: u64,
+    is_live: bool,
 }
 
 impl PendingIds {
     /// The ids of records that are in the log but not rows: after a restart these are all that
     /// were written since the last seal. What is staged becomes durable first, so that it is in
     /// the log, too.
-    pub(super) fn load(store: &Store, topic: TopicId, partitions: u32) -> Result<Self, WriteError> {
+    pub(super) fn load(store: &Store, topic: &Topic) -> Result<Self, WriteError> {
         let staged = store.stage_edit::<StoreError>(|_| {
             Ok(Edit {
                 changes: Vec::new(),
@@ -36,13 +48,14 @@ impl PendingIds {
         })?;
         store.wait_durable(staged)?;
         let mut pending = Self {
-            topic,
-            ids: BTreeSet::new(),
+            topic: topic.id,
+            ids: BTreeMap::new(),
+            rows_end: Vec::new(),
             partitions: Vec::new(),
         };
-        pending.grow(partitions);
-        for id in 0..partitions {
-            pending.load_partition(store, Partition::new(topic, PartitionId(id)))?;
+        pending.grow(topic.partitions);
+        for partition in topic.partitions() {
+            pending.load_partition(store, partition, Spread::of(topic))?;
         }
         Ok(pending)
     }
@@ -57,28 +70,80 @@ impl PendingIds {
     /// Forgets ids that are rows by now. Rows that a snapshot taken afterwards holds are all that
     /// were forgotten.
     pub(super) fn forget_rows(&mut self, store: &Store) {
+        self.rows_end.clear();
         for (ids, number) in self.partitions.iter_mut().zip(0..) {
             let rows_end = store.materialized(Partition::new(self.topic, PartitionId(number)));
+            self.rows_end.push(rows_end);
             while let Some((_, id)) = ids.pop_front_if(|(offset, _)| *offset < rows_end) {
-                self.ids.remove(&id);
+                // A newer write of the same id may wait.
+                if self
+                    .ids
+                    .get(&id)
+                    .is_some_and(|newest| newest.offset < rows_end)
+                {
+                    self.ids.remove(&id);
+                }
             }
         }
     }
 
-    pub(super) fn contains(&self, id: &str) -> bool {
-        self.ids.contains(id)
+    /// The newest write of `id`, if its record is not a row yet.
+    pub(super) fn get(&self, id: &str) -> Option<Latest> {
+        let written = self.ids.get(id)?;
+        Some(Latest {
+            partition: written.partition,
+            offset: written.offset,
+            version: written.version,
+            is_live: written.is_live,
+            content: Content::Log,
+        })
     }
 
-    /// Remembers the id of a record that was staged at `offset`.
-    pub(super) fn add(&mut self, partition: PartitionId, offset: Offset, id: &str) {
-        let id: Arc<str> = id.into();
-        if self.ids.insert(Arc::clone(&id)) {
-            let place = usize::try_from(partition.0).expect("partitions are limited");
-            self.partitions[place].push_back((offset, id));
+    /// The record that `id` names by partition and offset, if it is in the log, was no row when
+    /// rows were last forgotten, and will be one without an id.
+    pub(super) fn unread(&self, store: &Store, id: &str) -> Result<Option<Latest>, WriteError> {
+        let Some((partition, offset)) = origin_of_name(id.as_bytes()) else {
+            return Ok(None);
+        };
+        let rows_end = usize::try_from(partition.0).ok();
+        let rows_end = rows_end.and_then(|index| self.rows_end.get(index));
+        let place = Partition::new(self.topic, partition);
+        let end = store.log_bounds(place).map(|bounds| bounds.high_watermark);
+        if rows_end.is_none_or(|rows_end| offset < *rows_end)
+            || end.is_none_or(|end| offset >= end)
+            || !has_nameless_document(store, place, offset)?
+        {
+            return Ok(None);
         }
+        Ok(Some(Latest {
+            partition,
+            offset,
+            version: 1,
+            is_live: true,
+            content: Content::Log,
+        }))
     }
 
-    fn load_partition(&mut self, store: &Store, partition: Partition) -> Result<(), WriteError> {
+    /// Remembers a write of `id` whose record was staged.
+    pub(super) fn add(&mut self, id: &str, latest: &Latest) {
+        let written = Written {
+            partition: latest.partition,
+            offset: latest.offset,
+            version: latest.version,
+            is_live: latest.is_live,
+        };
+        let id: Arc<str> = id.into();
+        self.ids.insert(Arc::clone(&id), written);
+        let place = usize::try_from(latest.partition.0).expect("partitions are limited");
+        self.partitions[place].push_back((latest.offset, id));
+    }
+
+    fn load_partition(
+        &mut self,
+        store: &Store,
+        partition: Partition,
+        spread: Spread,
+    ) -> Result<(), WriteError> {
         let Some(bounds) = store.log_bounds(partition) else {
             return Ok(());
         };
@@ -102,9 +167,26 @@ impl PendingIds {
                     continue;
                 };
                 for record in records.map_while(Result::ok) {
-                    if let Meaning::Document { id: Some(id), .. } = Meaning::of(&record) {
-                        self.add(partition.id, record.offset, &String::from_utf8_lossy(id));
-                    }
+                    let meaning = Meaning::of(&record, partition.id, spread);
+                    let (id, version, is_live) = match meaning {
+                        Meaning::Document {
+                            id: Some(id),
+                            version,
+                            ..
+                        } => (id, version, true),
+                        Meaning::Delete { id, version } => (id, version, false),
+                        Meaning::Document { id: None, .. }
+                        | Meaning::Nothing
+                        | Meaning::Malformed(_) => continue,
+                    };
+                    let latest = Latest {
+                        partition: partition.id,
+                        offset: record.offset,
+                        version,
+                        is_live,
+                        content: Content::Log,
+                    };
+                    self.add(id, &latest);
                 }
             }
             if from == start {
@@ -113,9 +195,4 @@ impl PendingIds {
         }
         Ok(())
     }
-}
-
-/// The header of a write, for a record.
-pub(super) fn header(operation: crate::decode::Operation) -> (&'static str, Option<&'static [u8]>) {
-    (OPERATION_HEADER, Some(operation.as_str().as_bytes()))
 }

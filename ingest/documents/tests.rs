@@ -11,12 +11,13 @@ use storage::catalog::{
 use storage::disk::{Disk, MemoryDisk};
 use storage::log::{Batches, DecompressionBuffer, RecordBatch};
 use storage::model::{FieldType, Offset, PartitionId, TopicId, TopicName};
-use storage::store::{Store, StoreError, StoreOptions};
+use storage::store::{NewRows, Removal, Store, StoreError, StoreOptions};
 
 use super::{
-    DocumentWrite, DocumentWriter, ID_BYTES_MAX, Refusal, WriteError, WriteOutcome, partition_of_id,
+    Action, Condition, DocumentWrite, DocumentWriter, ID_BYTES_MAX, Refusal, Update, WriteError,
+    WriteOutcome, partition_of_id,
 };
-use crate::decode::{Document, DocumentDecoder, Meaning, Operation};
+use crate::decode::{Document, DocumentDecoder, Meaning, Spread};
 
 const PARTITIONS: u32 = 3;
 
@@ -57,16 +58,48 @@ fn create(store: &Store) -> TopicId {
 fn document(id: Option<&str>, source: &str) -> DocumentWrite {
     DocumentWrite {
         id: id.map(Into::into),
-        operation: Operation::Index,
-        source: Bytes::copy_from_slice(source.as_bytes()),
+        action: Action::Index(Bytes::copy_from_slice(source.as_bytes())),
+        condition: Condition::Always,
     }
 }
 
-/// Outcomes as text: the id, `conflict`, or why it was refused.
+fn creation(id: &str, source: &str) -> DocumentWrite {
+    DocumentWrite {
+        action: Action::Create(Bytes::copy_from_slice(source.as_bytes())),
+        ..document(Some(id), source)
+    }
+}
+
+fn deletion(id: &str) -> DocumentWrite {
+    DocumentWrite {
+        action: Action::Delete,
+        ..document(Some(id), "")
+    }
+}
+
+fn update(id: &str, doc: &str) -> DocumentWrite {
+    let update = Update {
+        doc: serde_json::from_str(doc).unwrap(),
+        detect_noop: true,
+        ..Update::default()
+    };
+    DocumentWrite {
+        action: Action::Update(Box::new(update)),
+        ..document(Some(id), "")
+    }
+}
+
+/// Outcomes as text: what was done with which id and version, or why nothing was.
 fn outcomes(outcomes: &[WriteOutcome]) -> Vec<String> {
     let text = |outcome: &WriteOutcome| match outcome {
-        WriteOutcome::Created { id, .. } => format!("created {id}"),
-        WriteOutcome::Conflict { id } => format!("conflict {id}"),
+        WriteOutcome::Done {
+            id,
+            version,
+            result,
+            ..
+        } => format!("{result:?} {id} {version}"),
+        WriteOutcome::Conflict { id, conflict } => format!("conflict {id} {conflict}"),
+        WriteOutcome::Missing { id } => format!("missing {id}"),
         WriteOutcome::Refused(refusal) => format!("refused {refusal}"),
     };
     outcomes.iter().map(text).collect()
@@ -83,22 +116,43 @@ fn materialize(store: &Store, topic: TopicId) {
         while from < high_watermark {
             for batch in Batches::new(store.read(partition, from, 1 << 20).unwrap()) {
                 let batch = batch.unwrap();
-                decode(&batch, partition.id, &mut decoder);
+                decode(&batch, partition.id, Spread::of(&state), &mut decoder);
                 from = batch.header().next_offset();
             }
         }
         next.push((partition.id, high_watermark));
     }
-    store
-        .publish(topic, decoder.finish().rows, &next, Vec::new(), 0)
-        .unwrap();
+    let decoded = decoder.finish();
+    let rows = NewRows {
+        rows: decoded.rows,
+        removals: decoded.removals,
+    };
+    store.publish(topic, rows, &next, Vec::new(), 0).unwrap();
 }
 
-fn decode(batch: &RecordBatch, partition: PartitionId, decoder: &mut DocumentDecoder) {
+fn decode(
+    batch: &RecordBatch,
+    partition: PartitionId,
+    spread: Spread,
+    decoder: &mut DocumentDecoder,
+) {
     for record in batch.records(&mut DecompressionBuffer::default()).unwrap() {
         let record = record.unwrap();
-        let Meaning::Document { id, source } = Meaning::of(&record) else {
-            continue;
+        let (id, version, source) = match Meaning::of(&record, partition, spread) {
+            Meaning::Document {
+                id,
+                version,
+                source,
+            } => (id.map(str::as_bytes), version, source),
+            Meaning::Delete { id, .. } => {
+                decoder.remove(Removal {
+                    partition,
+                    offset: record.offset,
+                    id: id.into(),
+                });
+                continue;
+            }
+            other => panic!("written by others: {other:?}"),
         };
         let (offset, timestamp_ms) = (record.offset, record.timestamp_ms);
         decoder
@@ -110,6 +164,18 @@ fn decode(batch: &RecordBatch, partition: PartitionId, decoder: &mut DocumentDec
                 source,
             })
             .unwrap();
+        decoder.note_version(version);
+    }
+}
+
+/// The documents that rows and writes agree on: id, version and content.
+fn stored(store: &Store, writer: &DocumentWriter, topic: TopicId, id: &str) -> String {
+    match writer.get(store, topic, id).unwrap() {
+        None => "none".into(),
+        Some(stored) => {
+            let source = String::from_utf8(stored.source.to_vec()).unwrap();
+            format!("{} {source}", stored.version)
+        }
     }
 }
 
@@ -131,11 +197,16 @@ fn documents_get_names() {
     let first = writer.write(&store, topic, &writes, 77).unwrap();
     assert_eq!(
         outcomes(&first),
-        ["created 0-0", "created x", "created 0-1", "conflict x"]
+        [
+            "Created 0-0 1",
+            "Created x 1",
+            "Created 0-1 1",
+            "Updated x 2"
+        ]
     );
     // The next call without ids goes to the next partition.
     let second = writer.write(&store, topic, &writes[..1], 77).unwrap();
-    let WriteOutcome::Created {
+    let WriteOutcome::Done {
         partition, offset, ..
     } = &second[0]
     else {
@@ -147,7 +218,7 @@ fn documents_get_names() {
     assert_eq!(row_count(&store, topic), 4);
     let snapshot = store.snapshot(topic).unwrap();
     let found = snapshot.sources[0].find_id(b"x").unwrap()[0];
-    assert_eq!(snapshot.sources[0].source(found).unwrap(), br#"{"a":2}"#);
+    assert_eq!(snapshot.sources[0].source(found).unwrap(), br#"{"a":4}"#);
     assert_eq!(
         snapshot.topic.mapping.fields["a"].field_type,
         FieldType::Long
@@ -157,39 +228,127 @@ fn documents_get_names() {
 }
 
 #[test]
-fn an_id_is_stored_once_wherever_it_is() {
+fn an_id_names_one_document_wherever_it_is() {
     let disk = memory();
     let mut store = open(&disk);
     let topic = create(&store);
     let mut writer = DocumentWriter::new();
-    let write = |store: &Store, writer: &DocumentWriter, id: &str| {
-        let written = writer
-            .write(store, topic, &[document(Some(id), "{}")], 0)
-            .unwrap();
-        outcomes(&written).remove(0)
+    let mut step = 0;
+    let mut check = |store: &Store, writer: &DocumentWriter, place: &str| {
+        step += 1;
+        let source = format!("{{\"step\":{step}}}");
+        let writes = [
+            document(Some("a"), &source),
+            creation("a", "{}"),
+            deletion("b"),
+        ];
+        let written = outcomes(&writer.write(store, topic, &writes, 0).unwrap());
+        let wanted = match step {
+            1 => "Created a 1".into(),
+            _ => format!("Updated a {step}"),
+        };
+        assert_eq!(written[0], wanted, "{place}");
+        assert!(written[1].contains("document already exists"), "{place}");
+        assert_eq!(written[2], "NotFound b 1", "{place}");
+        let found = stored(store, writer, topic, "a");
+        assert_eq!(found, format!("{step} {source}"), "{place}");
     };
-    assert_eq!(write(&store, &writer, "a"), "created a");
-    // In the log, not a row yet.
-    assert_eq!(write(&store, &writer, "a"), "conflict a");
-    // The same, right after a restart.
+    check(&store, &writer, "nowhere");
+    check(&store, &writer, "the log");
     drop(store);
     store = open(&disk);
     writer = DocumentWriter::new();
-    assert_eq!(write(&store, &writer, "a"), "conflict a");
-    assert_eq!(write(&store, &writer, "b"), "created b");
-    // An active row.
+    check(&store, &writer, "the log, after a restart");
     materialize(&store, topic);
-    assert_eq!(write(&store, &writer, "a"), "conflict a");
-    assert_eq!(write(&store, &writer, "b"), "conflict b");
-    // A row of a segment, and again after a restart.
+    check(&store, &writer, "an active row");
+    materialize(&store, topic);
     store.seal(topic).unwrap();
-    assert_eq!(write(&store, &writer, "a"), "conflict a");
+    check(&store, &writer, "a segment");
+    materialize(&store, topic);
+    store.seal(topic).unwrap();
     drop(store);
     store = open(&disk);
     writer = DocumentWriter::new();
-    assert_eq!(write(&store, &writer, "b"), "conflict b");
+    check(
+        &store,
+        &writer,
+        "a segment beside one that lost it, after a restart",
+    );
     materialize(&store, topic);
-    assert_eq!(row_count(&store, topic), 2);
+    assert_eq!(row_count(&store, topic), 1);
+    let written = writer.write(&store, topic, &[deletion("a")], 0).unwrap();
+    assert_eq!(outcomes(&written), ["Deleted a 7"]);
+    assert_eq!(stored(&store, &writer, topic, "a"), "none");
+    materialize(&store, topic);
+    assert_eq!(row_count(&store, topic), 0);
+    assert_eq!(stored(&store, &writer, topic, "a"), "none");
+}
+
+#[test]
+fn writes_of_one_call_see_each_other() {
+    let store = open(&memory());
+    let topic = create(&store);
+    let writer = DocumentWriter::new();
+    let writes = [
+        document(Some("a"), r#"{"n":1,"m":1}"#),
+        update("a", r#"{"n":2}"#),
+        update("a", r#"{"n":2}"#),
+        update("b", r#"{"n":2}"#),
+        deletion("a"),
+        creation("a", "{}"),
+    ];
+    let written = writer.write(&store, topic, &writes, 0).unwrap();
+    assert_eq!(
+        outcomes(&written),
+        [
+            "Created a 1",
+            "Updated a 2",
+            "Noop a 2",
+            "missing b",
+            "Deleted a 3",
+            "Created a 1"
+        ]
+    );
+    let later = [update("a", r#"{"k":"v"}"#)];
+    assert_eq!(
+        outcomes(&writer.write(&store, topic, &later, 0).unwrap()),
+        ["Updated a 2"]
+    );
+    assert_eq!(stored(&store, &writer, topic, "a"), r#"2 {"k":"v"}"#);
+    materialize(&store, topic);
+    assert_eq!(stored(&store, &writer, topic, "a"), r#"2 {"k":"v"}"#);
+    assert_eq!(row_count(&store, topic), 1);
+}
+
+#[test]
+fn conditions_are_checked_against_the_newest_write() {
+    let store = open(&memory());
+    let topic = create(&store);
+    let writer = DocumentWriter::new();
+    let write = |condition, id: &str| {
+        let write = DocumentWrite {
+            condition,
+            ..document(Some(id), "{}")
+        };
+        outcomes(&writer.write(&store, topic, &[write], 0).unwrap()).remove(0)
+    };
+    let after = |offset, term| Condition::After {
+        offset: Offset(offset),
+        term,
+    };
+    assert!(write(after(0, 1), "a").contains("no document was found"));
+    assert_eq!(write(Condition::Always, "a"), "Created a 1");
+    let at = writer.get(&store, topic, "a").unwrap().unwrap().offset.0;
+    assert!(write(after(at + 50, 1), "a").contains("current document has seqNo"));
+    assert!(write(after(at, 9), "a").contains("primary term [1]"));
+    assert_eq!(write(after(at, 1), "a"), "Updated a 2");
+    assert!(write(after(at, 1), "a").starts_with("conflict"));
+    assert!(write(Condition::Version(2), "a").contains("higher or equal"));
+    assert_eq!(write(Condition::Version(10), "a"), "Updated a 10");
+    assert_eq!(write(Condition::VersionFrom(10), "a"), "Updated a 10");
+    assert!(write(Condition::VersionFrom(9), "a").contains("is higher than"));
+    materialize(&store, topic);
+    assert_eq!(write(Condition::Always, "a"), "Updated a 11");
 }
 
 #[test]
@@ -201,9 +360,9 @@ fn an_id_is_stored_once_by_many_threads() {
         let work = || {
             let mut created = 0;
             for number in 0..50 {
-                let writes = [document(Some(&format!("id{number}")), r#"{"n":1}"#)];
+                let writes = [creation(&format!("id{number}"), r#"{"n":1}"#)];
                 let written = writer.write(&store, topic, &writes, 0).unwrap();
-                created += usize::from(matches!(written[0], WriteOutcome::Created { .. }));
+                created += usize::from(matches!(written[0], WriteOutcome::Done { .. }));
             }
             created
         };
@@ -237,15 +396,15 @@ fn what_cannot_be_a_row_is_refused_before_it_is_written() {
         document(Some("9-0"), "{}"),
         document(Some("00-9"), "{}"),
         DocumentWrite {
-            operation: Operation::Delete,
-            ..document(Some("1"), "{}")
+            id: None,
+            ..deletion("1")
         },
     ];
     let written = writer.write(&store, topic, &writes, 0).unwrap();
     assert_eq!(
         outcomes(&written),
         [
-            "created 1",
+            "Created 1 1",
             "refused failed to parse field [a] of type [long]",
             "refused failed to parse: a document must be a JSON object",
             "refused if _id is specified it must not be empty",
@@ -254,9 +413,9 @@ fn what_cannot_be_a_row_is_refused_before_it_is_written() {
             ),
             "refused id [0-9] is of the form that records without an id are named by: \
              partition-offset",
-            "created 9-0",
-            "created 00-9",
-            "refused operation [delete] is not supported yet",
+            "Created 9-0 1",
+            "Created 00-9 1",
+            "refused an id must be provided",
         ]
     );
     assert!(matches!(
@@ -269,18 +428,26 @@ fn what_cannot_be_a_row_is_refused_before_it_is_written() {
 }
 
 #[test]
-fn the_name_of_a_record_is_taken() {
+fn a_row_without_an_id_is_changed_by_its_name() {
     let store = open(&memory());
     let topic = create(&store);
     let writer = DocumentWriter::new();
-    let first = writer
-        .write(&store, topic, &[document(None, "{}")], 0)
-        .unwrap();
-    assert_eq!(outcomes(&first), ["created 0-0"]);
-    let again = writer
-        .write(&store, topic, &[document(Some("0-0"), "{}")], 0)
-        .unwrap();
-    assert_eq!(outcomes(&again), ["conflict 0-0"]);
+    let write = |write| outcomes(&writer.write(&store, topic, &[write], 0).unwrap()).remove(0);
+    assert_eq!(write(document(None, r#"{"n":1}"#)), "Created 0-0 1");
+    assert_eq!(stored(&store, &writer, topic, "0-0"), r#"1 {"n":1}"#);
+    assert_eq!(write(update("0-0", r#"{"m":2}"#)), "Updated 0-0 2");
+    materialize(&store, topic);
+    assert_eq!(row_count(&store, topic), 1);
+    assert_eq!(stored(&store, &writer, topic, "0-0"), r#"2 {"n":1,"m":2}"#);
+    store.seal(topic).unwrap();
+    assert_eq!(write(document(None, "{}")), "Created 1-0 1");
+    materialize(&store, topic);
+    store.seal(topic).unwrap();
+    assert_eq!(write(deletion("1-0")), "Deleted 1-0 2");
+    assert_eq!(write(deletion("0-0")), "Deleted 0-0 3");
+    materialize(&store, topic);
+    assert_eq!(row_count(&store, topic), 0);
+    assert!(store.verify(&mut |_| {}).is_ok());
 }
 
 #[test]
@@ -294,7 +461,7 @@ fn large_calls_are_cut_into_batches() {
         .collect();
     let written = writer.write(&store, topic, &writes, 0).unwrap();
     for (number, outcome) in written.iter().enumerate() {
-        let WriteOutcome::Created { id, partition, .. } = outcome else {
+        let WriteOutcome::Done { id, partition, .. } = outcome else {
             panic!("not created: {outcome:?}")
         };
         assert_eq!(*id, format!("id{number}"));

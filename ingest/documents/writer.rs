@@ -1,31 +1,39 @@
-//! Checking, staging and waiting.
+//! Deciding, staging and waiting.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use bytes::Bytes;
 use storage::catalog::{Materialize, Topic};
 use storage::log::{BatchBuilder, Codec, NewRecord};
-use storage::model::{Offset, Partition, PartitionId, TopicId};
-use storage::store::{Lsn, Store, StoreError, TopicSnapshot};
+use storage::model::{Offset, Partition, PartitionId, TopicId, name_of_origin, origin_of_name};
+use storage::store::{Lsn, Store, StoreError, TopicInstant};
 
-use super::partition_of_id;
-use super::pending::{PendingIds, header};
+use super::latest::{Content, Latest, StoredDocument};
+use super::pending::PendingIds;
+use super::update::Updated;
 use super::write::{
-    DOCUMENT_BYTES_MAX, DocumentWrite, ID_BYTES_MAX, Refusal, WriteError, WriteOutcome,
+    Action, Condition, Conflict, DOCUMENT_BYTES_MAX, DocumentWrite, Refusal, WriteError,
+    WriteOutcome, WriteResult,
 };
-use crate::decode::{Document, DocumentDecoder, FieldsCommit, Operation};
+use crate::decode::{
+    Document, DocumentDecoder, FieldsCommit, ID_BYTES_MAX, OPERATION_HEADER, Operation, Spread,
+    VERSION_HEADER,
+};
 
 /// Bytes of a batch after which the next one begins.
 const BATCH_BYTES_MAX: usize = 1 << 20;
 
-/// How often checking begins again because others changed the topic's fields meanwhile.
+/// How often deciding begins again because others changed the topic's fields meanwhile.
 const ATTEMPTS_MAX: usize = 8;
 
 /// Writes documents by id. All writes by id of a store must go through one writer.
 #[derive(Debug, Default)]
 pub struct DocumentWriter {
-    topics: Mutex<BTreeMap<TopicId, Arc<Mutex<Option<TopicWrites>>>>>,
+    topics: Mutex<BTreeMap<TopicId, Entry>>,
 }
+
+type Entry = Arc<Mutex<Option<TopicWrites>>>;
 
 /// What is kept of a topic between writes.
 #[derive(Debug)]
@@ -36,18 +44,31 @@ struct TopicWrites {
     next_partition: u32,
 }
 
-/// A batch that is being filled, and the writes in it with their places in the call.
-type OpenBatch<'w> = (BatchBuilder, Vec<(usize, &'w DocumentWrite)>);
-
-/// The batches of one call, by partition.
+/// What was decided about one write.
 #[derive(Debug)]
-struct Batches<'w> {
-    topic: TopicId,
-    now_ms: i64,
-    open: BTreeMap<PartitionId, OpenBatch<'w>>,
-    /// Behind the last batch staged.
-    lsn: Lsn,
+enum Decision {
+    /// It becomes a record.
+    Record(Planned),
+    /// This is all.
+    Outcome(WriteOutcome),
+    /// Nothing is to be done beyond an earlier write of the same call, by its number.
+    Same(usize),
 }
+
+/// A record that is to be staged.
+#[derive(Debug)]
+struct Planned {
+    partition: PartitionId,
+    operation: Operation,
+    version: u64,
+    value: Option<Bytes>,
+    result: WriteResult,
+    /// Whether the writer wants to see the document.
+    shows_source: bool,
+}
+
+/// The newest write of an id in this call: its number and what it made of the document.
+type OfCall<'w> = BTreeMap<&'w str, (usize, Latest)>;
 
 impl DocumentWriter {
     /// One that knows no topic yet.
@@ -57,7 +78,8 @@ impl DocumentWriter {
     }
 
     /// Writes documents into `topic` and waits until they are durable. The outcomes are in the
-    /// order of `writes`. The topic must be in the catalog already.
+    /// order of `writes`, each of which sees what those before it did. The topic must be in the
+    /// catalog already.
     ///
     /// # Errors
     /// When the topic is gone, or the store has stopped or cannot be read.
@@ -68,218 +90,487 @@ impl DocumentWriter {
         writes: &[DocumentWrite],
         now_ms: i64,
     ) -> Result<Vec<WriteOutcome>, WriteError> {
-        let (outcomes, lsn) = {
-            let entry = Arc::clone(self.lock_topics().entry(topic).or_default());
-            let mut entry = entry.lock().expect(NOBODY_PANICS);
-            // Taken out, so that a failure leaves nothing half-done: the next write loads anew.
-            let known = entry.take();
-            let (writes_of_topic, outcomes, lsn) =
-                write_locked(known, store, topic, writes, now_ms).inspect_err(|error| {
-                    if matches!(error, WriteError::Store(StoreError::UnknownTopic(_))) {
-                        self.lock_topics().remove(&topic);
-                    }
-                })?;
-            *entry = Some(writes_of_topic);
-            (outcomes, lsn)
-        };
+        let (outcomes, lsn) = self.with_topic(store, topic, |state| {
+            let mut call = Call {
+                store,
+                topic: current_topic(store, topic)?,
+                writes,
+                now_ms,
+            };
+            let decisions = call.decide_all(state)?;
+            call.stage_all(state, decisions)
+        })?;
         store.wait_durable(lsn)?;
         Ok(outcomes)
     }
 
-    fn lock_topics(
+    /// The document with this id, as the last write that was acknowledged left it.
+    ///
+    /// # Errors
+    /// When the topic is gone, or the store has stopped or cannot be read.
+    pub fn get(
         &self,
-    ) -> std::sync::MutexGuard<'_, BTreeMap<TopicId, Arc<Mutex<Option<TopicWrites>>>>> {
+        store: &Store,
+        topic: TopicId,
+        id: &str,
+    ) -> Result<Option<StoredDocument>, WriteError> {
+        let latest = self.with_topic(store, topic, |state| {
+            state.pending.forget_rows(store);
+            match state.pending.get(id) {
+                Some(latest) => Ok(Some(latest)),
+                None => match row(&instant(store, topic)?, id)? {
+                    Some(latest) => Ok(Some(latest)),
+                    None => state.pending.unread(store, id),
+                },
+            }
+        })?;
+        let Some(latest) = latest.filter(|latest| latest.is_live) else {
+            return Ok(None);
+        };
+        Ok(Some(StoredDocument {
+            partition: latest.partition,
+            offset: latest.offset,
+            version: latest.version,
+            source: latest.source(store, topic)?,
+        }))
+    }
+
+    /// Does `work` alone on a topic.
+    fn with_topic<T>(
+        &self,
+        store: &Store,
+        topic: TopicId,
+        work: impl FnOnce(&mut TopicWrites) -> Result<T, WriteError>,
+    ) -> Result<T, WriteError> {
+        let entry = Arc::clone(self.lock_topics().entry(topic).or_default());
+        let mut entry = entry.lock().expect(NOBODY_PANICS);
+        // Taken out, so that a failure leaves nothing half-done: the next call loads anew.
+        let known = entry.take();
+        let try_work = || {
+            let topic = current_topic(store, topic)?;
+            let mut state = match known {
+                Some(state) => state,
+                None => TopicWrites {
+                    decoder: DocumentDecoder::new(&topic),
+                    pending: PendingIds::load(store, &topic)?,
+                    next_partition: 0,
+                },
+            };
+            state.pending.grow(topic.partitions);
+            let done = work(&mut state)?;
+            Ok((state, done))
+        };
+        let (state, done) = try_work().inspect_err(|error| {
+            if matches!(error, WriteError::Store(StoreError::UnknownTopic(_))) {
+                self.lock_topics().remove(&topic);
+            }
+        })?;
+        *entry = Some(state);
+        Ok(done)
+    }
+
+    fn lock_topics(&self) -> MutexGuard<'_, BTreeMap<TopicId, Entry>> {
         self.topics.lock().expect(NOBODY_PANICS)
     }
 }
 
-/// All of a write but the waiting, alone on its topic.
-fn write_locked(
-    known: Option<TopicWrites>,
-    store: &Store,
-    id: TopicId,
-    writes: &[DocumentWrite],
+/// Writes of one call.
+struct Call<'w> {
+    store: &'w Store,
+    topic: Arc<Topic>,
+    writes: &'w [DocumentWrite],
     now_ms: i64,
-) -> Result<(TopicWrites, Vec<WriteOutcome>, Lsn), WriteError> {
-    let topic = current_topic(store, id)?;
-    let mut state = match known {
-        Some(state) => state,
-        None => TopicWrites {
-            decoder: DocumentDecoder::new(&topic),
-            pending: PendingIds::load(store, id, topic.partitions)?,
-            next_partition: 0,
-        },
-    };
-    state.pending.grow(topic.partitions);
-    let mut refused = state.check_documents(store, id, writes)?;
-    state.pending.forget_rows(store);
-    let snapshot = store.snapshot(id).ok_or(StoreError::UnknownTopic(id))?;
-    let sticky = PartitionId(state.next_partition % topic.partitions);
-    state.next_partition = (sticky.0 + 1) % topic.partitions;
-
-    let mut outcomes: Vec<Option<WriteOutcome>> = vec![None; writes.len()];
-    let mut batches = Batches {
-        topic: id,
-        now_ms,
-        open: BTreeMap::new(),
-        lsn: Lsn::default(),
-    };
-    let mut ids_of_call: BTreeSet<&str> = BTreeSet::new();
-    for (index, write) in writes.iter().enumerate() {
-        if let Some(refusal) = refused.remove(&index) {
-            outcomes[index] = Some(WriteOutcome::Refused(refusal));
-            continue;
-        }
-        let partition = match &write.id {
-            None => sticky,
-            Some(id) => {
-                let taken = ids_of_call.contains(id.as_str())
-                    || state.pending.contains(id)
-                    || is_row(&snapshot, id)?;
-                if let Some(outcome) = outcome_of_id(store, &topic, id, taken) {
-                    outcomes[index] = Some(outcome);
-                    continue;
-                }
-                ids_of_call.insert(id);
-                partition_of_id(id.as_bytes(), topic.routing_partitions())
-            }
-        };
-        if batches.push(partition, index, write) {
-            batches.stage(store, partition, &mut state.pending, &mut outcomes)?;
-        }
-    }
-    let lsn = batches.finish(store, &mut state.pending, &mut outcomes)?;
-    let outcomes = outcomes
-        .into_iter()
-        .map(|outcome| outcome.expect("each write has one"));
-    Ok((state, outcomes.collect(), lsn))
 }
 
-impl TopicWrites {
-    /// Checks each document against the mapping; new fields are durable afterwards. What is
-    /// refused, by index.
-    fn check_documents(
-        &mut self,
-        store: &Store,
-        id: TopicId,
-        writes: &[DocumentWrite],
-    ) -> Result<BTreeMap<usize, Refusal>, WriteError> {
+impl<'w> Call<'w> {
+    /// Decides what becomes of each write; new fields of its documents are durable afterwards.
+    fn decide_all(&mut self, state: &mut TopicWrites) -> Result<Vec<Decision>, WriteError> {
         for _ in 0..ATTEMPTS_MAX {
-            let topic = current_topic(store, id)?;
-            if !self.decoder.is_current(&topic) {
-                self.decoder = DocumentDecoder::new(&topic);
+            self.topic = current_topic(self.store, self.topic.id)?;
+            if !state.decoder.is_current(&self.topic) {
+                state.decoder = DocumentDecoder::new(&self.topic);
             }
-            let mut refused = BTreeMap::new();
-            for (index, write) in writes.iter().enumerate() {
-                if let Err(refusal) = self.check_document(&topic, write) {
-                    refused.insert(index, refusal);
-                }
+            state.pending.forget_rows(self.store);
+            let instant = instant(self.store, self.topic.id)?;
+            let sticky = PartitionId(state.next_partition % self.topic.partitions);
+            let mut of_call = OfCall::new();
+            let mut decisions = Vec::with_capacity(self.writes.len());
+            for number in 0..self.writes.len() {
+                decisions.push(self.decide(number, state, &instant, sticky, &mut of_call)?);
             }
-            let outcome = match self.decoder.finish().new_fields {
-                Some(fields) => fields.commit(store, id)?,
+            let outcome = match state.decoder.finish().new_fields {
+                Some(fields) => fields.commit(self.store, self.topic.id)?,
                 None => FieldsCommit::Durable,
             };
             match outcome {
-                FieldsCommit::Durable => return Ok(refused),
-                FieldsCommit::Outdated => self.decoder = DocumentDecoder::new(&topic),
+                FieldsCommit::Durable => {
+                    state.next_partition = (sticky.0 + 1) % self.topic.partitions;
+                    return Ok(decisions);
+                }
+                FieldsCommit::Outdated => state.decoder = DocumentDecoder::new(&self.topic),
             }
         }
         Err(WriteError::Contended)
     }
 
-    fn check_document(&mut self, topic: &Topic, write: &DocumentWrite) -> Result<(), Refusal> {
-        match &write.id {
-            Some(id) if id.is_empty() => return Err(Refusal::IdEmpty),
-            Some(id) if id.len() > ID_BYTES_MAX => {
-                return Err(Refusal::IdTooLong { id: id.clone() });
+    fn decide(
+        &self,
+        number: usize,
+        state: &mut TopicWrites,
+        instant: &TopicInstant,
+        sticky: PartitionId,
+        of_call: &mut OfCall<'w>,
+    ) -> Result<Decision, WriteError> {
+        let write = &self.writes[number];
+        let Some(id) = write.id.as_deref() else {
+            return Ok(match &write.action {
+                Action::Index(document) | Action::Create(document) => {
+                    self.new_record(&mut state.decoder, sticky, document)
+                }
+                Action::Update(_) | Action::Delete => refused(Refusal::IdMissing),
+            });
+        };
+        if let Err(refusal) = check_id(id) {
+            return Ok(refused(refusal));
+        }
+        let earlier = of_call.get(id).cloned();
+        let latest = match &earlier {
+            Some((_, latest)) => Some(latest.clone()),
+            None => match state.pending.get(id) {
+                Some(latest) => Some(latest),
+                None => match row(instant, id)? {
+                    Some(latest) => Some(latest),
+                    None => state.pending.unread(self.store, id)?,
+                },
+            },
+        };
+        let live = latest.filter(|latest| latest.is_live);
+        let partition = Spread::of(&self.topic).partition_of(id.as_bytes());
+        let planned = match self.plan(write, id, partition, live.as_ref())? {
+            Ok(planned) => planned,
+            Err(WriteOutcome::Done {
+                result: WriteResult::Noop,
+                ..
+            }) if earlier.is_some() => {
+                let (number, _) = earlier.expect("it was just looked at");
+                return Ok(Decision::Same(number));
             }
-            Some(_) | None => {}
+            Err(outcome) => return Ok(Decision::Outcome(outcome)),
+        };
+        if let Some(document) = &planned.value
+            && let Err(refusal) = self.check_document(&mut state.decoder, document)
+        {
+            return Ok(refused(refusal));
         }
-        if write.operation == Operation::Delete {
-            return Err(Refusal::Unsupported {
-                operation: write.operation,
-            });
+        let latest = Latest {
+            partition,
+            // Nobody can name it before it is staged.
+            offset: Offset(u64::MAX),
+            version: planned.version,
+            is_live: planned.value.is_some(),
+            content: Content::Here(planned.value.clone().unwrap_or_default()),
+        };
+        of_call.insert(id, (number, latest));
+        Ok(Decision::Record(planned))
+    }
+
+    fn new_record(
+        &self,
+        decoder: &mut DocumentDecoder,
+        partition: PartitionId,
+        document: &Bytes,
+    ) -> Decision {
+        match self.check_document(decoder, document) {
+            Err(refusal) => refused(refusal),
+            Ok(()) => Decision::Record(Planned {
+                partition,
+                operation: Operation::Index,
+                version: 1,
+                value: Some(document.clone()),
+                result: WriteResult::Created,
+                shows_source: false,
+            }),
         }
-        if write.source.len() > DOCUMENT_BYTES_MAX {
+    }
+
+    /// The record of a write by id, or what becomes of the write without one.
+    fn plan(
+        &self,
+        write: &DocumentWrite,
+        id: &str,
+        partition: PartitionId,
+        live: Option<&Latest>,
+    ) -> Result<Result<Planned, WriteOutcome>, WriteError> {
+        let version = match self.check_condition(write.condition, live) {
+            Ok(version) => version,
+            Err(conflict) => return Ok(Err(conflicting(id, conflict))),
+        };
+        if live.is_none() && self.is_reserved(id) && write.action != Action::Delete {
+            let refusal = Refusal::IdReserved { id: id.into() };
+            return Ok(Err(WriteOutcome::Refused(refusal)));
+        }
+        let stored = match live {
+            None => WriteResult::Created,
+            Some(_) => WriteResult::Updated,
+        };
+        let planned = |operation, value, result| Planned {
+            partition,
+            operation,
+            version,
+            value,
+            result,
+            shows_source: false,
+        };
+        let done = |offset, version, result, source| WriteOutcome::Done {
+            id: id.into(),
+            partition,
+            offset,
+            version,
+            result,
+            source,
+        };
+        Ok(match &write.action {
+            Action::Index(document) => {
+                Ok(planned(Operation::Index, Some(document.clone()), stored))
+            }
+            Action::Create(document) => match live {
+                None => Ok(planned(Operation::Create, Some(document.clone()), stored)),
+                Some(latest) => Err(conflicting(
+                    id,
+                    Conflict::Exists {
+                        version: latest.version,
+                    },
+                )),
+            },
+            Action::Delete => match live {
+                Some(_) => Ok(planned(Operation::Delete, None, WriteResult::Deleted)),
+                None => Err(done(
+                    self.last_offset(partition),
+                    version,
+                    WriteResult::NotFound,
+                    None,
+                )),
+            },
+            Action::Update(update) => {
+                let current = live.map(|latest| latest.source(self.store, self.topic.id));
+                let current = current.transpose()?;
+                match (update.apply(current.as_deref()), live) {
+                    (Updated::Document(document), _) => Ok(Planned {
+                        shows_source: true,
+                        ..planned(Operation::Index, Some(document), stored)
+                    }),
+                    (Updated::Unchanged, Some(latest)) => Err(done(
+                        latest.offset,
+                        latest.version,
+                        WriteResult::Noop,
+                        current,
+                    )),
+                    (Updated::Unchanged | Updated::Missing, _) => {
+                        Err(WriteOutcome::Missing { id: id.into() })
+                    }
+                    (Updated::NotAnObject, _) => Err(WriteOutcome::Refused(Refusal::NotAnObject)),
+                }
+            }
+        })
+    }
+
+    /// The version that the document has afterwards.
+    fn check_condition(
+        &self,
+        condition: Condition,
+        live: Option<&Latest>,
+    ) -> Result<u64, Conflict> {
+        let current = live.map(|latest| latest.version);
+        match condition {
+            Condition::Always => Ok(current.map_or(1, |version| version + 1)),
+            Condition::After { offset, term } => match live {
+                None => Err(Conflict::Absent {
+                    required: offset,
+                    required_term: term,
+                }),
+                Some(latest) if (latest.offset, self.term()) == (offset, term) => {
+                    Ok(latest.version + 1)
+                }
+                Some(latest) => Err(Conflict::Newer {
+                    required: offset,
+                    required_term: term,
+                    offset: latest.offset,
+                    term: self.term(),
+                }),
+            },
+            Condition::Version(provided) => match current {
+                Some(version) if version >= provided => {
+                    Err(Conflict::NotHigher { version, provided })
+                }
+                Some(_) | None => Ok(provided),
+            },
+            Condition::VersionFrom(provided) => match current {
+                Some(version) if version > provided => Err(Conflict::Lower { version, provided }),
+                Some(_) | None => Ok(provided),
+            },
+        }
+    }
+
+    /// Terms start at 1.
+    fn term(&self) -> u64 {
+        u64::try_from(self.store.epoch().0 + 1).unwrap_or(1)
+    }
+
+    /// Whether `id` is the name that a record to come would have.
+    fn is_reserved(&self, id: &str) -> bool {
+        let Some((partition, offset)) = origin_of_name(id.as_bytes()) else {
+            return false;
+        };
+        let bounds = self
+            .store
+            .log_bounds(Partition::new(self.topic.id, partition));
+        bounds.is_some_and(|bounds| offset >= bounds.high_watermark)
+    }
+
+    fn last_offset(&self, partition: PartitionId) -> Offset {
+        let bounds = self
+            .store
+            .log_bounds(Partition::new(self.topic.id, partition));
+        let end = bounds.map_or(0, |bounds| bounds.high_watermark.0);
+        Offset(end.saturating_sub(1))
+    }
+
+    fn check_document(
+        &self,
+        decoder: &mut DocumentDecoder,
+        document: &Bytes,
+    ) -> Result<(), Refusal> {
+        if document.len() > DOCUMENT_BYTES_MAX {
             return Err(Refusal::TooLarge {
-                bytes: write.source.len(),
+                bytes: document.len(),
             });
         }
-        if topic.materialize == Materialize::None {
+        if self.topic.materialize == Materialize::None {
             return Ok(());
         }
         // The row itself is made from the log; only whether it can be one counts here.
-        self.decoder.decode(&Document {
+        decoder.decode(&Document {
             partition: PartitionId(0),
             offset: Offset(0),
             timestamp_ms: 0,
             id: None,
-            source: &write.source,
+            source: document,
         })?;
         Ok(())
     }
+
+    /// Stages what was decided; the outcomes, and what to wait for.
+    fn stage_all(
+        &self,
+        state: &mut TopicWrites,
+        decisions: Vec<Decision>,
+    ) -> Result<(Vec<WriteOutcome>, Lsn), WriteError> {
+        let mut outcomes: Vec<Option<WriteOutcome>> = vec![None; decisions.len()];
+        let mut same = Vec::new();
+        let mut batches = Batches::default();
+        for (number, decision) in decisions.into_iter().enumerate() {
+            match decision {
+                Decision::Outcome(outcome) => outcomes[number] = Some(outcome),
+                Decision::Same(earlier) => same.push((number, earlier)),
+                Decision::Record(planned) => {
+                    let partition = planned.partition;
+                    if batches.push(self, number, planned) {
+                        batches.stage(self, partition, &mut state.pending, &mut outcomes)?;
+                    }
+                }
+            }
+        }
+        while let Some(partition) = batches.open.keys().next().copied() {
+            batches.stage(self, partition, &mut state.pending, &mut outcomes)?;
+        }
+        for (number, earlier) in same {
+            let mut outcome = outcomes[earlier].clone();
+            if let Some(WriteOutcome::Done { result, .. }) = &mut outcome {
+                *result = WriteResult::Noop;
+            }
+            outcomes[number] = outcome;
+        }
+        let outcomes = outcomes.into_iter();
+        let outcomes = outcomes.map(|outcome| outcome.expect("each write has one"));
+        Ok((outcomes.collect(), batches.lsn))
+    }
 }
 
-impl<'w> Batches<'w> {
+/// A batch that is being filled, and the writes in it with their numbers in the call.
+type OpenBatch = (BatchBuilder, Vec<(usize, Planned)>);
+
+/// The batches of one call, by partition.
+#[derive(Debug, Default)]
+struct Batches {
+    open: BTreeMap<PartitionId, OpenBatch>,
+    /// Behind the last batch staged.
+    lsn: Lsn,
+}
+
+impl Batches {
     /// Adds a record; whether its batch is large enough.
-    fn push(&mut self, partition: PartitionId, index: usize, write: &'w DocumentWrite) -> bool {
-        let (builder, writes) = self.open.entry(partition).or_default();
+    fn push(&mut self, call: &Call<'_>, number: usize, planned: Planned) -> bool {
+        let (builder, records) = self.open.entry(planned.partition).or_default();
+        let version = planned.version.to_string();
+        let operation = planned.operation.as_str().as_bytes();
+        let headers = [
+            (OPERATION_HEADER, Some(operation)),
+            (VERSION_HEADER, Some(version.as_bytes())),
+        ];
+        let count = if planned.version == 1 { 1 } else { 2 };
         builder
             .push(NewRecord {
-                timestamp_ms: self.now_ms,
-                key: write.id.as_deref().map(str::as_bytes),
-                value: Some(&write.source),
-                headers: &[header(write.operation)],
+                timestamp_ms: call.now_ms,
+                key: call.writes[number].id.as_deref().map(str::as_bytes),
+                value: planned.value.as_deref(),
+                headers: &headers[..count],
             })
             .expect("batches are cut long before they are full");
-        writes.push((index, write));
+        records.push((number, planned));
         builder.len_bytes() >= BATCH_BYTES_MAX
     }
 
     /// Stages the open batch of `partition`.
     fn stage(
         &mut self,
-        store: &Store,
+        call: &Call<'_>,
         partition: PartitionId,
         pending: &mut PendingIds,
         outcomes: &mut [Option<WriteOutcome>],
     ) -> Result<(), WriteError> {
-        let Some((builder, writes)) = self.open.remove(&partition) else {
+        let Some((builder, records)) = self.open.remove(&partition) else {
             return Ok(());
         };
         let batch = builder.finish(Codec::None);
-        let staged =
-            store.stage_batch(Partition::new(self.topic, partition), batch, self.now_ms)?;
+        let place = Partition::new(call.topic.id, partition);
+        let staged = call.store.stage_batch(place, batch, call.now_ms)?;
         self.lsn = self.lsn.max(staged.lsn);
-        for ((index, write), place) in writes.into_iter().zip(0..) {
+        for ((number, planned), place) in records.into_iter().zip(0..) {
             let offset = staged.base.plus(place);
-            let id = match &write.id {
+            let id = match &call.writes[number].id {
                 Some(id) => {
-                    pending.add(partition, offset, id);
+                    let latest = Latest {
+                        partition,
+                        offset,
+                        version: planned.version,
+                        is_live: planned.value.is_some(),
+                        content: Content::Log,
+                    };
+                    pending.add(id, &latest);
                     id.clone()
                 }
-                None => format!("{}-{offset}", partition.0),
+                None => name_of_origin(partition, offset),
             };
-            outcomes[index] = Some(WriteOutcome::Created {
+            outcomes[number] = Some(WriteOutcome::Done {
                 id,
                 partition,
                 offset,
+                version: planned.version,
+                result: planned.result,
+                source: planned.value.filter(|_| planned.shows_source),
             });
         }
         Ok(())
-    }
-
-    /// Stages what is open; what to wait for.
-    fn finish(
-        mut self,
-        store: &Store,
-        pending: &mut PendingIds,
-        outcomes: &mut [Option<WriteOutcome>],
-    ) -> Result<Lsn, WriteError> {
-        while let Some(partition) = self.open.keys().next().copied() {
-            self.stage(store, partition, pending, outcomes)?;
-        }
-        Ok(self.lsn)
     }
 }
 
@@ -289,40 +580,33 @@ fn current_topic(store: &Store, id: TopicId) -> Result<Arc<Topic>, StoreError> {
     Ok(Arc::clone(&state.topic))
 }
 
-fn is_row(snapshot: &TopicSnapshot, id: &str) -> Result<bool, WriteError> {
-    for source in &snapshot.sources {
-        if !source.find_id(id.as_bytes())?.is_empty() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+fn instant(store: &Store, topic: TopicId) -> Result<TopicInstant, StoreError> {
+    store.instant(topic).ok_or(StoreError::UnknownTopic(topic))
 }
 
-/// The outcome of a write whose id is taken, or is one that records without an id have.
-fn outcome_of_id(store: &Store, topic: &Topic, id: &str, taken: bool) -> Option<WriteOutcome> {
-    if taken {
-        return Some(WriteOutcome::Conflict { id: id.into() });
-    }
-    let (partition, offset) = record_name(id)?;
-    if partition.0 >= topic.partitions {
-        return None;
-    }
-    let bounds = store.log_bounds(Partition::new(topic.id, partition));
-    Some(match bounds {
-        Some(bounds) if offset < bounds.high_watermark => WriteOutcome::Conflict { id: id.into() },
-        Some(_) | None => WriteOutcome::Refused(Refusal::IdReserved { id: id.into() }),
-    })
+/// The newest row of `id`.
+fn row(instant: &TopicInstant, id: &str) -> Result<Option<Latest>, WriteError> {
+    let found = instant.find_row(id.as_bytes())?;
+    found.map(Latest::of_row).transpose()
 }
 
-/// The record that `id` names, if it has the form of records without an id of their own.
-fn record_name(id: &str) -> Option<(PartitionId, Offset)> {
-    let (partition, offset) = id.split_once('-')?;
-    let name = (
-        PartitionId(partition.parse().ok()?),
-        Offset(offset.parse().ok()?),
-    );
-    // `+1-2` and `01-2` read as numbers, but no record is written like that.
-    (format!("{}-{}", name.0.0, name.1) == id).then_some(name)
+fn check_id(id: &str) -> Result<(), Refusal> {
+    match id.len() {
+        0 => Err(Refusal::IdEmpty),
+        1..=ID_BYTES_MAX => Ok(()),
+        _ => Err(Refusal::IdTooLong { id: id.into() }),
+    }
+}
+
+fn refused(refusal: Refusal) -> Decision {
+    Decision::Outcome(WriteOutcome::Refused(refusal))
+}
+
+fn conflicting(id: &str, conflict: Conflict) -> WriteOutcome {
+    WriteOutcome::Conflict {
+        id: id.into(),
+        conflict,
+    }
 }
 
 const NOBODY_PANICS: &str = "nothing panics while writes of a topic are being made";

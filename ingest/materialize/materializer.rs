@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use storage::catalog::{Materialize, Topic};
 use storage::model::{ColumnBatch, Offset, Partition, PartitionId, TopicId};
-use storage::store::{ReadError, Store};
+use storage::store::{NewRows, ReadError, Store};
 
 use super::MaterializeError;
 use super::crew::{Crew, Job};
@@ -141,7 +141,11 @@ impl Materializer {
             }
             progress.rows += decoded.rows.row_count();
             progress.rejected += share.rejected.len();
-            store.publish(topic.id, decoded.rows, &share.next, share.rejected, now_ms)?;
+            let rows = NewRows {
+                rows: decoded.rows,
+                removals: decoded.removals,
+            };
+            store.publish(topic.id, rows, &share.next, share.rejected, now_ms)?;
         }
         work.first = (last + 1) % topic.partitions;
         self.topics.insert(topic.id, work);

@@ -4,9 +4,10 @@ use bytes::Bytes;
 use storage::catalog::{Rejected, Topic};
 use storage::log::{Batches, DecompressionBuffer, RecordBatch};
 use storage::model::{Offset, Partition, PartitionId};
+use storage::store::Removal;
 
 use super::MaterializeError;
-use crate::decode::{DecodedRows, Document, DocumentDecoder, Meaning};
+use crate::decode::{DecodedRows, Document, DocumentDecoder, Meaning, Spread};
 
 /// Bytes of documents after which rows are published even if the budget has more: what a small
 /// compressed batch can become is bounded by this and one batch of each worker.
@@ -33,6 +34,7 @@ pub(super) struct Share {
 #[derive(Debug)]
 pub(super) struct Worker {
     decoder: DocumentDecoder,
+    spread: Spread,
     scratch: DecompressionBuffer,
 }
 
@@ -40,13 +42,14 @@ impl Worker {
     pub(super) fn new(topic: &Topic) -> Self {
         Self {
             decoder: DocumentDecoder::new(topic),
+            spread: Spread::of(topic),
             scratch: DecompressionBuffer::new(),
         }
     }
 
     /// Whether it still knows what `topic` says about its fields.
     pub(super) fn is_current(&self, topic: &Topic) -> bool {
-        self.decoder.is_current(topic)
+        self.spread == Spread::of(topic) && self.decoder.is_current(topic)
     }
 
     /// Decodes the records of `turns`, or as many as this one of `workers` may.
@@ -115,21 +118,29 @@ impl Worker {
             if record.offset < from {
                 continue;
             }
-            match Meaning::of(&record) {
+            match Meaning::of(&record, partition.id, self.spread) {
                 Meaning::Nothing => {}
-                Meaning::Unsupported => {
-                    reject(record.offset, "deletes of documents are not supported yet");
-                }
-                Meaning::Document { id, source } => {
+                Meaning::Malformed(reason) => reject(record.offset, reason),
+                Meaning::Delete { id, .. } => self.decoder.remove(Removal {
+                    partition: partition.id,
+                    offset: record.offset,
+                    id: id.as_bytes().to_vec(),
+                }),
+                Meaning::Document {
+                    id,
+                    version,
+                    source,
+                } => {
                     let decoded = self.decoder.decode(&Document {
                         partition: partition.id,
                         offset: record.offset,
                         timestamp_ms: record.timestamp_ms,
-                        id,
+                        id: id.map(str::as_bytes),
                         source,
                     });
-                    if let Err(error) = decoded {
-                        reject(record.offset, &error.to_string());
+                    match decoded {
+                        Ok(()) => self.decoder.note_version(version),
+                        Err(error) => reject(record.offset, &error.to_string()),
                     }
                 }
             }

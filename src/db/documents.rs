@@ -1,15 +1,24 @@
-//! Documents in: Elasticsearch's way to write.
+//! Documents in and out by id: Elasticsearch's way to write and to read one.
 
 use bytes::Bytes;
-use ingest::decode::{DocumentError, Operation};
-use ingest::documents::{self, Refusal, WriteOutcome};
+use ingest::decode::DocumentError;
+use ingest::documents::{self, Action, Condition, Refusal, Update, WriteOutcome, WriteResult};
+use query::request::HitsRequest;
+use query::response::Hit;
 use storage::catalog::Topic;
+use storage::model::Offset;
 
 use super::Db;
-use crate::elastic::{BulkOperation, ElasticError, WrittenDocument, uuid_text};
+use crate::elastic::{
+    BulkOperation, Deleted, ElasticError, IndexOptions, SearchParams, SearchTarget, Stored,
+    UpdateBody, WriteAnswer, WriteCondition, WrittenDocument, parse_count, uuid_text,
+};
 use crate::error::{Error, Result};
 
-/// One document to store.
+/// Documents that a delete by query finds at once.
+const DELETE_HITS_MAX: usize = 10_000;
+
+/// One document to store, change or remove.
 #[derive(Debug)]
 pub(crate) struct DocumentWrite {
     /// The index to store it in, made when it is missing and that is allowed.
@@ -20,6 +29,10 @@ pub(crate) struct DocumentWrite {
     pub(crate) operation: BulkOperation,
     /// The document, byte for byte.
     pub(crate) document: Bytes,
+    /// When it may be done.
+    pub(crate) condition: WriteCondition,
+    /// How the document is to be changed, for an update.
+    pub(crate) update: Option<UpdateBody>,
     /// Why it cannot be done whatever the store says.
     pub(crate) refused: Option<ElasticError>,
 }
@@ -68,33 +81,166 @@ impl Db {
     }
 
     fn write_to(&self, index: &str, writes: &[documents::DocumentWrite]) -> Result<Vec<Outcome>> {
+        // Nothing is there to be deleted, and that is no reason to make an index.
+        let only_deletes = writes.iter().all(|write| write.action == Action::Delete);
+        if only_deletes && self.catalog().topic_named(index).is_none() {
+            return Err(ElasticError::index_not_found(index).into());
+        }
         let topic = self.index_for_write(index)?;
         let core = self.core();
         let written = core
             .documents
             .write(&core.store, topic.id, writes, core.now_ms())?;
-        let primary_term = i64::from(core.store.epoch().0) + 1;
-        let primary_term = u64::try_from(primary_term).unwrap_or(1);
+        let uuid = uuid_text(topic.uuid);
         let outcome = |outcome| match outcome {
-            WriteOutcome::Created {
+            WriteOutcome::Done {
                 id,
-                partition: _,
                 offset,
+                version,
+                result,
+                ..
             } => Ok(WrittenDocument {
                 index: index.into(),
                 id,
+                version,
+                answer: answer(result),
                 sequence_number: offset.0,
-                primary_term,
+                primary_term: self.primary_term(),
                 forced_refresh: false,
             }),
-            WriteOutcome::Conflict { id } => Err(ElasticError::document_exists(
+            WriteOutcome::Conflict { id, conflict } => Err(ElasticError::version_conflict(
                 index,
-                &uuid_text(topic.uuid),
+                &uuid,
                 &id,
+                &conflict.to_string(),
             )),
+            WriteOutcome::Missing { id } => Err(ElasticError::document_missing(index, &uuid, &id)),
             WriteOutcome::Refused(refusal) => Err(refused(&refusal, &topic)),
         };
         Ok(written.into_iter().map(outcome).collect())
+    }
+
+    /// The document with this id as the last acknowledged write left it, visible to searches or
+    /// not.
+    pub(crate) fn stored_document(&self, index: &str, id: &str) -> Result<Option<Stored>> {
+        let found = self.catalog().topic_named(index).cloned();
+        let state = found.ok_or_else(|| ElasticError::index_not_found(index))?;
+        let core = self.core();
+        let stored = core.documents.get(&core.store, state.topic.id, id)?;
+        Ok(stored.map(|stored| Stored {
+            sequence_number: stored.offset.0,
+            primary_term: self.primary_term(),
+            version: stored.version,
+            source: stored.source.to_vec(),
+        }))
+    }
+
+    /// Deletes the documents that a query finds. Those that are changed meanwhile stay; with
+    /// `goes_on` the others are deleted all the same.
+    pub(crate) fn delete_by_query(
+        &self,
+        index: &str,
+        body: &[u8],
+        params: &SearchParams,
+        goes_on: bool,
+    ) -> Result<Deleted> {
+        let mut done = Deleted::default();
+        for topic in self.topics(index, IndexOptions::default())? {
+            self.refresh_topic(topic.id)?;
+            let mut left = None;
+            loop {
+                let (matched, hits) = self.find_to_delete(&topic, body, params)?;
+                let left = left.get_or_insert_with(|| {
+                    done.total += matched;
+                    matched
+                });
+                let count = usize::try_from(*left).unwrap_or(usize::MAX).min(hits.len());
+                if count == 0 {
+                    break;
+                }
+                *left -= count as u64;
+                done.batches += 1;
+                let conflicts = self.delete_hits(&topic, &hits[..count], &mut done)?;
+                if conflicts > 0 && !goes_on || !done.failures.is_empty() {
+                    return Ok(done);
+                }
+                // What is deleted must not be found again.
+                self.refresh_topic(topic.id)?;
+            }
+        }
+        Ok(done)
+    }
+
+    fn find_to_delete(
+        &self,
+        topic: &Topic,
+        body: &[u8],
+        params: &SearchParams,
+    ) -> Result<(u64, Vec<Hit>)> {
+        let core = self.core();
+        let Some(snapshot) = core.store.snapshot(topic.id) else {
+            return Ok((0, Vec::new()));
+        };
+        let target = SearchTarget {
+            index: snapshot.topic.name.as_str(),
+            mapping: &snapshot.topic.mapping,
+        };
+        let mut parsed = parse_count(body, params, &[target], core.now_ms())?;
+        let mut request = parsed.requests.remove(0);
+        request.hits = HitsRequest {
+            size: DELETE_HITS_MAX,
+            ..request.hits
+        };
+        let response = query::search(&request, &snapshot, &core.scans)?;
+        Ok((response.matched, response.hits))
+    }
+
+    /// Deletes `hits` where they still are what was found; how many are not.
+    fn delete_hits(&self, topic: &Topic, hits: &[Hit], done: &mut Deleted) -> Result<u64> {
+        let deletes: Vec<_> = hits
+            .iter()
+            .map(|hit| documents::DocumentWrite {
+                id: Some(hit.id.clone()),
+                action: Action::Delete,
+                condition: Condition::After {
+                    offset: Offset(hit.offset),
+                    term: self.primary_term(),
+                },
+            })
+            .collect();
+        let core = self.core();
+        let outcomes = core
+            .documents
+            .write(&core.store, topic.id, &deletes, core.now_ms())?;
+        let name = topic.name.as_str();
+        let mut conflicts = 0;
+        for outcome in outcomes {
+            match outcome {
+                WriteOutcome::Done { .. } => done.deleted += 1,
+                WriteOutcome::Conflict { .. } | WriteOutcome::Missing { .. } => conflicts += 1,
+                WriteOutcome::Refused(refusal) => {
+                    let error = refused(&refusal, topic);
+                    done.failures.push((name.into(), String::new(), error));
+                }
+            }
+        }
+        done.version_conflicts += conflicts;
+        Ok(conflicts)
+    }
+
+    /// Terms start at 1.
+    fn primary_term(&self) -> u64 {
+        u64::try_from(self.core().store.epoch().0 + 1).unwrap_or(1)
+    }
+}
+
+fn answer(result: WriteResult) -> WriteAnswer {
+    match result {
+        WriteResult::Created => WriteAnswer::Created,
+        WriteResult::Updated => WriteAnswer::Updated,
+        WriteResult::Deleted => WriteAnswer::Deleted,
+        WriteResult::NotFound => WriteAnswer::NotFound,
+        WriteResult::Noop => WriteAnswer::Noop,
     }
 }
 
@@ -103,19 +249,40 @@ fn checked(write: DocumentWrite) -> Result<(String, documents::DocumentWrite), E
     if let Some(error) = write.refused {
         return Err(error);
     }
-    let operation = match write.operation {
-        BulkOperation::Index => Operation::Index,
-        BulkOperation::Create => Operation::Create,
-        BulkOperation::Update => return Err(ElasticError::unsupported("[update]")),
-        BulkOperation::Delete => return Err(ElasticError::unsupported("[delete]")),
+    let action = match write.operation {
+        BulkOperation::Index => Action::Index(write.document),
+        BulkOperation::Create => Action::Create(write.document),
+        BulkOperation::Delete => Action::Delete,
+        BulkOperation::Update => {
+            let update = write
+                .update
+                .ok_or_else(|| ElasticError::validation(&["script or doc is missing".into()]))?;
+            Action::Update(Box::new(Update {
+                doc: update.doc,
+                upsert: update.upsert.map(Bytes::from),
+                doc_as_upsert: update.doc_as_upsert,
+                detect_noop: update.detect_noop,
+            }))
+        }
     };
-    let source = write.document;
+    let condition = match write.condition {
+        WriteCondition::Always => Condition::Always,
+        WriteCondition::After {
+            sequence_number,
+            primary_term,
+        } => Condition::After {
+            offset: Offset(sequence_number),
+            term: primary_term,
+        },
+        WriteCondition::External(version) => Condition::Version(version),
+        WriteCondition::ExternalOrEqual(version) => Condition::VersionFrom(version),
+    };
     Ok((
         write.index,
         documents::DocumentWrite {
             id: write.id,
-            operation,
-            source,
+            action,
+            condition,
         },
     ))
 }
@@ -125,11 +292,12 @@ fn refused(refusal: &Refusal, topic: &Topic) -> ElasticError {
     let reason = refusal.to_string();
     let error = match refusal {
         Refusal::Document(error) => error,
-        Refusal::IdEmpty
+        Refusal::IdMissing
+        | Refusal::IdEmpty
         | Refusal::IdTooLong { .. }
         | Refusal::IdReserved { .. }
         | Refusal::TooLarge { .. }
-        | Refusal::Unsupported { .. } => return ElasticError::illegal_argument(reason),
+        | Refusal::NotAnObject => return ElasticError::illegal_argument(reason),
     };
     match error {
         DocumentError::Strict { .. } => {
@@ -148,7 +316,7 @@ fn refused(refusal: &Refusal, topic: &Topic) -> ElasticError {
         | DocumentError::Value { .. }
         | DocumentError::NotAnObject { .. }
         | DocumentError::BelowValue { .. } => {
-            let parsing = |reason| ElasticError::new(400, "document_parsing_exception", reason);
+            let parsing = |reason| ElasticError::mapping(reason);
             match error.value_cause() {
                 None => parsing(reason),
                 Some((preview, cause)) => {

@@ -7,6 +7,7 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use super::ElasticError;
+use super::write::{UpdateBody, WriteCondition, parse_update};
 
 /// Longest id, in bytes.
 const ID_BYTES_MAX: usize = 512;
@@ -34,15 +35,7 @@ const METADATA_KEYS: &[&str] = &[
 ];
 
 /// What would change whether or how an action is done, and does not work yet.
-const CONDITIONS: &[&str] = &[
-    "dynamic_templates",
-    "if_primary_term",
-    "if_seq_no",
-    "pipeline",
-    "require_alias",
-    "require_data_stream",
-    "version",
-];
+const CONDITIONS: &[&str] = &["dynamic_templates", "pipeline", "require_data_stream"];
 
 /// What an action does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +84,10 @@ pub struct BulkAction<'a> {
     pub id: Option<String>,
     /// The document as it came; empty for a delete.
     pub document: &'a [u8],
+    /// When it may be done.
+    pub condition: WriteCondition,
+    /// How the document is to be changed, for an update.
+    pub update: Option<UpdateBody>,
     /// Why this action alone cannot be done.
     pub error: Option<ElasticError>,
 }
@@ -228,12 +225,45 @@ fn action<'a>(
             Some(_) => fail(format!("[{condition}] is not supported yet")),
         }
     }
+    if matches!(metadata.get("require_alias"), Some(Value::Bool(true))) {
+        let name = own_index.as_deref().or(index).unwrap_or("");
+        error.get_or_insert_with(|| ElasticError::alias_required(name));
+    }
+    let condition = match WriteCondition::parse(|name| metadata.get(name).cloned()) {
+        Ok(condition) => condition,
+        Err(wrong) => {
+            error.get_or_insert(wrong);
+            WriteCondition::Always
+        }
+    };
+    let mut fail = |reason: String| {
+        error.get_or_insert_with(|| ElasticError::illegal_argument(reason));
+    };
+    let operation = match metadata.get("op_type").and_then(Value::as_str) {
+        Some("create") if operation == BulkOperation::Index => BulkOperation::Create,
+        Some(_) | None => operation,
+    };
     let needs_document = operation != BulkOperation::Delete;
     if needs_document && document.trim_ascii().is_empty() {
         fail("a document is required".into());
     }
+    let update = match operation {
+        BulkOperation::Update if error.is_none() => match parse_update(document) {
+            Ok(update) => Some(update),
+            Err(wrong) => {
+                error = Some(wrong);
+                None
+            }
+        },
+        BulkOperation::Index
+        | BulkOperation::Create
+        | BulkOperation::Update
+        | BulkOperation::Delete => None,
+    };
     BulkAction {
         operation,
+        condition,
+        update,
         index: own_index.map_or_else(|| Cow::Borrowed(index.unwrap_or("")), Cow::Owned),
         id,
         document,
@@ -250,13 +280,54 @@ fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// A document that was stored.
+/// What a write did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteAnswer {
+    /// There is a new document.
+    Created,
+    /// A document has another content.
+    Updated,
+    /// A document is gone.
+    Deleted,
+    /// There was no document to be deleted.
+    NotFound,
+    /// The document is as it should be already.
+    Noop,
+}
+
+impl WriteAnswer {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Deleted => "deleted",
+            Self::NotFound => "not_found",
+            Self::Noop => "noop",
+        }
+    }
+
+    /// The status of an answer that says so.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Created => 201,
+            Self::Updated | Self::Deleted | Self::Noop => 200,
+            Self::NotFound => 404,
+        }
+    }
+}
+
+/// A write that was done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WrittenDocument {
     /// Where.
     pub index: String,
     /// Under which id.
     pub id: String,
+    /// Its version.
+    pub version: u64,
+    /// What was done.
+    pub answer: WriteAnswer,
     /// Its record's offset.
     pub sequence_number: u64,
     /// The leader epoch of its record, plus one: terms start at 1.
@@ -269,8 +340,8 @@ impl WrittenDocument {
     fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         map.serialize_entry("_index", &self.index)?;
         map.serialize_entry("_id", &self.id)?;
-        map.serialize_entry("_version", &1)?;
-        map.serialize_entry("result", "created")?;
+        map.serialize_entry("_version", &self.version)?;
+        map.serialize_entry("result", self.answer.as_str())?;
         if self.forced_refresh {
             map.serialize_entry("forced_refresh", &true)?;
         }
@@ -342,7 +413,7 @@ impl Serialize for ItemBody<'_> {
         match &self.0.result {
             Ok(written) => {
                 written.entries(&mut map)?;
-                map.serialize_entry("status", &201)?;
+                map.serialize_entry("status", &written.answer.status())?;
             }
             Err(error) => {
                 map.serialize_entry("_index", &self.0.index)?;
@@ -355,7 +426,7 @@ impl Serialize for ItemBody<'_> {
     }
 }
 
-/// Prints the answer of a write of one document; its status is 201.
+/// Prints the answer of a write of one document; its status is that of what was done.
 #[must_use]
 pub fn render_document(written: &WrittenDocument) -> Vec<u8> {
     struct Reply<'a>(&'a WrittenDocument);

@@ -115,13 +115,35 @@ impl ElasticError {
         .with("index", index)
     }
 
-    /// A document of that id exists, and the write said that none may.
+    /// A write must name an alias, and there are none.
     #[must_use]
-    pub fn document_exists(index: &str, uuid: &str, id: &str) -> Self {
+    pub fn alias_required(index: &str) -> Self {
+        let reason = format!(
+            "no such index [{index}] and [require_alias] request flag is [true] and [{index}] is \
+             not an alias"
+        );
+        Self::new(404, "index_not_found_exception", reason)
+            .with("index_uuid", "_na_")
+            .with("index", index)
+    }
+
+    /// There is no document of that id to be updated.
+    #[must_use]
+    pub fn document_missing(index: &str, uuid: &str, id: &str) -> Self {
+        let reason = format!("[{id}]: document missing");
+        Self::new(404, "document_missing_exception", reason)
+            .with("index_uuid", uuid)
+            .with("shard", "0")
+            .with("index", index)
+    }
+
+    /// The document of that id does not allow a write, for a reason of its versions.
+    #[must_use]
+    pub fn version_conflict(index: &str, uuid: &str, id: &str, why: &str) -> Self {
         Self::new(
             409,
             "version_conflict_engine_exception",
-            format!("[{id}]: version conflict, document already exists (current version [1])"),
+            format!("[{id}]: version conflict, {why}"),
         )
         .with("index_uuid", uuid)
         .with("shard", "0")

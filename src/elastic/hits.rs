@@ -63,7 +63,10 @@ fn option(body: &Map<String, Value>, key: &str) -> Result<bool, ElasticError> {
 }
 
 /// `_source` of the body, or the parameters of the URL, which win.
-fn source(body: &Map<String, Value>, params: &SearchParams) -> Result<SourceShape, ElasticError> {
+pub(super) fn source(
+    body: &Map<String, Value>,
+    params: &SearchParams,
+) -> Result<SourceShape, ElasticError> {
     let list = |text: &Option<String>| -> Vec<Vec<String>> {
         text.iter()
             .flat_map(|text| text.split(','))

@@ -5,6 +5,7 @@
 
 mod aggregation;
 mod bulk;
+mod by_query;
 mod context;
 mod date_math;
 mod error;
@@ -23,8 +24,10 @@ mod render;
 mod search;
 mod settings;
 mod shape;
+mod stored;
 mod template;
 mod values;
+mod write;
 
 #[cfg(test)]
 mod compatibility_tests;
@@ -34,9 +37,10 @@ mod golden_tests;
 mod hostile_tests;
 
 pub use bulk::{
-    BulkAction, BulkOperation, BulkOutcome, WrittenDocument, parse_bulk, render_bulk,
+    BulkAction, BulkOperation, BulkOutcome, WriteAnswer, WrittenDocument, parse_bulk, render_bulk,
     render_document,
 };
+pub use by_query::{Deleted, render_deleted};
 pub use error::ElasticError;
 pub use filter_path::{FilterPath, pretty};
 pub use index::{IndexDefinition, parse_create_index};
@@ -51,4 +55,9 @@ pub use params::{IndexParams, SearchParams};
 pub use render::{render_count, render_search};
 pub use search::{ParsedSearch, RESULT_WINDOW_MAX, SearchTarget, parse_count, parse_search};
 pub use shape::ResponseShape;
+pub use stored::{
+    MultiGetItem, MultiGetOutcome, Stored, StoredShape, parse_multi_get, render_multi_get,
+    render_stored, render_stored_source,
+};
 pub use template::{Templates, parse_template, render_templates};
+pub use write::{UpdateBody, WriteCondition, parse_update};

@@ -93,7 +93,11 @@ impl Edge {
             }
             Endpoint::Bulk { index } => documents::bulk(self, request, index.as_deref()),
             Endpoint::Document { index } => documents::add(self, request, index),
-            Endpoint::DocumentId { index, id } => documents::index(self, request, index, id),
+            Endpoint::DocumentId { index, id } => documents::document(self, request, index, id),
+            Endpoint::DocumentSource { index, id } => documents::source(self, request, index, id),
+            Endpoint::Update { index, id } => documents::update(self, request, index, id),
+            Endpoint::MultiGet { index } => documents::multi_get(self, request, index.as_deref()),
+            Endpoint::DeleteByQuery { index } => documents::delete_by_query(self, request, index),
             Endpoint::Create { index, id } => documents::create(self, request, index, id),
             Endpoint::Rejected { index } => indices::rejected(self, request, index),
             Endpoint::Templates => templates::list(self),

@@ -41,6 +41,14 @@ pub(super) enum Endpoint {
     DocumentId { index: String, id: String },
     /// `/{index}/_create/{id}`
     Create { index: String, id: String },
+    /// `/{index}/_source/{id}`
+    DocumentSource { index: String, id: String },
+    /// `/{index}/_update/{id}`
+    Update { index: String, id: String },
+    /// `/[{index}/]_mget`
+    MultiGet { index: Option<String> },
+    /// `/{index}/_delete_by_query`
+    DeleteByQuery { index: String },
     /// `/[{index}/]_refresh`
     Refresh { index: Option<String> },
     /// `/[{index}/]_flush` and `_forcemerge`
@@ -110,6 +118,16 @@ impl Endpoint {
                 index,
                 id: (*id).into(),
             }),
+            ("_source", [id]) => index.map(|index| Self::DocumentSource {
+                index,
+                id: (*id).into(),
+            }),
+            ("_update", [id]) => index.map(|index| Self::Update {
+                index,
+                id: (*id).into(),
+            }),
+            ("_mget", []) => Some(Self::MultiGet { index }),
+            ("_delete_by_query", []) => index.map(|index| Self::DeleteByQuery { index }),
             ("_create", [id]) => index.map(|index| Self::Create {
                 index,
                 id: (*id).into(),
@@ -133,7 +151,11 @@ impl Endpoint {
             Self::Search { .. } | Self::MultiSearch { .. } => &[M::Get, M::Post],
             Self::Bulk { .. } => &[M::Post, M::Put],
             Self::Document { .. } => &[M::Post],
-            Self::DocumentId { .. } | Self::Create { .. } => &[M::Post, M::Put],
+            Self::DocumentId { .. } => &[M::Get, M::Head, M::Post, M::Put, M::Delete],
+            Self::Create { .. } => &[M::Post, M::Put],
+            Self::DocumentSource { .. } => &[M::Get, M::Head],
+            Self::Update { .. } | Self::DeleteByQuery { .. } => &[M::Post],
+            Self::MultiGet { .. } => &[M::Get, M::Post],
             Self::Refresh { .. } | Self::Flush { .. } => &[M::Get, M::Post],
             Self::Templates | Self::Rejected { .. } => &[M::Get],
             Self::Template { .. } => &[M::Get, M::Head, M::Put, M::Post, M::Delete],
@@ -144,11 +166,17 @@ impl Endpoint {
     /// keep a write from its acknowledgement, nor a client from learning that the server lives.
     pub(super) fn is_search(&self) -> bool {
         match self {
-            Self::Count { .. } | Self::Search { .. } | Self::MultiSearch { .. } => true,
+            Self::Count { .. }
+            | Self::Search { .. }
+            | Self::MultiSearch { .. }
+            | Self::DeleteByQuery { .. } => true,
             Self::Bulk { .. }
             | Self::Document { .. }
             | Self::DocumentId { .. }
             | Self::Create { .. }
+            | Self::DocumentSource { .. }
+            | Self::Update { .. }
+            | Self::MultiGet { .. }
             | Self::Refresh { .. }
             | Self::Flush { .. }
             | Self::Index { .. }

@@ -1,6 +1,36 @@
 //! Which partition an id belongs to.
 
-use storage::model::PartitionId;
+use storage::catalog::Topic;
+use storage::model::{PartitionId, origin_of_name};
+
+/// How the ids of a topic are spread over its partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spread {
+    partitions: u32,
+    /// Those that ids are hashed to.
+    hashed: u32,
+}
+
+impl Spread {
+    /// How those of `topic` are.
+    #[must_use]
+    pub fn of(topic: &Topic) -> Self {
+        Self {
+            partitions: topic.partitions,
+            hashed: topic.routing_partitions(),
+        }
+    }
+
+    /// The partition of `id`: that of the row if it names one by partition and offset, else the one
+    /// that its hash says.
+    #[must_use]
+    pub fn partition_of(self, id: &[u8]) -> PartitionId {
+        match origin_of_name(id) {
+            Some((partition, _)) if partition.0 < self.partitions => partition,
+            Some(_) | None => partition_of_id(id, self.hashed),
+        }
+    }
+}
 
 /// The partition of `id` among `partitions`: the one that Kafka's own clients choose for a record
 /// with this key. Ids are found again by it, so it can never change.

@@ -1,0 +1,124 @@
+//! The newest that is known of an id.
+
+use bytes::Bytes;
+use storage::log::{Batches, DecompressionBuffer, Record};
+use storage::model::{Offset, Partition, PartitionId, TopicId};
+use storage::store::{FoundRow, Store};
+
+use super::WriteError;
+use crate::decode::OPERATION_HEADER;
+
+/// The newest write of an id.
+#[derive(Debug, Clone)]
+pub(super) struct Latest {
+    pub(super) partition: PartitionId,
+    pub(super) offset: Offset,
+    pub(super) version: u64,
+    pub(super) is_live: bool,
+    pub(super) content: Content,
+}
+
+/// Where a document is read.
+#[derive(Debug, Clone)]
+pub(super) enum Content {
+    /// In the write that brought it, a moment ago.
+    Here(Bytes),
+    /// In its record of the log.
+    Log,
+    /// In its row.
+    Row(FoundRow),
+}
+
+/// A document as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredDocument {
+    /// Where its record is.
+    pub partition: PartitionId,
+    /// Where its record is.
+    pub offset: Offset,
+    /// Its version.
+    pub version: u64,
+    /// The document, byte for byte.
+    pub source: Bytes,
+}
+
+impl Latest {
+    pub(super) fn of_row(found: FoundRow) -> Result<Self, WriteError> {
+        Ok(Self {
+            partition: found.partition,
+            offset: found.offset,
+            version: found.source.version(found.row)?,
+            is_live: true,
+            content: Content::Row(found),
+        })
+    }
+
+    /// The document.
+    pub(super) fn source(&self, store: &Store, topic: TopicId) -> Result<Bytes, WriteError> {
+        match &self.content {
+            Content::Here(bytes) => Ok(bytes.clone()),
+            Content::Row(found) => Ok(found.source.source(found.row)?.into()),
+            Content::Log => {
+                let partition = Partition::new(topic, self.partition);
+                let bounds = store.log_bounds(partition);
+                if bounds.is_some_and(|bounds| self.offset >= bounds.high_watermark) {
+                    // Staged by another call, which waits for it by now.
+                    store.commit()?;
+                }
+                record_value(store, partition, self.offset)
+            }
+        }
+    }
+}
+
+/// The value of the record at `offset`, empty when it has none.
+fn record_value(store: &Store, partition: Partition, offset: Offset) -> Result<Bytes, WriteError> {
+    let value = with_record(store, partition, offset, |record| {
+        Bytes::copy_from_slice(record.value.unwrap_or_default())
+    })?;
+    Ok(value.unwrap_or_default())
+}
+
+/// Whether the record at `offset` is a document without an id.
+pub(super) fn has_nameless_document(
+    store: &Store,
+    partition: Partition,
+    offset: Offset,
+) -> Result<bool, WriteError> {
+    let is_one = with_record(store, partition, offset, |record| {
+        let is_write = record.headers.last(OPERATION_HEADER.as_bytes()).is_some();
+        record.value.is_some() && (!is_write || record.key.is_none())
+    })?;
+    Ok(is_one.unwrap_or(false))
+}
+
+/// What `read` makes of the record at `offset`, if there is one.
+fn with_record<T>(
+    store: &Store,
+    partition: Partition,
+    offset: Offset,
+    read: impl FnOnce(&Record<'_>) -> T,
+) -> Result<Option<T>, WriteError> {
+    let bytes = store.read(partition, offset, 1)?;
+    let mut scratch = DecompressionBuffer::default();
+    for batch in Batches::new(bytes) {
+        let batch = batch.map_err(|source| WriteError::Batch {
+            partition,
+            from: offset,
+            source,
+        })?;
+        if batch.header().next_offset() <= offset {
+            continue;
+        }
+        if batch.header().is_control() {
+            break;
+        }
+        let Ok(records) = batch.records(&mut scratch) else {
+            break;
+        };
+        let mut records = records.map_while(Result::ok);
+        let record = records.find(|record| record.offset == offset);
+        return Ok(record.as_ref().map(read));
+    }
+    Ok(None)
+}
