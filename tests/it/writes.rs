@@ -53,7 +53,7 @@ fn check(server: &Server, round: &str) {
 }
 
 #[test]
-fn an_id_is_stored_once() {
+fn an_id_names_one_document() {
     let folder = TempDir::new().expect("a temporary folder");
     let server = Server::start(folder.path());
     let (status, answer) = server.ask("PUT", "/logs/_doc/1", r#"{"n": 1}"#);
@@ -62,27 +62,45 @@ fn an_id_is_stored_once() {
         (201, &json!("created"), &json!("1"))
     );
     // Not a row yet, a row, a row of a segment: it exists all the same.
-    for step in ["", "/logs/_refresh", "/logs/_flush"] {
+    for (step, version) in ["", "/logs/_refresh", "/logs/_flush"].iter().zip(2..) {
         if !step.is_empty() {
             server.ok("POST", step, "");
         }
-        for path in ["/logs/_doc/1", "/logs/_create/1"] {
-            let (status, answer) = server.ask("PUT", path, r#"{"n": 2}"#);
-            assert_eq!(status, 409, "{path} after {step}: {answer}");
-            assert_eq!(answer["error"]["type"], "version_conflict_engine_exception");
-        }
+        let (status, answer) = server.ask("PUT", "/logs/_create/1", r#"{"n": 2}"#);
+        assert_eq!(status, 409, "after {step}: {answer}");
+        assert_eq!(answer["error"]["type"], "version_conflict_engine_exception");
+        let (status, answer) = server.ask("PUT", "/logs/_doc/1", r#"{"n": 2}"#);
+        assert_eq!(
+            (status, &answer["_version"]),
+            (200, &json!(version)),
+            "after {step}: {answer}"
+        );
+        let found = server.ok("GET", "/logs/_doc/1", "");
+        assert_eq!(found["_version"], version, "after {step}: {found}");
     }
-    let bulk = "{\"index\":{\"_id\":\"1\"}}\n{\"n\":3}\n{\"index\":{\"_id\":\"2\"}}\n{\"n\":4}\n\
-                {\"index\":{\"_id\":\"2\"}}\n{\"n\":5}\n";
+    let bulk = "{\"create\":{\"_id\":\"1\"}}\n{\"n\":3}\n{\"index\":{\"_id\":\"2\"}}\n{\"n\":4}\n\
+                {\"update\":{\"_id\":\"2\"}}\n{\"doc\":{\"m\":5}}\n";
     let answer = server.ok("POST", "/logs/_bulk?refresh=wait_for", bulk);
     let items = answer["items"].as_array().expect("items");
-    let statuses: Vec<_> = items
-        .iter()
-        .map(|item| item["index"]["status"].as_u64())
-        .collect();
-    assert_eq!(statuses, [Some(409), Some(201), Some(409)], "{answer}");
+    let statuses = [
+        items[0]["create"]["status"].as_u64(),
+        items[1]["index"]["status"].as_u64(),
+        items[2]["update"]["status"].as_u64(),
+    ];
+    assert_eq!(statuses, [Some(409), Some(201), Some(200)], "{answer}");
     assert_eq!(answer["errors"], true);
     assert_eq!(server.ok("GET", "/logs/_count", "")["count"], 2);
+    let deleted = server.ok(
+        "POST",
+        "/logs/_delete_by_query?refresh",
+        r#"{"query": {"term": {"m": 5}}}"#,
+    );
+    assert_eq!(
+        (&deleted["total"], &deleted["deleted"]),
+        (&json!(1), &json!(1)),
+        "{deleted}"
+    );
+    assert_eq!(server.ok("GET", "/logs/_count", "")["count"], 1);
 }
 
 #[test]
@@ -102,7 +120,7 @@ fn a_bad_document_fails_alone() {
     assert_eq!(items[0]["index"]["status"], 400, "{answer}");
     assert_eq!(items[1]["index"]["status"], 201, "{answer}");
     assert_eq!(items[2]["index"]["status"], 400, "{answer}");
-    assert!(items[3]["delete"]["error"].is_object(), "{answer}");
+    assert_eq!(items[3]["delete"]["status"], 404, "{answer}");
     assert_eq!(server.ok("GET", "/logs/_count", "")["count"], 1);
 }
 

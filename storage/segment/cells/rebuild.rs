@@ -3,7 +3,9 @@
 
 use std::ops::Range;
 
-use super::{CellForm, CellPlan, CellSet, Cells, Dimension, HourCollector, MeasureCells, derive_cells};
+use super::{
+    CellForm, CellPlan, CellSet, Cells, Dimension, HourCollector, MeasureCells, derive_cells,
+};
 use crate::model::VECTOR_ROWS;
 use crate::segment::input::{KeyPart, MergedSegments, NumberName, RowInput};
 use crate::segment::source::vector_rows;
