@@ -40,6 +40,20 @@ pub enum QueryError {
         /// The field's column.
         column: Arc<str>,
     },
+    /// A moving function would look at too many values.
+    #[error("windows of {window} values over {bucket_count} buckets are too many values")]
+    WindowTooLarge {
+        /// Values of a window.
+        window: usize,
+        /// Buckets.
+        bucket_count: usize,
+    },
+    /// A row has several weights.
+    #[error("field '{column}' has several values in one row, so none of them is its weight")]
+    SeveralWeights {
+        /// The field's column.
+        column: Arc<str>,
+    },
     /// Rows cannot be read.
     #[error("cannot read the rows of the search")]
     Rows(#[from] storage::segment::SegmentError),

@@ -14,7 +14,7 @@ fn below(named: &NamedAggregation) -> Option<&[NamedAggregation]> {
             by: BucketBy::Global,
             children,
         } => Some(children),
-        Aggregation::Bucket { .. } | Aggregation::Metric(_) | Aggregation::Cardinality(_) => None,
+        _below_the_filter => None,
     }
 }
 

@@ -17,6 +17,7 @@ mod global;
 mod hits;
 mod ordinals;
 mod pattern;
+pub mod pipeline;
 mod pool;
 pub mod request;
 pub mod response;

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use storage::model::{Decimal, FieldType};
 
 use crate::Steps;
+use crate::pipeline::Pipeline;
+use crate::response::BucketKey;
 
 /// A field of the topic: the column that holds its values and how to read them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,6 +192,12 @@ pub enum Aggregation {
     Metric(Metric),
     /// How many distinct values they have.
     Cardinality(Cardinality),
+    /// A mean of values by their weights.
+    WeightedAvg(WeightedAvg),
+    /// The first rows in some order.
+    TopRows(TopRows),
+    /// A value made of the results of others.
+    Pipeline(Pipeline),
     /// Rows dealt out to buckets.
     Bucket {
         /// How rows are dealt out.
@@ -241,6 +249,39 @@ pub struct Cardinality {
     pub missing: Option<TermValue>,
 }
 
+/// A mean of values by their weights. A row has one weight and any number of values.
+#[derive(Debug, Clone)]
+pub struct WeightedAvg {
+    /// What is averaged.
+    pub value: Input,
+    /// How much it counts.
+    pub weight: Input,
+}
+
+/// The numbers that an aggregation reads.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// An integer or decimal field; `None` when no such field exists.
+    pub field: Option<FieldRef>,
+    /// The number of rows without one.
+    pub missing: Option<Decimal>,
+}
+
+/// The first rows in some order.
+#[derive(Debug, Clone)]
+pub struct TopRows {
+    /// How many.
+    pub size: usize,
+    /// How many before them are skipped.
+    pub from: usize,
+    /// Order; empty is partition and offset.
+    pub sort: Vec<SortKey>,
+    /// Fields of which each row's first value is answered.
+    pub fields: Vec<Option<FieldRef>>,
+    /// Whether documents are answered, too.
+    pub documents: bool,
+}
+
 /// How rows are dealt out to buckets.
 #[derive(Debug, Clone)]
 pub enum BucketBy {
@@ -250,6 +291,8 @@ pub enum BucketBy {
     NumberHistogram(NumberHistogram),
     /// By distinct value.
     Terms(Terms),
+    /// By several values together.
+    Tuples(Tuples),
     /// One bucket: all rows of the topics, whatever the search's filter says. Stands at the top.
     Global,
     /// One bucket: the rows that match.
@@ -358,6 +401,42 @@ pub struct Terms {
     pub exclude: Option<TermSelection>,
     /// Order of buckets; ties are broken by ascending key.
     pub order: Vec<Order>,
+}
+
+/// Buckets by several values together. A row with several values of one source is in the buckets
+/// of all of them; a row without one is in none.
+#[derive(Debug, Clone)]
+pub struct Tuples {
+    /// What the values are.
+    pub sources: Vec<TupleSource>,
+    /// Most buckets returned.
+    pub size: usize,
+    /// Buckets with fewer rows are left out.
+    pub doc_count_min: u64,
+    /// Only buckets behind this key.
+    pub after: Option<Vec<BucketKey>>,
+    /// Order of buckets; empty is by key, in the directions of the sources.
+    pub order: Vec<Order>,
+}
+
+/// One of the values of a tuple.
+#[derive(Debug, Clone)]
+pub struct TupleSource {
+    /// What it is.
+    pub by: TupleBy,
+    /// Largest first.
+    pub descending: bool,
+}
+
+/// What a value of a tuple is.
+#[derive(Debug, Clone)]
+pub enum TupleBy {
+    /// A distinct value; its selections and `missing` count.
+    Terms(Terms),
+    /// The start of a time bucket; without gaps.
+    DateHistogram(DateHistogram),
+    /// The start of a bucket of numbers; without gaps.
+    NumberHistogram(NumberHistogram),
 }
 
 /// A set of terms.

@@ -1,5 +1,6 @@
 //! What is answered: typed, ready for any edge to print.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use storage::model::{Decimal, ExactSum};
@@ -21,7 +22,7 @@ pub struct SearchResponse {
 }
 
 /// One row.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
     /// Which part of a search over several topics it is from: 0 for the first or only one.
     pub part: usize,
@@ -57,6 +58,10 @@ pub enum AggregationResult {
     Metric(MetricResult),
     /// One bucket.
     Single(Bucket),
+    /// Rows.
+    Rows(RowsResult),
+    /// What a pipeline made of other results.
+    Pipeline(PipelineResult),
     /// Many buckets in order.
     Buckets {
         /// The buckets.
@@ -66,6 +71,87 @@ pub enum AggregationResult {
         /// Distinct terms found, also those that are not shown; 0 where buckets are no terms.
         term_count: usize,
     },
+}
+
+/// The first rows of a bucket.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RowsResult {
+    /// How many rows the bucket has.
+    pub matched: u64,
+    /// Those asked for; without documents unless they are asked for.
+    pub hits: Vec<Hit>,
+    /// For each of them the values of the fields asked for.
+    pub fields: Vec<Vec<Option<SortValue>>>,
+}
+
+/// What a pipeline made.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PipelineResult {
+    /// Nothing: the bucket shows no such result.
+    Absent,
+    /// A number; `None` is no number.
+    Value(Option<f64>),
+    /// A difference.
+    Derivative {
+        /// To the bucket before.
+        value: f64,
+        /// By unit of the key, if one is asked for.
+        per_unit: Option<f64>,
+    },
+    /// The smallest or largest value and the buckets that have it.
+    Extreme {
+        /// The value; `None` without any.
+        value: Option<f64>,
+        /// Keys of those buckets.
+        keys: Vec<BucketKey>,
+    },
+    /// Statistics.
+    Stats(PipelineStats),
+    /// Values by percent.
+    Percentiles(Vec<(f64, Option<f64>)>),
+}
+
+/// Statistics of values that are doubles.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PipelineStats {
+    /// Number of values.
+    pub count: u64,
+    /// Smallest value.
+    pub min: Option<f64>,
+    /// Largest value.
+    pub max: Option<f64>,
+    /// Mean.
+    pub avg: Option<f64>,
+    /// Sum.
+    pub sum: f64,
+    /// Sum of squares.
+    pub sum_of_squares: f64,
+    /// Variance of these values; `None` without values.
+    pub variance_population: Option<f64>,
+    /// Variance of what these values are a sample of; `None` with fewer than two.
+    pub variance_sampling: Option<f64>,
+}
+
+impl PipelineStats {
+    /// One of its values.
+    #[must_use]
+    pub fn value(&self, value: MetricValue) -> Option<f64> {
+        match value {
+            MetricValue::Single | MetricValue::Count => Some(self.count as f64),
+            MetricValue::Min => self.min,
+            MetricValue::Max => self.max,
+            MetricValue::Avg => self.avg,
+            MetricValue::Sum => Some(self.sum),
+            MetricValue::SumOfSquares => Some(self.sum_of_squares),
+            MetricValue::VariancePopulation => self.variance_population,
+            MetricValue::VarianceSampling => self.variance_sampling,
+            MetricValue::DeviationPopulation => self.variance_population.map(f64::sqrt),
+            MetricValue::DeviationSampling => self.variance_sampling.map(f64::sqrt),
+            MetricValue::Percentile(_)
+            | MetricValue::Rank(_)
+            | MetricValue::MedianAbsoluteDeviation => None,
+        }
+    }
 }
 
 /// A bucket.
@@ -94,6 +180,40 @@ pub enum BucketKey {
     Text(Arc<[u8]>),
     /// A filter's name.
     Name(Arc<str>),
+    /// Several keys together.
+    Tuple(Vec<BucketKey>),
+}
+
+impl BucketKey {
+    /// Compares keys of one aggregation; keys of different kinds do not meet.
+    #[must_use]
+    pub fn compare(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Time(a), Self::Time(b)) | (Self::Integer(a), Self::Integer(b)) => a.cmp(b),
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            (Self::Name(a), Self::Name(b)) => a.cmp(b),
+            (Self::Tuple(a), Self::Tuple(b)) => {
+                let pairs = a.iter().zip(b);
+                pairs.fold(Ordering::Equal, |known, (a, b)| {
+                    known.then_with(|| a.compare(b))
+                })
+            }
+            (a, b) => match (a.number(), b.number()) {
+                (Some(a), Some(b)) => a.compare(b),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => Ordering::Equal,
+            },
+        }
+    }
+
+    fn number(&self) -> Option<Decimal> {
+        match self {
+            Self::Time(number) | Self::Integer(number) => Some(Decimal::from_i64(*number)),
+            Self::Decimal(number) => Some(*number),
+            Self::None | Self::Text(_) | Self::Name(_) | Self::Tuple(_) => None,
+        }
+    }
 }
 
 /// The value of a metric.

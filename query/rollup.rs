@@ -141,6 +141,7 @@ impl Reads {
                             .push("a metric gives rows without a value one".into());
                     }
                 },
+                BoundKind::Leaf(leaf) => self.obstacles.extend(leaf.obstacle().map(Into::into)),
                 BoundKind::Histogram(histogram) => {
                     if let Some(slot) = histogram.number_slot() {
                         self.number(slot, columns);
@@ -284,7 +285,8 @@ fn cuts_any(nodes: &mut [BoundNode<'_>], first_ms: i64, last_ms: i64) -> bool {
                 .filters
                 .iter()
                 .any(|filter| is_cut(filter, first_ms, last_ms)),
-            BoundKind::Metric(_) | BoundKind::Numbers(_) | BoundKind::Terms(_) => false,
+            BoundKind::Metric(_) | BoundKind::Leaf(_) => false,
+            BoundKind::Numbers(_) | BoundKind::Terms(_) => false,
         };
         cuts || cuts_any(&mut node.children, first_ms, last_ms)
     })

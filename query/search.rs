@@ -4,10 +4,11 @@ use storage::catalog::TimeField;
 use storage::store::TopicSnapshot;
 
 use crate::QueryError;
-use crate::aggregate::{finish, plan, unify};
+use crate::aggregate::{finish, name_part, plan, unify};
 use crate::budget::Budget;
 use crate::global;
 use crate::hits;
+use crate::pipeline;
 use crate::pool::ScanPool;
 use crate::request::SearchRequest;
 use crate::response::{Profile, SearchResponse};
@@ -62,11 +63,17 @@ fn part<'a>(request: &'a SearchRequest, snapshot: &'a TopicSnapshot) -> Part<'a>
 ///    rows elsewhere, on several threads.
 /// 3. Pick the rows to return, and read their documents.
 /// 4. Finish: fill gaps, order, cut, round sums once.
+/// 5. Run pipelines over the results.
 pub(crate) fn run(parts: &[Part<'_>], pool: &ScanPool) -> Result<SearchResponse, QueryError> {
-    if global::is_asked(parts) {
-        return global::answer(parts, |parts| run_one(parts, pool));
+    let mut response = if global::is_asked(parts) {
+        global::answer(parts, |parts| run_one(parts, pool))?
+    } else {
+        run_one(parts, pool)?
+    };
+    if let Some(first) = parts.first() {
+        pipeline::apply(&first.request.aggregations, &mut response.aggregations)?;
     }
-    run_one(parts, pool)
+    Ok(response)
 }
 
 fn run_one(parts: &[Part<'_>], pool: &ScanPool) -> Result<SearchResponse, QueryError> {
@@ -83,7 +90,9 @@ fn run_one(parts: &[Part<'_>], pool: &ScanPool) -> Result<SearchResponse, QueryE
     let mut plans = Vec::with_capacity(parts.len());
     for part in parts {
         let times_ms = part.time_bounds_ms().unwrap_or((0, 0));
-        plans.push(plan(&part.request.aggregations, times_ms)?);
+        let mut own = plan(&part.request.aggregations, times_ms)?;
+        name_part(&mut own, plans.len());
+        plans.push(own);
     }
     unify(&mut plans, aggregations)?;
     let found = scan(parts, &plans, pool, &budget)?;

@@ -1,6 +1,7 @@
 //! The aggregation tree over one source.
 
 use super::histogram::BoundHistogram;
+use super::leaf::BoundLeaf;
 use super::members::Members;
 use super::metric::BoundMetric;
 use super::number_histogram::BoundNumberHistogram;
@@ -24,6 +25,7 @@ pub(crate) struct BoundNode<'p> {
 #[derive(Debug, Clone)]
 pub(crate) enum BoundKind<'p> {
     Metric(BoundMetric),
+    Leaf(BoundLeaf),
     Histogram(BoundHistogram<'p>),
     Numbers(BoundNumberHistogram<'p>),
     Terms(BoundTerms<'p>),
@@ -48,6 +50,7 @@ impl<'p> BoundNode<'p> {
     fn bind(node: &'p PlanNode<'_>, binder: &mut Binder<'_>) -> Result<Self, QueryError> {
         let kind = match &node.kind {
             PlanKind::Metric(metric) => BoundKind::Metric(BoundMetric::bind(metric, binder)?),
+            PlanKind::Leaf(leaf) => BoundKind::Leaf(BoundLeaf::bind(leaf, binder)?),
             PlanKind::Histogram(plan) => BoundKind::Histogram(BoundHistogram::bind(plan, binder)?),
             PlanKind::Numbers(by) => BoundKind::Numbers(BoundNumberHistogram::bind(by, binder)?),
             PlanKind::Terms(plan) => BoundKind::Terms(BoundTerms::bind(plan, binder)?),

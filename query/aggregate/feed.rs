@@ -32,8 +32,14 @@ pub(crate) fn feed<F: Frame>(
             frame.feed_metric(metric, states, members)?;
             return budget.resize(before, states.heap_bytes(members.groups()));
         }
+        (BoundKind::Leaf(leaf), State::Leaf(states)) => {
+            states.grow(group_count);
+            return leaf.feed(states, members, frame, budget);
+        }
         (_, State::Buckets(buckets)) => buckets,
-        (_, State::Metric(_)) => unreachable!("states are made from the plan of the same tree"),
+        (_, State::Metric(_) | State::Leaf(_)) => {
+            unreachable!("states are made from the plan of the same tree")
+        }
     };
     if let (BoundKind::Histogram(histogram), Some(parent)) = (&mut node.kind, members.only_group())
         && let Some(runs) = histogram.runs(members, frame)?
@@ -97,7 +103,7 @@ fn assign<F: Frame>(
             terms.assign(members, frame, (groups, table), out, budget)
         }
         BoundKind::Filters(filters) => assign_filters(filters, members, frame, groups, out, budget),
-        BoundKind::Metric(_) => unreachable!("a metric has no groups"),
+        BoundKind::Metric(_) | BoundKind::Leaf(_) => unreachable!("a metric has no groups"),
     }
 }
 

@@ -3,17 +3,19 @@
 use std::cmp::Ordering;
 
 use super::groups::Groups;
+use super::leaf::LeafStates;
 use super::metric::{MetricStates, plain};
 use super::number_histogram;
 use super::order::{Entry, FirstOf, order_rank, sort};
 use super::state::{BucketState, State, children};
 use super::term_table::{TableTerms, TermTable};
+use super::tuples;
 use crate::QueryError;
 use crate::budget::Budget;
 use crate::ordinals::Ranks;
 use crate::request::{
     Aggregation, BucketBy, DateHistogram, Filters, MetricValue, NamedAggregation, NumberHistogram,
-    Terms,
+    Terms, Tuples,
 };
 use crate::response::{AggregationResult, Bucket, BucketKey, MetricResult};
 use crate::rounding::Rounding;
@@ -22,14 +24,15 @@ use crate::rounding::Rounding;
 #[derive(Debug)]
 pub(super) enum View<'s> {
     Metric(&'s MetricStates),
+    Leaf(&'s LeafStates),
     Buckets(BucketView<'s>),
 }
 
 #[derive(Debug)]
 pub(super) struct BucketView<'s> {
-    state: &'s BucketState,
+    pub(super) state: &'s BucketState,
     by_parent: ByParent,
-    children: Vec<View<'s>>,
+    pub(super) children: Vec<View<'s>>,
     /// Boundaries of a histogram, from its first key or bound to its last.
     rounding: Option<Rounding>,
     /// Order of the keys of text terms.
@@ -110,8 +113,26 @@ impl<'s> View<'s> {
         state: &'s State,
         parent_count: usize,
     ) -> Result<Self, QueryError> {
+        let chain = match aggregation {
+            Aggregation::Bucket {
+                by: BucketBy::Tuples(by),
+                ..
+            } => by.sources.len(),
+            _single => 1,
+        };
+        Self::chained(aggregation, chain, state, parent_count)
+    }
+
+    /// A view of `chain` aggregations, one below the other, that are one of the request.
+    fn chained(
+        aggregation: &Aggregation,
+        chain: usize,
+        state: &'s State,
+        parent_count: usize,
+    ) -> Result<Self, QueryError> {
         let state = match state {
             State::Metric(states) => return Ok(Self::Metric(states)),
+            State::Leaf(states) => return Ok(Self::Leaf(states)),
             State::Buckets(state) => state,
         };
         let rounding = match aggregation {
@@ -119,8 +140,16 @@ impl<'s> View<'s> {
                 by: BucketBy::DateHistogram(by),
                 ..
             } => Some(rounding_over(by, state)),
-            Aggregation::Bucket { .. } => None,
-            Aggregation::Metric(_) | Aggregation::Cardinality(_) => None,
+            _without_gaps => None,
+        };
+        let children = match (chain, state.children.first()) {
+            (2.., Some(inner)) => vec![Self::chained(
+                aggregation,
+                chain - 1,
+                inner,
+                state.groups.len(),
+            )?],
+            _ => Self::all(children(aggregation), &state.children, state.groups.len())?,
         };
         let ranks = match state.terms.as_ref().map(|table| &table.terms) {
             Some(TableTerms::Texts(Some(space))) => Some(space.ranks()?),
@@ -130,7 +159,7 @@ impl<'s> View<'s> {
         Ok(Self::Buckets(BucketView {
             state,
             by_parent: ByParent::new(&state.groups, parent_count),
-            children: Self::all(children(aggregation), &state.children, state.groups.len())?,
+            children,
             rounding,
             ranks,
         }))
@@ -157,7 +186,7 @@ impl BucketView<'_> {
     }
 
     /// The buckets with rows below `parent`, in no order.
-    fn entries(&self, parent: Option<u32>) -> Vec<Entry> {
+    pub(super) fn entries(&self, parent: Option<u32>) -> Vec<Entry> {
         let entry = |(group, count)| Entry::new(self.key(group), Some(group), count);
         self.counted(parent).map(entry).collect()
     }
@@ -209,6 +238,7 @@ fn results(
         .zip(views)
         .map(|(named, view)| match view {
             View::Metric(states) => Ok(AggregationResult::Metric(states.result(parent))),
+            View::Leaf(states) => states.result(parent),
             View::Buckets(view) => bucket_result(&named.aggregation, view, parent, budget),
         })
         .collect()
@@ -226,7 +256,12 @@ fn bucket_result(
             let count = view.count(parent);
             return Ok(AggregationResult::Metric(MetricResult::Cardinality(count)));
         }
-        Aggregation::Metric(_) => unreachable!("a metric has no buckets"),
+        Aggregation::Metric(_)
+        | Aggregation::WeightedAvg(_)
+        | Aggregation::TopRows(_)
+        | Aggregation::Pipeline(_) => {
+            unreachable!("a metric has no buckets")
+        }
     };
     match by {
         BucketBy::DateHistogram(by) => {
@@ -264,6 +299,7 @@ fn bucket_result(
                 term_count,
             })
         }
+        BucketBy::Tuples(by) => tuple_result(aggregation, by, view, parent, budget),
         BucketBy::Filter(_) | BucketBy::Global => {
             let entry = view.group(parent, 0).unwrap_or(Entry::new(0, None, 0));
             let bucket = view.bucket(aggregation, BucketKey::None, &entry, budget)?;
@@ -287,6 +323,29 @@ fn bucket_result(
     }
 }
 
+fn tuple_result(
+    aggregation: &Aggregation,
+    by: &Tuples,
+    view: &BucketView<'_>,
+    parent: Option<u32>,
+    budget: &Budget,
+) -> Result<AggregationResult, QueryError> {
+    let shown = tuples::shown(by, view, parent, budget)?;
+    let inner = tuples::innermost(view, by.sources.len());
+    budget.add_buckets(shown.tuples.len())?;
+    let mut buckets = Vec::with_capacity(shown.tuples.len());
+    for tuple in shown.tuples {
+        let entry = Entry::new(0, Some(tuple.group), tuple.count);
+        let key = BucketKey::Tuple(tuple.keys);
+        buckets.push(inner.bucket(aggregation, key, &entry, budget)?);
+    }
+    Ok(AggregationResult::Buckets {
+        buckets,
+        other_count: shown.other_count,
+        term_count: shown.tuple_count,
+    })
+}
+
 /// A value below `group` to order by, found through single-bucket aggregations.
 pub(super) fn metric_below(
     views: &[View<'_>],
@@ -297,6 +356,7 @@ pub(super) fn metric_below(
     let (first, rest) = path.split_first()?;
     match views.get(*first)? {
         View::Metric(states) => states.order_value(group, value),
+        View::Leaf(states) => states.order_value(group),
         View::Buckets(view) if rest.is_empty() => Some(view.count(group) as f64),
         View::Buckets(view) => {
             let group = view.group(group, 0).and_then(|entry| entry.group);
@@ -463,7 +523,7 @@ fn compare_terms(table: Option<&TermTable>, ranks: Option<Ranks>, a: i64, b: i64
     }
 }
 
-fn term_key(table: Option<&TermTable>, key: i64) -> Result<BucketKey, QueryError> {
+pub(super) fn term_key(table: Option<&TermTable>, key: i64) -> Result<BucketKey, QueryError> {
     Ok(match table.map(|table| &table.terms) {
         None | Some(TableTerms::Integers) => BucketKey::Integer(key),
         Some(TableTerms::Decimals { values, .. }) => BucketKey::Decimal(plain(values[place(key)])),

@@ -100,7 +100,7 @@ fn node_layout(
 ) -> Result<NodeLayout, QueryError> {
     let mut layout = NodeLayout::default();
     match &node.kind {
-        PlanKind::Metric(_) | PlanKind::Numbers(_) => {}
+        PlanKind::Metric(_) | PlanKind::Leaf(_) | PlanKind::Numbers(_) => {}
         PlanKind::Filter(_) => layout.keys = Some(DenseKeys::Below(2)),
         PlanKind::Filters(filters) => {
             layout.keys = Some(DenseKeys::Below(filters.filters.len() + 1));
@@ -177,7 +177,7 @@ fn terms_below<'n, 'p>(
     }
     match &mut node.kind {
         BoundKind::Terms(terms) => Some(terms),
-        BoundKind::Metric(_) | BoundKind::Histogram(_) => None,
+        BoundKind::Metric(_) | BoundKind::Leaf(_) | BoundKind::Histogram(_) => None,
         BoundKind::Numbers(_) | BoundKind::Filters(_) => None,
     }
 }
@@ -186,7 +186,7 @@ fn terms_below<'n, 'p>(
 fn has_sort_keys_only(nodes: &[BoundNode<'_>], id: usize) -> bool {
     match find(nodes, id).map(|node| &node.kind) {
         Some(BoundKind::Histogram(histogram)) => histogram.has_sort_keys_only(),
-        Some(BoundKind::Metric(_) | BoundKind::Numbers(_)) => false,
+        Some(BoundKind::Metric(_) | BoundKind::Leaf(_) | BoundKind::Numbers(_)) => false,
         Some(BoundKind::Terms(_) | BoundKind::Filters(_)) | None => false,
     }
 }

@@ -25,6 +25,11 @@ pub(crate) fn merge(
             into.merge(from, parents);
             budget.resize(before, into.heap_bytes(parents.iter().copied()))
         }
+        (State::Leaf(into), State::Leaf(from)) => {
+            let group_count = parents.iter().max().map_or(0, |group| *group as usize + 1);
+            into.grow(group_count);
+            into.merge(from, parents, budget)
+        }
         (State::Buckets(into), State::Buckets(from)) => {
             let groups = merge_groups(into, from, parents, budget)?;
             into.grow();
@@ -36,7 +41,7 @@ pub(crate) fn merge(
             }
             Ok(())
         }
-        (State::Metric(_), State::Buckets(_)) | (State::Buckets(_), State::Metric(_)) => {
+        (State::Metric(_) | State::Leaf(_) | State::Buckets(_), _) => {
             unreachable!("the parts of a search were checked to have one shape")
         }
     }

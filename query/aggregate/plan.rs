@@ -1,11 +1,13 @@
 //! What is made ready once a search: calendar boundaries, patterns, kinds of terms.
 
 use super::clock::Clock;
+use super::leaf::PlanLeaf;
+use super::state::children;
 use super::term_choice::{TermFilter, TermKind};
 use crate::QueryError;
 use crate::request::{
     Aggregation, BucketBy, Cardinality, DateHistogram, FieldRef, Filter, Filters, Metric,
-    NamedAggregation, NumberHistogram, TermValue, Terms,
+    NamedAggregation, NumberHistogram, TermValue, Terms, TupleBy, TupleSource,
 };
 
 /// One aggregation of a search.
@@ -24,7 +26,8 @@ impl PlanNode<'_> {
     pub(crate) fn shows_empty_terms(&self) -> bool {
         let shows = match &self.kind {
             PlanKind::Terms(terms) => terms.shows_empty,
-            PlanKind::Metric(_) | PlanKind::Histogram(_) | PlanKind::Numbers(_) => false,
+            PlanKind::Metric(_) | PlanKind::Leaf(_) => false,
+            PlanKind::Histogram(_) | PlanKind::Numbers(_) => false,
             PlanKind::Filter(_) | PlanKind::Filters(_) => false,
         };
         shows || self.children.iter().any(Self::shows_empty_terms)
@@ -35,6 +38,7 @@ impl PlanNode<'_> {
 #[derive(Debug)]
 pub(crate) enum PlanKind<'q> {
     Metric(&'q Metric),
+    Leaf(PlanLeaf<'q>),
     Histogram(PlanHistogram<'q>),
     Numbers(&'q NumberHistogram),
     Terms(PlanTerms<'q>),
@@ -119,6 +123,13 @@ fn plan_node<'q>(
                 is_returned,
             });
         }
+        Aggregation::Pipeline(_) => return Ok(leaf(PlanLeaf::Pipeline, is_returned)),
+        Aggregation::WeightedAvg(by) => {
+            return Ok(leaf(PlanLeaf::Weighted(by), is_returned));
+        }
+        Aggregation::TopRows(by) => {
+            return Ok(leaf(PlanLeaf::Rows { by, part: 0 }, is_returned));
+        }
         Aggregation::Cardinality(by) => {
             return Ok(PlanNode {
                 id: 0,
@@ -137,6 +148,7 @@ fn plan_node<'q>(
         BucketBy::NumberHistogram(by) => {
             (PlanKind::Numbers(by), is_returned && by.doc_count_min <= 1)
         }
+        BucketBy::Tuples(by) => return plan_tuples(&by.sources, children, times_ms),
         BucketBy::Terms(by) => (PlanKind::Terms(plan_terms(by)?), false),
         // At the top it is a search of its own.
         BucketBy::Global => (PlanKind::Filter(&Filter::All), is_returned),
@@ -149,6 +161,54 @@ fn plan_node<'q>(
         children: plan_below(children, times_ms, is_returned)?,
         is_returned,
     })
+}
+
+fn leaf(leaf: PlanLeaf<'_>, is_returned: bool) -> PlanNode<'_> {
+    PlanNode {
+        id: 0,
+        kind: PlanKind::Leaf(leaf),
+        children: Vec::new(),
+        is_returned,
+    }
+}
+
+/// Tuples are a chain: what each value deals out, the next deals out further.
+fn plan_tuples<'q>(
+    sources: &'q [TupleSource],
+    children: &'q [NamedAggregation],
+    times_ms: (i64, i64),
+) -> Result<PlanNode<'q>, QueryError> {
+    let (kind, rest) = match sources.split_first() {
+        None => (PlanKind::Filter(&Filter::None), sources),
+        Some((source, rest)) => {
+            let kind = match &source.by {
+                TupleBy::Terms(by) => PlanKind::Terms(plan_terms(by)?),
+                TupleBy::DateHistogram(by) => PlanKind::Histogram(plan_histogram(by, times_ms)),
+                TupleBy::NumberHistogram(by) => PlanKind::Numbers(by),
+            };
+            (kind, rest)
+        }
+    };
+    Ok(PlanNode {
+        id: 0,
+        kind,
+        children: if rest.is_empty() {
+            plan_below(children, times_ms, false)?
+        } else {
+            vec![plan_tuples(rest, children, times_ms)?]
+        },
+        is_returned: false,
+    })
+}
+
+/// Notes in what is planned which part of the search it is planned for.
+pub(crate) fn name_part(plan: &mut [PlanNode<'_>], part: usize) {
+    for node in plan {
+        if let PlanKind::Leaf(PlanLeaf::Rows { part: own, .. }) = &mut node.kind {
+            *own = part;
+        }
+        name_part(&mut node.children, part);
+    }
 }
 
 fn plan_histogram(by: &DateHistogram, (first_ms, last_ms): (i64, i64)) -> PlanHistogram<'_> {
@@ -216,15 +276,16 @@ fn unify_level(
             nodes.push(level.get_mut(index).ok_or_else(mismatch)?);
         }
         unify_nodes(&mut nodes).ok_or_else(mismatch)?;
+        for _ in 1..chain_length(&named.aggregation) {
+            let next = nodes.into_iter().map(|node| node.children.first_mut());
+            nodes = next.collect::<Option<_>>().ok_or_else(mismatch)?;
+            unify_nodes(&mut nodes).ok_or_else(mismatch)?;
+        }
         let mut below: Vec<_> = nodes
             .into_iter()
             .map(|node| node.children.as_mut_slice())
             .collect();
-        let children = match &named.aggregation {
-            Aggregation::Metric(_) | Aggregation::Cardinality(_) => &[],
-            Aggregation::Bucket { children, .. } => children.as_slice(),
-        };
-        unify_level(&mut below, children)?;
+        unify_level(&mut below, children(&named.aggregation))?;
     }
     let has_more = levels.iter().any(|level| level.len() != named.len());
     match named.last() {
@@ -232,6 +293,19 @@ fn unify_level(
             aggregation: last.name.clone(),
         }),
         Some(_) | None => Ok(()),
+    }
+}
+
+/// How many aggregations stand one below the other for a single one of the request.
+fn chain_length(aggregation: &Aggregation) -> usize {
+    match aggregation {
+        Aggregation::Bucket {
+            by: BucketBy::Tuples(by),
+            ..
+        } => by.sources.len(),
+        Aggregation::Bucket { .. } | Aggregation::Metric(_) => 1,
+        Aggregation::Cardinality(_) | Aggregation::WeightedAvg(_) => 1,
+        Aggregation::TopRows(_) | Aggregation::Pipeline(_) => 1,
     }
 }
 
@@ -261,10 +335,14 @@ fn unify_nodes(nodes: &mut [&mut PlanNode<'_>]) -> Option<()> {
                 a.filters.len() == b.filters.len() && a.other.is_some() == b.other.is_some()
             }
             (PlanKind::Numbers(a), PlanKind::Numbers(b)) => a.steps == b.steps,
+            (PlanKind::Leaf(a), PlanKind::Leaf(b)) => {
+                std::mem::discriminant(a) == std::mem::discriminant(b)
+            }
             (PlanKind::Histogram(_), PlanKind::Histogram(_))
             | (PlanKind::Terms(_), PlanKind::Terms(_))
             | (PlanKind::Filter(_), PlanKind::Filter(_)) => true,
-            (PlanKind::Metric(_) | PlanKind::Histogram(_) | PlanKind::Terms(_), _)
+            (PlanKind::Metric(_) | PlanKind::Leaf(_), _)
+            | (PlanKind::Histogram(_) | PlanKind::Terms(_), _)
             | (PlanKind::Filter(_) | PlanKind::Filters(_) | PlanKind::Numbers(_), _) => false,
         });
     fits.then_some(())

@@ -2,6 +2,7 @@
 
 use super::groups::{DenseGroups, DenseKeys, Groups};
 use super::layout::Layout;
+use super::leaf::LeafStates;
 use super::metric::MetricStates;
 use super::plan::{PlanKind, PlanNode};
 use super::term_table::TermTable;
@@ -13,6 +14,7 @@ use crate::request::{Aggregation, NamedAggregation};
 #[derive(Debug, Clone)]
 pub(crate) enum State {
     Metric(MetricStates),
+    Leaf(LeafStates),
     Buckets(Box<BucketState>),
 }
 
@@ -62,6 +64,11 @@ impl State {
                 states.grow(parents.unwrap_or(0));
                 return Ok(Self::Metric(states));
             }
+            PlanKind::Leaf(leaf) => {
+                let mut states = LeafStates::new(leaf);
+                states.grow(parents.unwrap_or(0));
+                return Ok(Self::Leaf(states));
+            }
             PlanKind::Terms(terms) => Some(TermTable::new(terms.kind, layout.space(node.id))),
             PlanKind::Histogram(_) | PlanKind::Numbers(_) => None,
             PlanKind::Filter(_) | PlanKind::Filters(_) => None,
@@ -96,6 +103,7 @@ impl State {
     pub(super) fn grow(&mut self, group_count: usize) {
         match self {
             Self::Metric(states) => states.grow(group_count),
+            Self::Leaf(states) => states.grow(group_count),
             Self::Buckets(_) => {}
         }
     }
@@ -129,6 +137,7 @@ impl BucketState {
 fn metric_bytes(node: &PlanNode<'_>) -> usize {
     match &node.kind {
         PlanKind::Metric(metric) => MetricStates::state_bytes(metric.kind),
+        PlanKind::Leaf(leaf) => leaf.state_bytes(),
         PlanKind::Histogram(_) | PlanKind::Numbers(_) | PlanKind::Terms(_) => 0,
         PlanKind::Filter(_) | PlanKind::Filters(_) => 0,
     }
@@ -138,6 +147,7 @@ fn metric_bytes(node: &PlanNode<'_>) -> usize {
 pub(super) fn children(aggregation: &Aggregation) -> &[NamedAggregation] {
     match aggregation {
         Aggregation::Metric(_) | Aggregation::Cardinality(_) => &[],
+        Aggregation::WeightedAvg(_) | Aggregation::TopRows(_) | Aggregation::Pipeline(_) => &[],
         Aggregation::Bucket { children, .. } => children,
     }
 }

@@ -40,6 +40,11 @@ impl<'a> Binder<'a> {
         }
     }
 
+    /// What is bound to.
+    pub(crate) fn source(&self) -> &RowSource {
+        self.source
+    }
+
     /// The columns that were found to be read.
     pub(crate) fn into_columns(self) -> Columns {
         self.columns

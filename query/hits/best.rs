@@ -9,20 +9,20 @@ use crate::response::SortValue;
 
 /// A row that may be returned.
 #[derive(Debug, Clone)]
-pub(super) struct Candidate {
-    pub(super) sort: Vec<Option<SortValue>>,
-    pub(super) place: Place,
+pub(crate) struct Candidate {
+    pub(crate) sort: Vec<Option<SortValue>>,
+    pub(crate) place: Place,
     /// Number of its source in its part.
-    pub(super) source: usize,
-    pub(super) row: usize,
+    pub(crate) source: usize,
+    pub(crate) row: usize,
 }
 
 /// Where a row came from. It names the row for ever, so it decides ties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) part: usize,
-    pub(super) partition: u32,
-    pub(super) offset: u64,
+pub(crate) struct Place {
+    pub(crate) part: usize,
+    pub(crate) partition: u32,
+    pub(crate) offset: u64,
 }
 
 /// Memory of a candidate with its keys, about.
@@ -30,7 +30,7 @@ const CANDIDATE_BYTES: usize = size_of::<Candidate>() + 2 * size_of::<Option<Sor
 
 /// Collects candidates; whenever it holds twice as many as wanted, the worse half goes.
 #[derive(Debug)]
-pub(super) struct Best<'a> {
+pub(crate) struct Best<'a> {
     keys: Keys<'a>,
     count_max: usize,
     candidates: Vec<Candidate>,
@@ -39,7 +39,7 @@ pub(super) struct Best<'a> {
 }
 
 impl<'a> Best<'a> {
-    pub(super) fn new(keys: Keys<'a>, count_max: usize) -> Self {
+    pub(crate) fn new(keys: Keys<'a>, count_max: usize) -> Self {
         Self {
             keys,
             count_max,
@@ -49,7 +49,7 @@ impl<'a> Best<'a> {
     }
 
     /// Whether a row with this first key is surely not wanted.
-    pub(super) fn is_worse(&self, first: Option<KeyValue<'_>>) -> bool {
+    pub(crate) fn is_worse(&self, first: Option<KeyValue<'_>>) -> bool {
         let Some(worst) = &self.worst else {
             return false;
         };
@@ -58,14 +58,14 @@ impl<'a> Best<'a> {
     }
 
     /// Whether rows whose first key is `bound` or behind it are surely not wanted.
-    pub(super) fn is_beyond(&mut self, bound: &i64, budget: &Budget) -> bool {
+    pub(crate) fn is_beyond(&mut self, bound: &i64, budget: &Budget) -> bool {
         if self.candidates.len() >= self.count_max {
             self.shrink(budget);
         }
         self.is_worse(Some(KeyValue::Integer(*bound)))
     }
 
-    pub(super) fn offer(
+    pub(crate) fn offer(
         &mut self,
         candidate: Candidate,
         budget: &Budget,
@@ -95,7 +95,7 @@ impl<'a> Best<'a> {
     }
 
     /// The best in order.
-    pub(super) fn finish(self) -> Vec<Candidate> {
+    pub(crate) fn finish(self) -> Vec<Candidate> {
         let mut candidates = self.candidates;
         candidates.sort_unstable_by(|a, b| compare(&self.keys, a, b));
         candidates.truncate(self.count_max);

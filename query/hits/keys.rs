@@ -12,8 +12,8 @@ use crate::request::{SortBy, SortKey};
 use crate::response::SortValue;
 
 /// A sort key over one source.
-#[derive(Debug)]
-pub(super) enum BoundKey {
+#[derive(Debug, Clone)]
+pub(crate) enum BoundKey {
     /// No row has a value.
     Absent,
     /// The sort key of the rows.
@@ -34,7 +34,7 @@ pub(super) enum BoundKey {
 
 /// A value, borrowed from where it is.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum KeyValue<'a> {
+pub(crate) enum KeyValue<'a> {
     Integer(i64),
     Decimal(Decimal),
     Text(&'a [u8]),
@@ -42,7 +42,7 @@ pub(super) enum KeyValue<'a> {
 }
 
 impl BoundKey {
-    pub(super) fn bind(key: &SortKey, binder: &mut Binder<'_>) -> Result<Self, QueryError> {
+    pub(crate) fn bind(key: &SortKey, binder: &mut Binder<'_>) -> Result<Self, QueryError> {
         let field = match &key.by {
             SortBy::Row => return Ok(Self::Row),
             SortBy::Field(None) => return Ok(Self::Absent),
@@ -68,7 +68,7 @@ impl BoundKey {
     }
 
     /// The value of `entry`: of several the one that comes first in the order.
-    pub(super) fn value<F: Frame>(
+    pub(crate) fn value<F: Frame>(
         &self,
         frame: &mut F,
         entry: usize,
@@ -120,7 +120,7 @@ fn first<T>(
 }
 
 /// The value as it is kept and answered.
-pub(super) fn keep(value: KeyValue<'_>) -> SortValue {
+pub(crate) fn keep(value: KeyValue<'_>) -> SortValue {
     match value {
         KeyValue::Integer(integer) => SortValue::Integer(integer),
         KeyValue::Decimal(decimal) => SortValue::Decimal(decimal.normalized()),
@@ -130,7 +130,7 @@ pub(super) fn keep(value: KeyValue<'_>) -> SortValue {
 }
 
 /// A kept value, seen as a value again.
-pub(super) fn kept(value: &SortValue) -> KeyValue<'_> {
+pub(crate) fn kept(value: &SortValue) -> KeyValue<'_> {
     match value {
         SortValue::Integer(integer) => KeyValue::Integer(*integer),
         SortValue::Decimal(decimal) => KeyValue::Decimal(*decimal),
@@ -141,17 +141,17 @@ pub(super) fn kept(value: &SortValue) -> KeyValue<'_> {
 
 /// The criteria of an order.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Keys<'a> {
+pub(crate) struct Keys<'a> {
     sort: &'a [SortKey],
 }
 
 impl<'a> Keys<'a> {
-    pub(super) fn new(sort: &'a [SortKey]) -> Self {
+    pub(crate) fn new(sort: &'a [SortKey]) -> Self {
         Self { sort }
     }
 
     /// Compares values of criterion `index`; equal where places decide.
-    pub(super) fn compare(
+    pub(crate) fn compare(
         &self,
         index: usize,
         a: Option<KeyValue<'_>>,
@@ -169,19 +169,19 @@ impl<'a> Keys<'a> {
     }
 
     /// The direction of criterion `index` if it is the row's place.
-    pub(super) fn row_direction(&self, index: usize) -> Option<bool> {
+    pub(crate) fn row_direction(&self, index: usize) -> Option<bool> {
         match self.sort[index].by {
             SortBy::Row => Some(self.sort[index].descending),
             SortBy::Field(_) => None,
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.sort.len()
     }
 }
 
-pub(super) fn directed(ordering: Ordering, descending: bool) -> Ordering {
+pub(crate) fn directed(ordering: Ordering, descending: bool) -> Ordering {
     if descending {
         ordering.reverse()
     } else {

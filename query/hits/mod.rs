@@ -13,11 +13,13 @@ use crate::budget::Budget;
 use crate::filter::{Binder, BoundFilter, Decision};
 use crate::frame::{Columns, Frame, RowFrame};
 use crate::request::{HitsRequest, SortBy, SortKey};
-use crate::response::Hit;
+use crate::response::{Hit, SortValue};
 use crate::scan::Part;
 use crate::selection::Selection;
-use best::{Best, Candidate, Place};
-use keys::{BoundKey, Keys, keep};
+use best::{Best, Candidate};
+
+pub(crate) use best::Place;
+pub(crate) use keys::{BoundKey, Keys, directed, keep, kept};
 
 /// The rows that `parts`, searched as one, return.
 pub(crate) fn collect(parts: &[Part<'_>], budget: &Budget) -> Result<Vec<Hit>, QueryError> {
@@ -181,28 +183,44 @@ fn fetch(parts: &[Part<'_>], hits: &HitsRequest, best: Best<'_>) -> Result<Vec<H
     let mut readers: BTreeMap<(usize, usize), DocumentReader<'_>> = BTreeMap::new();
     for candidate in best.finish().into_iter().skip(hits.from) {
         let place = candidate.place;
-        let source: &RowSource = &parts[place.part].sources[candidate.source];
-        let id = match source.id(candidate.row)? {
-            Some(id) => String::from_utf8_lossy(&id).into_owned(),
-            None => format!("{}-{}", place.partition, place.offset),
+        let source = &parts[place.part].sources[candidate.source];
+        let sort = match hits.sort.is_empty() {
+            true => Vec::new(),
+            false => candidate.sort,
         };
         // What a reader decoded for one document serves its neighbours.
         let reader = match readers.entry((place.part, candidate.source)) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert(source.document_reader()?),
         };
-        found.push(Hit {
-            part: place.part,
-            id,
-            partition: place.partition,
-            offset: place.offset,
-            source: reader.document(candidate.row)?,
-            sort: if hits.sort.is_empty() {
-                Vec::new()
-            } else {
-                candidate.sort
-            },
-        });
+        let mut hit = read_hit(source, candidate.row, place, sort, false)?;
+        hit.source = reader.document(candidate.row)?;
+        found.push(hit);
     }
     Ok(found)
+}
+
+/// Row `row` of `source`, with its document if it is asked for.
+pub(crate) fn read_hit(
+    source: &RowSource,
+    row: usize,
+    place: Place,
+    sort: Vec<Option<SortValue>>,
+    with_document: bool,
+) -> Result<Hit, QueryError> {
+    let id = match source.id(row)? {
+        Some(id) => String::from_utf8_lossy(&id).into_owned(),
+        None => format!("{}-{}", place.partition, place.offset),
+    };
+    Ok(Hit {
+        part: place.part,
+        id,
+        partition: place.partition,
+        offset: place.offset,
+        source: match with_document {
+            true => source.source(row)?,
+            false => Vec::new(),
+        },
+        sort,
+    })
 }

@@ -152,7 +152,7 @@ fn buckets(response: &SearchResponse) -> Vec<(String, u64, Option<f64>)> {
             BucketKey::Decimal(decimal) => decimal.to_f64().to_string(),
             BucketKey::Time(time_ms) => ((time_ms - START_MS) / HOUR_MS).to_string(),
             BucketKey::Name(name) => name.to_string(),
-            BucketKey::None => String::new(),
+            BucketKey::None | BucketKey::Tuple(_) => String::new(),
         };
         let sum = match bucket.aggregations.first() {
             Some(AggregationResult::Metric(MetricResult::Sum(sum))) => Some(sum.to_f64()),

@@ -12,10 +12,12 @@ use super::rows::{FIELDS, Row, TIME_FIELD, Value};
 use crate::Steps;
 use crate::request::{
     Aggregation, BucketBy, CalendarUnit, Cardinality, DateHistogram, FieldRef, Filter, Filters,
-    HitsRequest, Interval, Limits, Metric, MetricKind, MetricValue, NamedAggregation,
+    HitsRequest, Input, Interval, Limits, Metric, MetricKind, MetricValue, NamedAggregation,
     NumberHistogram, Order, OrderBy, Pattern, RollupUse, SearchRequest, SortBy, SortKey,
-    TermSelection, TermValue, Terms, TextPredicate, TokenMatch,
+    TermSelection, TermValue, Terms, TextPredicate, TokenMatch, TopRows, TupleBy, TupleSource,
+    Tuples, WeightedAvg,
 };
+use crate::response::BucketKey;
 
 const DAY_MS: i64 = 24 * HOUR_MS;
 
@@ -96,7 +98,10 @@ fn row(index: usize, times_ms: (i64, i64), is_plain: bool, random: &mut Random) 
         if random.once_in(sparse) {
             continue;
         }
-        let count_max = if *path == "coin" { 1 } else { several };
+        let count_max = match *path {
+            "coin" | "weight" => 1,
+            _ => several,
+        };
         let count = 1 + random.below(count_max);
         let value = |random: &mut Random| value(path, *field_type, times_ms, random);
         let mut all: Vec<Value> = (0..count).map(|_| value(random)).collect();
@@ -416,6 +421,9 @@ fn metric(random: &mut Random, topic: &TopicRows, for_cells: bool) -> Aggregatio
         let Terms { field, missing, .. } = terms(random, topic, &[], for_cells);
         return Aggregation::Cardinality(Cardinality { field, missing });
     }
+    if !for_cells && random.once_in(6) {
+        return leaf(random);
+    }
     let kinds = [
         MetricKind::Sum,
         MetricKind::Avg,
@@ -452,6 +460,96 @@ fn metric(random: &mut Random, topic: &TopicRows, for_cells: bool) -> Aggregatio
     })
 }
 
+/// What reads several columns.
+fn leaf(random: &mut Random) -> Aggregation {
+    if random.once_in(2) {
+        let input = |field: Option<FieldRef>, random: &mut Random| Input {
+            field,
+            missing: random.some(3, decimal),
+        };
+        let value = (!random.once_in(8)).then(|| number_field(random));
+        // A row has one weight.
+        let weight = random.some(8, |_| field("weight"));
+        return Aggregation::WeightedAvg(WeightedAvg {
+            value: input(value, random),
+            weight: input(weight, random),
+        });
+    }
+    Aggregation::TopRows(TopRows {
+        size: random.below(5),
+        from: random.below(3),
+        sort: random.many(2, sort_key),
+        fields: random.many(2, |random| {
+            (!random.once_in(8)).then(|| number_field(random))
+        }),
+        documents: random.once_in(2),
+    })
+}
+
+fn tuples(
+    random: &mut Random,
+    topic: &TopicRows,
+    children: &[NamedAggregation],
+    for_cells: bool,
+) -> Tuples {
+    let source = |random: &mut Random| {
+        let by = match random.below(3) {
+            0 if !for_cells => {
+                let mut by = number_histogram(random, &[]);
+                by.hard_bounds = None;
+                by.missing = None;
+                TupleBy::NumberHistogram(by)
+            }
+            0 | 1 => {
+                let mut by = histogram(random, topic, &[], for_cells);
+                by.hard_bounds_ms = None;
+                TupleBy::DateHistogram(by)
+            }
+            _ => {
+                let mut by = terms(random, topic, &[], for_cells);
+                by.doc_count_min = 1;
+                TupleBy::Terms(by)
+            }
+        };
+        TupleSource {
+            by,
+            descending: random.once_in(3),
+        }
+    };
+    let sources: Vec<_> = (0..1 + random.below(3)).map(|_| source(random)).collect();
+    let key = |source: &TupleSource, random: &mut Random| match &source.by {
+        TupleBy::DateHistogram(_) => BucketKey::Time(instant(random, topic)),
+        TupleBy::NumberHistogram(_) => BucketKey::Decimal(Decimal::from_i64(random.between(-9, 9))),
+        TupleBy::Terms(by) => match by.field.as_ref().map(|field| field.field_type) {
+            Some(FieldType::Keyword | FieldType::Text) | None => {
+                BucketKey::Text(Arc::from(coin(random).as_bytes()))
+            }
+            Some(FieldType::Double) => BucketKey::Decimal(Decimal::from_i64(random.between(-9, 9))),
+            Some(_) => BucketKey::Integer(random.between(-9, 9)),
+        },
+    };
+    let has_missing_kind = |source: &TupleSource| match &source.by {
+        TupleBy::Terms(by) => by.field.is_none(),
+        TupleBy::DateHistogram(_) | TupleBy::NumberHistogram(_) => false,
+    };
+    let after = if sources.iter().any(has_missing_kind) {
+        None
+    } else {
+        random.some(3, |random| {
+            sources.iter().map(|source| key(source, random)).collect()
+        })
+    };
+    Tuples {
+        size: 1 + random.below(30),
+        doc_count_min: random.choose(&[1, 1, 2]),
+        after,
+        order: random
+            .some(2, |random| order(random, children))
+            .unwrap_or_default(),
+        sources,
+    }
+}
+
 fn bucket(random: &mut Random, topic: &TopicRows, depth: usize, for_cells: bool) -> Aggregation {
     let children = aggregations(random, topic, depth - 1, for_cells);
     let some_filter = |random: &mut Random| {
@@ -461,7 +559,8 @@ fn bucket(random: &mut Random, topic: &TopicRows, depth: usize, for_cells: bool)
             filter(random, topic, 1)
         }
     };
-    let by = match random.below(7) {
+    let by = match random.below(8) {
+        7 => BucketBy::Tuples(tuples(random, topic, &children, for_cells)),
         6 if !for_cells => BucketBy::NumberHistogram(number_histogram(random, &children)),
         0 | 1 => BucketBy::DateHistogram(histogram(random, topic, &children, for_cells)),
         2 | 3 => BucketBy::Terms(terms(random, topic, &children, for_cells)),
@@ -598,7 +697,10 @@ fn metric_paths(children: &[NamedAggregation]) -> Vec<Vec<usize>> {
     let mut paths = Vec::new();
     for (index, child) in children.iter().enumerate() {
         match &child.aggregation {
-            Aggregation::Metric(_) | Aggregation::Cardinality(_) => paths.push(vec![index]),
+            Aggregation::Metric(_) | Aggregation::Cardinality(_) | Aggregation::WeightedAvg(_) => {
+                paths.push(vec![index]);
+            }
+            Aggregation::TopRows(_) | Aggregation::Pipeline(_) => {}
             Aggregation::Bucket {
                 by: BucketBy::Filter(_),
                 children,

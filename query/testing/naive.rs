@@ -14,11 +14,12 @@ use crate::distribution::Distribution;
 use crate::pattern::CompiledPattern;
 use crate::request::{
     Aggregation, BucketBy, Cardinality, DateHistogram, FieldRef, Filter, Filters, HitsRequest,
-    Metric, MetricKind, MetricValue, NamedAggregation, NumberHistogram, Order, OrderBy, Pattern,
-    SearchRequest, SortBy, TermSelection, TermValue, Terms, TextPredicate, TokenMatch,
+    Input, Metric, MetricKind, MetricValue, NamedAggregation, NumberHistogram, Order, OrderBy,
+    Pattern, SearchRequest, SortBy, TermSelection, TermValue, Terms, TextPredicate, TokenMatch,
+    TopRows, TupleBy, TupleSource, Tuples, WeightedAvg,
 };
 use crate::response::{
-    AggregationResult, Bucket, BucketKey, ExtendedStats, Hit, MetricResult, SortValue,
+    AggregationResult, Bucket, BucketKey, ExtendedStats, Hit, MetricResult, RowsResult, SortValue,
 };
 use crate::rounding::Rounding;
 use crate::rounding::tests::oracle;
@@ -154,7 +155,11 @@ fn aggregate(named: &[NamedAggregation], rows: &[&Row], all: &[&Row]) -> Vec<Agg
         .map(|named| match &named.aggregation {
             Aggregation::Metric(metric) => AggregationResult::Metric(measure(metric, rows)),
             Aggregation::Cardinality(by) => AggregationResult::Metric(cardinality(by, rows)),
+            Aggregation::WeightedAvg(by) => AggregationResult::Metric(weighted(by, rows)),
+            Aggregation::TopRows(by) => AggregationResult::Rows(top_rows(by, rows)),
+            Aggregation::Pipeline(_) => panic!("pipelines are no matter of rows"),
             Aggregation::Bucket { by, children } => match by {
+                BucketBy::Tuples(by) => tuples(by, children, rows, all),
                 BucketBy::DateHistogram(by) => histogram(by, children, rows, all),
                 BucketBy::NumberHistogram(by) => number_histogram(by, children, rows, all),
                 BucketBy::Terms(by) => terms(by, children, rows, all),
@@ -282,6 +287,146 @@ fn variance(values: &[Decimal], divisor: u64) -> f64 {
     let squares: BigInt = whole.iter().map(|value| value * value).sum();
     let difference = squares * &count - &total * &total;
     ratio(&difference, 2 * exponent, &(count * divisor))
+}
+
+fn weighted(by: &WeightedAvg, rows: &[&Row]) -> MetricResult {
+    let read = |input: &Input, row: &Row| {
+        let field = input.field.as_ref();
+        let mut values = field.map_or_else(Vec::new, |field| numbers(row, field));
+        if values.is_empty() {
+            values.extend(input.missing);
+        }
+        values
+    };
+    let (mut products, mut weights) = (BigInt::ZERO, ExactSum::default());
+    // Doubles of the topic have no digits below.
+    let lowest = -800;
+    for row in rows {
+        for weight in read(&by.weight, row) {
+            for value in read(&by.value, row) {
+                let exponent = i32::from(value.exponent) + i32::from(weight.exponent);
+                let power = BigInt::from(10).pow((exponent - lowest).unsigned_abs());
+                products += BigInt::from(value.mantissa) * weight.mantissa * power;
+                weights.add(weight);
+            }
+        }
+    }
+    let weights = weights.to_f64();
+    let products: f64 = format!("{products}e{lowest}").parse().expect("digits");
+    MetricResult::Avg((weights != 0.0).then(|| products / weights))
+}
+
+fn top_rows(by: &TopRows, rows: &[&Row]) -> RowsResult {
+    let request = HitsRequest {
+        size: by.size,
+        from: by.from,
+        sort: by.sort.clone(),
+    };
+    let shown = hits(&request, rows);
+    let row_of = |id: &str| rows.iter().find(|row| row.name() == id).expect("a row");
+    let value =
+        |row: &Row, field: &Option<FieldRef>| sort_value(row, &SortBy::Field(field.clone()), false);
+    RowsResult {
+        matched: rows.len() as u64,
+        fields: shown
+            .iter()
+            .map(|(id, ..)| {
+                by.fields
+                    .iter()
+                    .map(|field| value(row_of(id), field))
+                    .collect()
+            })
+            .collect(),
+        hits: shown
+            .into_iter()
+            .map(|(id, partition, offset, source, sort)| Hit {
+                part: 0,
+                id,
+                partition,
+                offset,
+                source: if by.documents { source } else { Vec::new() },
+                sort,
+            })
+            .collect(),
+    }
+}
+
+/// What a row has of one value of tuples.
+fn tuple_keys(source: &TupleSource, row: &Row) -> Vec<BucketKey> {
+    match &source.by {
+        TupleBy::Terms(by) => row_terms(by, row, by.missing.as_ref()),
+        TupleBy::DateHistogram(by) => {
+            let round = |time_ms: i64| {
+                let moved_ms = time_ms - by.offset_ms;
+                oracle::round(by.interval, &by.time_zone, moved_ms) + by.offset_ms
+            };
+            let keys: BTreeSet<i64> = instants(by, row).into_iter().map(round).collect();
+            keys.into_iter().map(BucketKey::Time).collect()
+        }
+        TupleBy::NumberHistogram(by) => {
+            let field = by.field.as_ref();
+            let values = field.map_or_else(Vec::new, |field| numbers(row, field));
+            let keys: BTreeSet<i64> = values.iter().map(|value| by.steps.index(*value)).collect();
+            let start = |key| BucketKey::Decimal(plain(by.steps.start(key)));
+            keys.into_iter().map(start).collect()
+        }
+    }
+}
+
+fn tuples(
+    by: &Tuples,
+    children: &[NamedAggregation],
+    rows: &[&Row],
+    all: &[&Row],
+) -> AggregationResult {
+    let mut found: Vec<(BucketKey, Vec<&Row>)> = Vec::new();
+    for row in rows {
+        let mut keys = vec![Vec::new()];
+        for source in &by.sources {
+            let own = tuple_keys(source, row);
+            let longer = |key: &Vec<BucketKey>| {
+                let key = key.clone();
+                own.iter()
+                    .map(move |last| [key.clone(), vec![last.clone()]].concat())
+                    .collect::<Vec<_>>()
+            };
+            keys = keys.iter().flat_map(longer).collect();
+        }
+        for key in keys {
+            rows_of(&mut found, BucketKey::Tuple(key)).push(row);
+        }
+    }
+    let compare = |a: &BucketKey, b: &BucketKey| match (a, b) {
+        (BucketKey::Tuple(a), BucketKey::Tuple(b)) => {
+            for ((a, b), source) in a.iter().zip(b).zip(&by.sources) {
+                match compare_keys(a, b) {
+                    Ordering::Equal => {}
+                    ordering if source.descending => return ordering.reverse(),
+                    ordering => return ordering,
+                }
+            }
+            Ordering::Equal
+        }
+        _ => panic!("tuples have tuples as keys"),
+    };
+    found.retain(|(_, rows)| rows.len() as u64 >= by.doc_count_min);
+    if let Some(after) = &by.after {
+        let after = BucketKey::Tuple(after.clone());
+        found.retain(|(key, _)| compare(key, &after).is_gt());
+    }
+    found.sort_by(|(a, _), (b, _)| compare(a, b));
+    let term_count = found.len();
+    let buckets: Vec<Bucket> = found
+        .into_iter()
+        .map(|(key, rows)| bucket(key, &rows, children, all))
+        .collect();
+    let mut buckets = ordered_with(buckets, &by.order, &compare);
+    let cut = buckets.split_off(by.size.min(buckets.len()));
+    AggregationResult::Buckets {
+        buckets,
+        other_count: cut.iter().map(|bucket| bucket.count).sum(),
+        term_count,
+    }
 }
 
 fn cardinality(by: &Cardinality, rows: &[&Row]) -> MetricResult {
@@ -586,7 +731,15 @@ fn compare_keys(a: &BucketKey, b: &BucketKey) -> Ordering {
     }
 }
 
-fn ordered(mut buckets: Vec<Bucket>, orders: &[Order]) -> Vec<Bucket> {
+fn ordered(buckets: Vec<Bucket>, orders: &[Order]) -> Vec<Bucket> {
+    ordered_with(buckets, orders, &compare_keys)
+}
+
+fn ordered_with(
+    mut buckets: Vec<Bucket>,
+    orders: &[Order],
+    compare_keys: &dyn Fn(&BucketKey, &BucketKey) -> Ordering,
+) -> Vec<Bucket> {
     buckets.sort_by(|a, b| {
         for order in orders {
             let turn = |ordering: Ordering| match order.descending {
@@ -619,6 +772,7 @@ fn metric_at(bucket: &Bucket, path: &[usize], value: MetricValue) -> Option<f64>
     match &bucket.aggregations[path[0]] {
         AggregationResult::Single(inner) => metric_at(inner, &path[1..], value),
         AggregationResult::Buckets { .. } => panic!("orders go through single buckets"),
+        AggregationResult::Rows(_) | AggregationResult::Pipeline(_) => None,
         AggregationResult::Metric(metric) => metric.value(value),
     }
 }

@@ -31,6 +31,8 @@ pub(super) const FIELDS: &[(&str, FieldType)] = &[
     // Integers in some sources, decimals in others.
     ("grown", FieldType::Double),
     ("flag", FieldType::Boolean),
+    // One value at most.
+    ("weight", FieldType::Double),
 ];
 
 #[derive(Debug, Clone, PartialEq)]

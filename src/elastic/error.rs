@@ -13,6 +13,8 @@ pub struct ElasticError {
     cause: Box<Cause>,
     /// The index whose shard failed; such an error is wrapped as a failed search phase.
     shard_of: Option<String>,
+    /// The search failed when its results were joined.
+    in_reduce: bool,
     /// The key in the request that is at fault, until its line and column are known.
     place: Option<Place>,
 }
@@ -51,6 +53,7 @@ impl ElasticError {
                 root: None,
             }),
             shard_of: None,
+            in_reduce: false,
             place: None,
         }
     }
@@ -201,6 +204,13 @@ impl ElasticError {
         self
     }
 
+    /// Says that the search failed when its results were joined.
+    #[must_use]
+    pub(super) fn in_reduce(mut self) -> Self {
+        self.in_reduce = true;
+        self
+    }
+
     /// Says that the key `name` of the request is at fault.
     #[must_use]
     pub(super) fn at_key(mut self, name: &str) -> Self {
@@ -258,6 +268,16 @@ impl ElasticError {
     #[must_use]
     pub fn to_value(&self) -> Value {
         let mut error = Map::new();
+        if self.in_reduce {
+            error.insert("root_cause".into(), json!([]));
+            error.insert("type".into(), "search_phase_execution_exception".into());
+            error.insert("reason".into(), "".into());
+            error.insert("phase".into(), "fetch".into());
+            error.insert("grouped".into(), true.into());
+            error.insert("failed_shards".into(), json!([]));
+            error.insert("caused_by".into(), self.cause.to_value());
+            return Value::Object(error);
+        }
         let root = self.cause.root.as_deref().unwrap_or(&self.cause);
         error.insert("root_cause".into(), json!([root.without_cause()]));
         if let Some(index) = &self.shard_of {

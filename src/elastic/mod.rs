@@ -21,6 +21,7 @@ mod msearch;
 mod params;
 mod read;
 mod render;
+mod script;
 mod search;
 mod settings;
 mod shape;

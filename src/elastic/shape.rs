@@ -145,6 +145,74 @@ pub(super) enum AggregationKind {
     },
     /// Filters and their pairs; those without rows are left out.
     Matrix,
+    Pipeline(Box<PipelineShape>),
+    TopHits(Box<TopHitsShape>),
+    TopMetrics(Box<TopMetricsShape>),
+    /// Keys under the names of their sources, and the last of them.
+    Composite {
+        sources: Vec<TupleShape>,
+    },
+    MultiTerms {
+        sources: Vec<TupleShape>,
+        show_error: bool,
+    },
+}
+
+/// How what a pipeline made is printed.
+#[derive(Debug, Clone)]
+pub(super) struct PipelineShape {
+    pub(super) text: Option<ValueText>,
+    pub(super) form: PipelineForm,
+}
+
+/// What a pipeline makes.
+#[derive(Debug, Clone)]
+pub(super) enum PipelineForm {
+    /// A number.
+    Plain,
+    /// A number and the buckets that have it, printed as those of this aggregation.
+    Extreme(Box<AggregationShape>),
+    Stats,
+    /// Statistics, and bounds so many deviations around the mean.
+    ExtendedStats {
+        sigma: f64,
+    },
+    Percentiles {
+        keyed: bool,
+    },
+}
+
+/// How documents of a bucket are printed.
+#[derive(Debug, Clone)]
+pub(super) struct TopHitsShape {
+    /// Names of the searched indices, in the order of the requests.
+    pub(super) indices: Vec<String>,
+    pub(super) hits: HitShape,
+    /// The score of every hit; `None` when hits are sorted by something else.
+    pub(super) score: Option<f64>,
+}
+
+/// How values of the first rows are printed.
+#[derive(Debug, Clone)]
+pub(super) struct TopMetricsShape {
+    pub(super) sort: Vec<SortShape>,
+    pub(super) columns: Vec<MetricColumn>,
+}
+
+/// A field whose value is printed.
+#[derive(Debug, Clone)]
+pub(super) struct MetricColumn {
+    pub(super) path: String,
+    /// Dates are texts.
+    pub(super) text: Option<ValueText>,
+}
+
+/// How one value of a tuple is printed.
+#[derive(Debug, Clone)]
+pub(super) struct TupleShape {
+    pub(super) name: String,
+    /// The value as a text instead of itself.
+    pub(super) text: Option<ValueText>,
 }
 
 /// How a bucket of a range is printed.
@@ -228,7 +296,12 @@ fn join_all(shapes: &mut [AggregationShape], others: Vec<AggregationShape>) {
     for (own, other) in shapes.iter_mut().zip(others) {
         if own.kind.is_unmapped() && !other.kind.is_unmapped() {
             own.key.clone_from(&other.key);
-            own.kind = other.kind;
+            own.kind = other.kind.clone();
+        }
+        if let (AggregationKind::TopHits(own), AggregationKind::TopHits(other)) =
+            (&mut own.kind, &other.kind)
+        {
+            own.indices.extend(other.indices.iter().cloned());
         }
         join_all(&mut own.children, other.children);
     }
@@ -241,6 +314,8 @@ impl AggregationKind {
             Self::Terms { unmapped, .. } | Self::DateHistogram { unmapped, .. } => *unmapped,
             Self::Histogram { unmapped, .. } | Self::Ranges { unmapped, .. } => *unmapped,
             Self::Single | Self::Filters { .. } | Self::Matrix => false,
+            Self::TopHits(_) | Self::TopMetrics(_) | Self::Pipeline(_) => false,
+            Self::Composite { .. } | Self::MultiTerms { .. } => false,
         }
     }
 }

@@ -7,9 +7,15 @@ mod histogram;
 mod interval;
 mod metric;
 mod order;
+mod paths;
+mod pipeline;
 mod ranges;
 mod terms;
+mod top_rows;
+mod tuples;
+mod weighted;
 
+use query::pipeline::{BucketPath, GapPolicy, PathValue, Pipeline, PipelineKind};
 use query::request::{Aggregation, NamedAggregation};
 use serde_json::{Map, Value};
 
@@ -18,7 +24,7 @@ use super::context::{Context, NamedField};
 use super::date_math::parse_format;
 use super::read::token_name;
 use super::render::DecimalPattern;
-use super::shape::{AggregationKind, AggregationShape, ValueText};
+use super::shape::{AggregationKind, AggregationShape, PipelineForm, PipelineShape, ValueText};
 
 use jiff::tz::TimeZone;
 use storage::model::FieldType;
@@ -43,6 +49,8 @@ struct Definition<'v> {
     type_name: &'v str,
     body: &'v Map<String, Value>,
     children: ParsedAggregations,
+    /// What stands beside a pipeline.
+    siblings: Option<&'v ParsedAggregations>,
 }
 
 /// Reads the object under `aggs`. With `typed_keys` names carry their type.
@@ -54,23 +62,80 @@ pub(super) fn parse_aggregations(
     value: &Value,
     typed_keys: bool,
 ) -> Result<ParsedAggregations, ElasticError> {
+    parse_level(context, value, typed_keys, true)
+}
+
+fn parse_level(
+    context: &Context<'_>,
+    value: &Value,
+    typed_keys: bool,
+    is_top: bool,
+) -> Result<ParsedAggregations, ElasticError> {
     let entries = value.as_object().ok_or_else(|| {
         ElasticError::parsing("Expected [START_OBJECT] under [aggs]").at_value("aggs")
     })?;
     let mut parsed = ParsedAggregations::default();
+    let level = Level { typed_keys, is_top };
     for (name, definition) in entries {
-        let (request, shape) = parse_one(context, name, definition, typed_keys)?;
+        let (request, shape) = if pipeline::is_pipeline(definition) {
+            // Read when all that it may name are known.
+            placeholder(name)
+        } else {
+            parse_one(context, name, definition, level, None)?
+        };
         parsed.requests.push(request);
         parsed.shapes.push(shape);
     }
+    for (index, (name, definition)) in entries.iter().enumerate() {
+        if pipeline::is_pipeline(definition) {
+            let siblings = Some(&parsed);
+            let (request, shape) = parse_one(context, name, definition, level, siblings)?;
+            parsed.requests[index] = request;
+            parsed.shapes[index] = shape;
+        }
+    }
     Ok(parsed)
+}
+
+/// Where an aggregation stands.
+#[derive(Debug, Clone, Copy)]
+struct Level {
+    typed_keys: bool,
+    is_top: bool,
+}
+
+/// Stands for a pipeline until it is read.
+fn placeholder(name: &str) -> (NamedAggregation, AggregationShape) {
+    let path = BucketPath {
+        through: Vec::new(),
+        value: PathValue::Count,
+    };
+    let pipeline = Pipeline {
+        kind: PipelineKind::CumulativeSum { path },
+        gaps: GapPolicy::Skip,
+    };
+    let request = NamedAggregation {
+        name: name.into(),
+        aggregation: Aggregation::Pipeline(pipeline),
+    };
+    let shape = AggregationShape {
+        key: name.into(),
+        meta: None,
+        kind: AggregationKind::Pipeline(Box::new(PipelineShape {
+            text: None,
+            form: PipelineForm::Plain,
+        })),
+        children: Vec::new(),
+    };
+    (request, shape)
 }
 
 fn parse_one(
     context: &Context<'_>,
     name: &str,
     value: &Value,
-    typed_keys: bool,
+    level: Level,
+    siblings: Option<&ParsedAggregations>,
 ) -> Result<(NamedAggregation, AggregationShape), ElasticError> {
     if name.is_empty() || name.contains(['[', ']', '>']) {
         return Err(ElasticError::parsing(format!(
@@ -81,6 +146,7 @@ fn parse_one(
     }
     let parts = Parts::read(name, value)?;
     check_type(parts.type_name)?;
+    pipeline::check_level(name, parts.type_name, level.is_top)?;
     let body = parts.body.as_object().ok_or_else(|| {
         ElasticError::parsing(format!(
             "Expected [START_OBJECT] under [{}], but got a [{}] in [{name}]",
@@ -90,7 +156,7 @@ fn parse_one(
         .at_value(parts.type_name)
     })?;
     let children = match parts.children {
-        Some(value) => parse_aggregations(context, value, typed_keys)?,
+        Some(value) => parse_level(context, value, level.typed_keys, false)?,
         None => ParsedAggregations::default(),
     };
     let child_shapes = children.shapes.clone();
@@ -100,9 +166,10 @@ fn parse_one(
         type_name,
         body,
         children,
+        siblings,
     };
     let parsed = parse_typed(context, definition)?;
-    let key = if typed_keys {
+    let key = if level.typed_keys {
         format!("{}#{name}", parsed.typed)
     } else {
         name.into()
@@ -170,77 +237,77 @@ impl<'v> Parts<'v> {
 /// Types that Elasticsearch has and this server does not have yet.
 pub(super) const KNOWN_TYPES: &[&str] = &[
     "auto_date_histogram",
-    "avg_bucket",
     "boxplot",
-    "bucket_script",
-    "bucket_selector",
-    "bucket_sort",
     "children",
-    "composite",
     "cumulative_cardinality",
-    "cumulative_sum",
-    "derivative",
     "diversified_sampler",
-    "extended_stats_bucket",
     "geo_bounds",
     "geo_centroid",
     "geo_distance",
     "geohash_grid",
     "geotile_grid",
     "matrix_stats",
-    "max_bucket",
-    "min_bucket",
-    "moving_avg",
-    "moving_fn",
     "moving_percentiles",
-    "multi_terms",
     "nested",
-    "normalize",
     "parent",
-    "percentiles_bucket",
     "rare_terms",
     "rate",
     "reverse_nested",
     "scripted_metric",
-    "serial_diff",
     "significant_terms",
     "significant_text",
-    "stats_bucket",
     "string_stats",
-    "sum_bucket",
     "t_test",
     "time_series",
-    "top_hits",
-    "top_metrics",
     "variable_width_histogram",
-    "weighted_avg",
 ];
 
 /// Types that work.
 pub(super) const WORKING_TYPES: &[&str] = &[
     "adjacency_matrix",
     "avg",
+    "avg_bucket",
+    "bucket_script",
+    "bucket_selector",
+    "bucket_sort",
     "cardinality",
+    "composite",
+    "cumulative_sum",
     "date_histogram",
     "date_range",
+    "derivative",
     "extended_stats",
+    "extended_stats_bucket",
     "filter",
     "filters",
     "global",
     "histogram",
     "ip_range",
     "max",
+    "max_bucket",
     "median_absolute_deviation",
     "min",
+    "min_bucket",
     "missing",
+    "moving_avg",
+    "moving_fn",
+    "multi_terms",
+    "normalize",
     "percentile_ranks",
     "percentiles",
+    "percentiles_bucket",
     "range",
     "sampler",
+    "serial_diff",
     "stats",
+    "stats_bucket",
     "sum",
+    "sum_bucket",
     "terms",
+    "top_hits",
+    "top_metrics",
     "value_count",
+    "weighted_avg",
 ];
 
 fn check_type(type_name: &str) -> Result<(), ElasticError> {
@@ -295,9 +362,17 @@ fn is_similar(known: &str, given: &str) -> bool {
 }
 
 fn parse_typed(context: &Context<'_>, definition: Definition<'_>) -> Result<Parsed, ElasticError> {
+    if let Some(siblings) = definition.siblings {
+        return pipeline::parse(&definition, siblings);
+    }
     match definition.type_name {
         "date_histogram" => date_histogram::parse(context, definition),
         "terms" => terms::parse(context, definition),
+        "top_hits" => top_rows::parse_hits(context, &definition),
+        "top_metrics" => top_rows::parse_metrics(context, &definition),
+        "weighted_avg" => weighted::parse(context, &definition),
+        "composite" => tuples::parse_composite(context, definition),
+        "multi_terms" => tuples::parse_multi_terms(context, definition),
         "histogram" => histogram::parse(context, definition),
         "range" | "date_range" | "ip_range" => ranges::parse(context, definition),
         "global" => filters::parse_global(&definition),

@@ -88,7 +88,7 @@ fn parse_key(
                 let value = value.map_err(invalid)?;
                 return Ok(OrderBy::Metric { path, value });
             }
-            Aggregation::Cardinality(_) if is_last => {
+            Aggregation::Cardinality(_) | Aggregation::WeightedAvg(_) if is_last => {
                 let value = single_value(value).map_err(invalid)?;
                 return Ok(OrderBy::Metric { path, value });
             }
@@ -104,7 +104,7 @@ fn parse_key(
                 siblings = children;
                 shapes = &shapes[index].children;
             }
-            Aggregation::Metric(_) | Aggregation::Cardinality(_) | Aggregation::Bucket { .. } => {
+            _not_a_value => {
                 return Err(invalid(format!(
                     "Buckets can only be sorted on a sub-aggregator path that is built out of zero \
                      or more single-bucket aggregations within the path and a final single-bucket \
@@ -132,7 +132,7 @@ fn last_part<'t>(part: &'t str, siblings: &[NamedAggregation]) -> (&'t str, Opti
 }
 
 /// Which value of a metric is meant by its name.
-fn metric_value(
+pub(super) fn metric_value(
     kind: MetricKind,
     shape: &AggregationKind,
     value: Option<&str>,

@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 
-use query::response::{AggregationResult, Bucket, BucketKey};
+use query::response::{AggregationResult, Bucket, BucketKey, PipelineResult};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::metric::metric_entries;
 use super::number::{Number, java_double};
+use super::pipeline;
+use super::top_rows::{TopHits, TopMetrics};
+use super::tuples::{ListedKeys, NamedKeys};
 use crate::elastic::shape::{
     AggregationKind, AggregationShape, EndShape, MetricShape, RangeShape, ValueText,
 };
@@ -23,6 +26,9 @@ pub(super) struct Aggregations<'a> {
 impl Aggregations<'_> {
     fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         for (shape, result) in self.shapes.iter().zip(self.results) {
+            if let AggregationResult::Pipeline(PipelineResult::Absent) = result {
+                continue;
+            }
             map.serialize_entry(&shape.key, &Shown { shape, result })?;
         }
         Ok(())
@@ -31,7 +37,7 @@ impl Aggregations<'_> {
 
 impl Serialize for Aggregations<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.shapes.len()))?;
+        let mut map = serializer.serialize_map(None)?;
         self.entries(&mut map)?;
         map.end()
     }
@@ -54,6 +60,18 @@ impl Serialize for Shown<'_> {
             }
             (_, AggregationResult::Metric(result)) => {
                 metric_entries(&mut map, &MetricShape::default(), result)?;
+            }
+            (AggregationKind::Pipeline(shape), AggregationResult::Pipeline(result)) => {
+                pipeline::entries(&mut map, shape, result)?;
+            }
+            (AggregationKind::TopMetrics(shape), AggregationResult::Rows(rows)) => {
+                map.serialize_entry("top", &TopMetrics { shape, rows })?;
+            }
+            (AggregationKind::TopHits(shape), AggregationResult::Rows(rows)) => {
+                map.serialize_entry("hits", &TopHits { shape, rows })?;
+            }
+            (_, AggregationResult::Rows(_) | AggregationResult::Pipeline(_)) => {
+                unreachable!("shapes are made with their requests")
             }
             (_, AggregationResult::Single(bucket)) => {
                 map.serialize_entry("doc_count", &bucket.count)?;
@@ -78,6 +96,15 @@ impl Serialize for Shown<'_> {
                     map.serialize_entry("doc_count_error_upper_bound", &error)?;
                     map.serialize_entry("sum_other_doc_count", other_count)?;
                 }
+                if let AggregationKind::MultiTerms { .. } = kind {
+                    map.serialize_entry("doc_count_error_upper_bound", &error)?;
+                    map.serialize_entry("sum_other_doc_count", other_count)?;
+                }
+                if let (AggregationKind::Composite { sources }, Some(last)) = (kind, buckets.last())
+                    && let BucketKey::Tuple(keys) = &last.key
+                {
+                    map.serialize_entry("after_key", &NamedKeys { sources, keys })?;
+                }
                 map.serialize_entry(
                     "buckets",
                     &Buckets {
@@ -99,6 +126,23 @@ fn children<'a>(shape: &'a AggregationShape, bucket: &'a Bucket) -> Aggregations
     }
 }
 
+/// What a bucket of `shape` is called in lists of keys.
+pub(super) fn key_name(shape: &AggregationShape, key: &BucketKey) -> String {
+    let bucket = Bucket {
+        key: key.clone(),
+        count: 0,
+        aggregations: Vec::new(),
+    };
+    let shown = ShownBucket {
+        shape,
+        index: 0,
+        bucket: &bucket,
+        keyed: false,
+        error: 0,
+    };
+    shown.name().into_owned()
+}
+
 struct Buckets<'a> {
     shape: &'a AggregationShape,
     buckets: &'a [Bucket],
@@ -116,7 +160,12 @@ impl Serialize for Buckets<'_> {
             AggregationKind::Metric(_)
             | AggregationKind::Terms { .. }
             | AggregationKind::Single
-            | AggregationKind::Matrix => false,
+            | AggregationKind::Matrix
+            | AggregationKind::TopHits(_)
+            | AggregationKind::TopMetrics(_)
+            | AggregationKind::Pipeline(_)
+            | AggregationKind::Composite { .. }
+            | AggregationKind::MultiTerms { .. } => false,
         };
         let skips_empty = matches!(self.shape.kind, AggregationKind::Matrix);
         let shown = self.buckets.iter().enumerate();
@@ -175,7 +224,7 @@ impl ShownBucket<'_> {
             (_, BucketKey::Text(text)) => String::from_utf8_lossy(text),
             (_, BucketKey::Time(number) | BucketKey::Integer(number)) => number.to_string().into(),
             (_, BucketKey::Decimal(number)) => number.to_f64().to_string().into(),
-            (_, BucketKey::None) => Cow::Borrowed(""),
+            (_, BucketKey::None | BucketKey::Tuple(_)) => Cow::Borrowed(""),
         }
     }
 
@@ -196,13 +245,34 @@ impl ShownBucket<'_> {
                     None => Ok(()),
                 };
             }
+            AggregationKind::Composite { sources } => {
+                return match &self.bucket.key {
+                    BucketKey::Tuple(keys) => {
+                        map.serialize_entry("key", &NamedKeys { sources, keys })
+                    }
+                    _single => Ok(()),
+                };
+            }
+            AggregationKind::MultiTerms { sources, .. } => {
+                return match &self.bucket.key {
+                    BucketKey::Tuple(keys) => {
+                        let keys = ListedKeys { sources, keys };
+                        map.serialize_entry("key", &keys)?;
+                        map.serialize_entry("key_as_string", &keys.text())
+                    }
+                    _single => Ok(()),
+                };
+            }
+            AggregationKind::TopHits(_)
+            | AggregationKind::TopMetrics(_)
+            | AggregationKind::Pipeline(_) => None,
             AggregationKind::Matrix => return map.serialize_entry("key", self.name().as_ref()),
             AggregationKind::Metric(_)
             | AggregationKind::Single
             | AggregationKind::Filters { .. } => None,
         };
         match &self.bucket.key {
-            BucketKey::None | BucketKey::Name(_) => Ok(()),
+            BucketKey::None | BucketKey::Name(_) | BucketKey::Tuple(_) => Ok(()),
             BucketKey::Time(number) | BucketKey::Integer(number) => {
                 map.serialize_entry("key", number)?;
                 match text {
@@ -260,6 +330,9 @@ impl Serialize for ShownBucket<'_> {
         self.key_entries(&mut map)?;
         map.serialize_entry("doc_count", &self.bucket.count)?;
         if let AggregationKind::Terms {
+            show_error: true, ..
+        }
+        | AggregationKind::MultiTerms {
             show_error: true, ..
         } = self.shape.kind
         {

@@ -62,10 +62,10 @@ pub(super) fn entries<M: SerializeMap>(
 }
 
 /// Values by the number that was asked about.
-struct Points<'a> {
-    values: Vec<(f64, Option<f64>)>,
-    keyed: bool,
-    text: Option<&'a ValueText>,
+pub(super) struct Points<'a> {
+    pub(super) values: Vec<(f64, Option<f64>)>,
+    pub(super) keyed: bool,
+    pub(super) text: Option<&'a ValueText>,
 }
 
 impl Points<'_> {

@@ -7,6 +7,9 @@ use super::metric::Stats;
 use super::number::Number;
 use crate::elastic::shape::{MetricForm, MetricShape, ValueText};
 
+/// Deviations of bounds from the mean where nothing is said.
+const SIGMA_DEFAULT: f64 = 2.0;
+
 /// A number, or what Java prints of what is none.
 struct Double(f64);
 
@@ -41,7 +44,21 @@ pub(super) fn entries<M: SerializeMap>(
         sum: number(Number::of_sum(&all.sum)),
     };
     stats.values(map)?;
-    let squares = Squares::new(shape, all, &stats);
+    let unit = if shape.is_nanos { 1e6 } else { 1.0 };
+    let squares = Squares::new(&Moments {
+        count: all.count,
+        mean: stats.avg.as_ref().map(Number::to_f64),
+        sum_of_squares: all.sum_of_squares / unit / unit,
+        variance_population: all.variance_population.map(|value| value / unit / unit),
+        variance_sampling: all.variance_sampling.map(|value| value / unit / unit),
+        sigma: match shape.form {
+            MetricForm::ExtendedStats { sigma } => sigma,
+            MetricForm::Plain
+            | MetricForm::Percentiles { .. }
+            | MetricForm::Ranks { .. }
+            | MetricForm::MedianAbsoluteDeviation => SIGMA_DEFAULT,
+        },
+    });
     squares.values(map)?;
     if let (Some(text), true) = (&shape.text, all.count > 0) {
         stats.texts(map, Some(text))?;
@@ -50,38 +67,40 @@ pub(super) fn entries<M: SerializeMap>(
     Ok(())
 }
 
+/// What deviations are computed from.
+pub(super) struct Moments {
+    pub(super) count: u64,
+    pub(super) mean: Option<f64>,
+    pub(super) sum_of_squares: f64,
+    pub(super) variance_population: Option<f64>,
+    pub(super) variance_sampling: Option<f64>,
+    /// How many deviations the bounds are from the mean.
+    pub(super) sigma: f64,
+}
+
 /// What comes of the sum of squares; `None` without values.
-struct Squares {
+pub(super) struct Squares {
     /// Under their names, in order.
     values: Vec<(&'static str, Option<f64>)>,
     bounds: Vec<(&'static str, Option<f64>)>,
 }
 
 impl Squares {
-    fn new(shape: &MetricShape, all: &ExtendedStats, stats: &Stats) -> Self {
-        let unit = if shape.is_nanos { 1e6 } else { 1.0 };
+    pub(super) fn new(all: &Moments) -> Self {
         let some = |value: f64| (all.count > 0).then_some(value);
-        let population = all.variance_population.map(|value| value / unit / unit);
+        let population = all.variance_population;
         // Of one value alone it is 0 / 0.
-        let sampling = all.variance_sampling.map(|value| value / unit / unit);
-        let sampling = some(sampling.unwrap_or(f64::NAN));
-        let sigma = match shape.form {
-            MetricForm::ExtendedStats { sigma } => sigma,
-            MetricForm::Plain
-            | MetricForm::Percentiles { .. }
-            | MetricForm::Ranks { .. }
-            | MetricForm::MedianAbsoluteDeviation => 2.0,
-        };
+        let sampling = some(all.variance_sampling.unwrap_or(f64::NAN));
+        let (mean, sigma) = (all.mean, all.sigma);
         let deviation = population.map(f64::sqrt);
         let sampled = sampling.map(f64::sqrt);
-        let mean = stats.avg.as_ref().map(Number::to_f64);
         let bound = |deviation: Option<f64>, sign: f64| {
             let distance = deviation.map(|deviation| sign * sigma * deviation);
             mean.zip(distance).map(|(mean, distance)| mean + distance)
         };
         Self {
             values: vec![
-                ("sum_of_squares", some(all.sum_of_squares / unit / unit)),
+                ("sum_of_squares", some(all.sum_of_squares)),
                 ("variance", population),
                 ("variance_population", population),
                 ("variance_sampling", sampling),
@@ -100,7 +119,7 @@ impl Squares {
         }
     }
 
-    fn values<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+    pub(super) fn values<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         for (name, value) in &self.values {
             map.serialize_entry(name, &value.map(Double))?;
         }

@@ -8,40 +8,43 @@ use serde_json::value::RawValue;
 use super::fields::Fields;
 use super::number::Number;
 use crate::elastic::filter_path::{Selection, project};
-use crate::elastic::shape::{ResponseShape, SortKind, SortShape, SourceShape};
+use crate::elastic::shape::{HitShape, SortKind, SortShape, SourceShape};
 
 /// Offsets stay below 2^40 in a row's place, so that partition and offset fit one number.
 const PLACE_OFFSET_BITS: u32 = 40;
 
 /// One hit and how it is shown.
 pub(super) struct ShownHit<'a> {
-    pub(super) shape: &'a ResponseShape,
+    /// Names of the searched indices.
+    pub(super) indices: &'a [String],
+    pub(super) shape: &'a HitShape,
+    pub(super) score: Option<f64>,
     pub(super) hit: &'a Hit,
 }
 
 impl Serialize for ShownHit<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { shape, hit } = self;
+        let Self { shape, hit, .. } = self;
         let mut map = serializer.serialize_map(None)?;
-        let index = shape.indices.get(hit.part).map_or("", String::as_str);
+        let index = self.indices.get(hit.part).map_or("", String::as_str);
         map.serialize_entry("_index", index)?;
-        if !shape.hits.without_id {
+        if !shape.without_id {
             map.serialize_entry("_id", &hit.id)?;
         }
-        if shape.hits.version {
+        if shape.version {
             map.serialize_entry("_version", &1)?;
         }
-        if shape.hits.sequence_number {
+        if shape.sequence_number {
             map.serialize_entry("_seq_no", &hit.offset)?;
             map.serialize_entry("_primary_term", &1)?;
         }
-        map.serialize_entry("_score", &shape.score)?;
+        map.serialize_entry("_score", &self.score)?;
         self.source_entry(&mut map)?;
-        let fields = Fields::read(&shape.hits.fields, &hit.source);
+        let fields = Fields::read(&shape.fields, &hit.source);
         if !fields.is_empty() {
             map.serialize_entry("fields", &fields)?;
         }
-        if !shape.hits.sort.is_empty() {
+        if !shape.sort.is_empty() {
             map.serialize_entry("sort", &self.sort_values())?;
         }
         map.end()
@@ -54,7 +57,7 @@ impl ShownHit<'_> {
             // Records are checked before they become rows; what is no JSON has no source.
             return Ok(());
         };
-        match &self.shape.hits.source {
+        match &self.shape.source {
             SourceShape::None => Ok(()),
             SourceShape::Whole => map.serialize_entry("_source", source),
             SourceShape::Parts { includes, excludes } => {
@@ -66,25 +69,31 @@ impl ShownHit<'_> {
     }
 
     fn sort_values(&self) -> Vec<SortShown> {
-        let mut values = self.hit.sort.iter();
-        let shapes = self.shape.hits.sort.iter();
-        shapes
-            .map(|shape| match shape.kind {
-                SortKind::Score => SortShown::Json(Value::from(1.0)),
-                SortKind::Row
-                | SortKind::Integer
-                | SortKind::Nanos
-                | SortKind::Decimal
-                | SortKind::Text => match values.next() {
-                    Some(Some(value)) => shown(self.hit, shape, value),
-                    Some(None) | None => SortShown::Json(missing(shape)),
-                },
-            })
-            .collect()
+        sort_values(&self.shape.sort, self.hit)
     }
 }
 
-enum SortShown {
+/// What `hit` was sorted by.
+pub(super) fn sort_values(shapes: &[SortShape], hit: &Hit) -> Vec<SortShown> {
+    let mut values = hit.sort.iter();
+    let shapes = shapes.iter();
+    shapes
+        .map(|shape| match shape.kind {
+            SortKind::Score => SortShown::Json(Value::from(1.0)),
+            SortKind::Row
+            | SortKind::Integer
+            | SortKind::Nanos
+            | SortKind::Decimal
+            | SortKind::Text => match values.next() {
+                Some(Some(value)) => shown(hit, shape, value),
+                Some(None) | None => SortShown::Json(missing(shape)),
+            },
+        })
+        .collect()
+}
+
+/// A value of the order.
+pub(super) enum SortShown {
     Json(Value),
     Number(Number),
 }

@@ -7,6 +7,9 @@ mod fields;
 mod hits;
 mod metric;
 mod number;
+mod pipeline;
+mod top_rows;
+mod tuples;
 
 use query::response::{Profile, SearchResponse};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -132,7 +135,9 @@ impl Serialize for Hits<'_> {
             .hits
             .iter()
             .map(|hit| hits::ShownHit {
-                shape: self.shape,
+                indices: &self.shape.indices,
+                shape: &self.shape.hits,
+                score: self.shape.score,
                 hit,
             })
             .collect();

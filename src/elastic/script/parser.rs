@@ -1,0 +1,512 @@
+//! Pieces of a script to an expression.
+
+use query::pipeline::{Binary, Expression, Function, MathFunction, Unary};
+
+use super::lexer::{Place, Token, tokens};
+use super::{Script, ScriptError, ScriptKind};
+
+/// Deepest nesting.
+const DEPTH_MAX: usize = 64;
+
+/// Most pieces of an expression: what follows an `if` stands in both of its ways.
+const NODES_MAX: usize = 10_000;
+
+/// One statement of a script.
+#[derive(Debug, Clone)]
+enum Statement {
+    Return(Expression),
+    If(Expression, Vec<Statement>, Vec<Statement>),
+    Let(usize, Expression),
+    Value(Expression),
+}
+
+struct Parser<'s> {
+    script: &'s Script,
+    kind: ScriptKind,
+    /// Variables, local values behind those that are given.
+    names: Vec<String>,
+    places: Vec<Place>,
+    next: usize,
+    depth: usize,
+}
+
+/// Reads `script`.
+pub(super) fn parse(
+    script: &Script,
+    kind: ScriptKind,
+    names: &[String],
+) -> Result<Expression, ScriptError> {
+    let mut parser = Parser {
+        script,
+        kind,
+        names: names.to_vec(),
+        places: tokens(&script.source)?,
+        next: 0,
+        depth: 0,
+    };
+    let mut statements = Vec::new();
+    while parser.peek().is_some() {
+        statements.push(parser.statement()?);
+    }
+    let mut nodes = 0;
+    joined(&statements, &[], &mut nodes).ok_or_else(|| ScriptError {
+        offset: 0,
+        reason: "the script has too many ways".into(),
+    })
+}
+
+/// What the statements give, `rest` behind them; `None` when that is too large.
+fn joined(
+    statements: &[Statement],
+    rest: &[&[Statement]],
+    nodes: &mut usize,
+) -> Option<Expression> {
+    *nodes += 1;
+    if *nodes > NODES_MAX {
+        return None;
+    }
+    let Some((first, behind)) = statements.split_first() else {
+        return match rest.split_last() {
+            Some((statements, rest)) => joined(statements, rest, nodes),
+            None => Some(Expression::Null),
+        };
+    };
+    let is_last = behind.is_empty() && rest.is_empty();
+    Some(match first {
+        Statement::Return(value) => value.clone(),
+        Statement::Value(value) if is_last => value.clone(),
+        Statement::Value(_) => joined(behind, rest, nodes)?,
+        Statement::Let(index, value) => {
+            let body = joined(behind, rest, nodes)?;
+            Expression::Let(*index, Box::new(value.clone()), Box::new(body))
+        }
+        Statement::If(condition, then, otherwise) => {
+            let rest = [rest, &[behind]].concat();
+            Expression::If(
+                Box::new(condition.clone()),
+                Box::new(joined(then, &rest, nodes)?),
+                Box::new(joined(otherwise, &rest, nodes)?),
+            )
+        }
+    })
+}
+
+impl Parser<'_> {
+    fn peek(&self) -> Option<&Token> {
+        self.places.get(self.next).map(|place| &place.token)
+    }
+
+    fn offset(&self) -> usize {
+        let end = self.script.source.len();
+        self.places.get(self.next).map_or(end, |place| place.offset)
+    }
+
+    fn wrong(&self) -> ScriptError {
+        let shown = match self.peek() {
+            None => "<EOF>".to_owned(),
+            Some(Token::Number(number)) => number.to_string(),
+            Some(Token::Name(name) | Token::Text(name)) => name.clone(),
+            Some(Token::Sign(sign)) => (*sign).to_owned(),
+        };
+        ScriptError {
+            offset: self.offset(),
+            reason: format!("unexpected token ['{shown}']."),
+        }
+    }
+
+    fn unknown(offset: usize, name: &str) -> ScriptError {
+        ScriptError {
+            offset,
+            reason: format!("cannot resolve symbol [{name}]"),
+        }
+    }
+
+    fn takes(&mut self, sign: &str) -> bool {
+        let found = matches!(self.peek(), Some(Token::Sign(own)) if *own == sign);
+        self.next += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, sign: &str) -> Result<(), ScriptError> {
+        match self.takes(sign) {
+            true => Ok(()),
+            false => Err(self.wrong()),
+        }
+    }
+
+    fn takes_word(&mut self, word: &str) -> bool {
+        let found = matches!(self.peek(), Some(Token::Name(own)) if own == word);
+        self.next += usize::from(found);
+        found
+    }
+
+    fn name(&mut self) -> Result<String, ScriptError> {
+        match self.peek() {
+            Some(Token::Name(name)) => {
+                let name = name.clone();
+                self.next += 1;
+                Ok(name)
+            }
+            _ => Err(self.wrong()),
+        }
+    }
+
+    fn deeper<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, ScriptError>,
+    ) -> Result<T, ScriptError> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(ScriptError {
+                offset: self.offset(),
+                reason: format!("a script is nested at most [{DEPTH_MAX}] levels deep"),
+            });
+        }
+        let read = read(self);
+        self.depth -= 1;
+        read
+    }
+
+    fn statement(&mut self) -> Result<Statement, ScriptError> {
+        if self.takes_word("return") {
+            let value = self.expression()?;
+            self.takes(";");
+            return Ok(Statement::Return(value));
+        }
+        if self.takes_word("if") {
+            return self.deeper(Self::condition);
+        }
+        let is_declared = matches!(
+            (self.peek(), self.places.get(self.next + 1).map(|place| &place.token)),
+            (Some(Token::Name(kind)), Some(Token::Name(_)))
+                if matches!(kind.as_str(), "def" | "double" | "float" | "int" | "long" | "boolean")
+        );
+        let is_assigned = matches!(
+            self.places.get(self.next + 1).map(|place| &place.token),
+            Some(Token::Sign("="))
+        );
+        if is_declared || is_assigned {
+            self.next += usize::from(is_declared);
+            let name = self.name()?;
+            self.expect("=")?;
+            let value = self.expression()?;
+            self.takes(";");
+            let known = self.names.iter().position(|own| *own == name);
+            let index = known.unwrap_or_else(|| {
+                self.names.push(name);
+                self.names.len() - 1
+            });
+            return Ok(Statement::Let(index, value));
+        }
+        let value = self.expression()?;
+        if !self.takes(";") && self.peek().is_some() && !self.is_at_block_end() {
+            return Err(self.wrong());
+        }
+        Ok(Statement::Value(value))
+    }
+
+    fn is_at_block_end(&self) -> bool {
+        matches!(self.peek(), Some(Token::Sign("}")))
+    }
+
+    fn condition(&mut self) -> Result<Statement, ScriptError> {
+        self.expect("(")?;
+        let condition = self.expression()?;
+        self.expect(")")?;
+        let then = self.block()?;
+        let otherwise = match self.takes_word("else") {
+            true => self.block()?,
+            false => Vec::new(),
+        };
+        Ok(Statement::If(condition, then, otherwise))
+    }
+
+    fn block(&mut self) -> Result<Vec<Statement>, ScriptError> {
+        if !self.takes("{") {
+            return Ok(vec![self.deeper(Self::statement)?]);
+        }
+        let mut statements = Vec::new();
+        while !self.takes("}") {
+            if self.peek().is_none() {
+                return Err(self.wrong());
+            }
+            statements.push(self.deeper(Self::statement)?);
+        }
+        Ok(statements)
+    }
+
+    fn expression(&mut self) -> Result<Expression, ScriptError> {
+        self.deeper(|parser| {
+            let condition = parser.binary(0)?;
+            if !parser.takes("?") {
+                return Ok(condition);
+            }
+            let then = parser.expression()?;
+            parser.expect(":")?;
+            let otherwise = parser.expression()?;
+            Ok(Expression::If(
+                Box::new(condition),
+                Box::new(then),
+                Box::new(otherwise),
+            ))
+        })
+    }
+
+    /// Operators of `level` and those that bind closer.
+    fn binary(&mut self, level: usize) -> Result<Expression, ScriptError> {
+        let Some(operators) = LEVELS.get(level) else {
+            return self.unary();
+        };
+        let mut left = self.binary(level + 1)?;
+        loop {
+            let found = operators
+                .iter()
+                .find(|(sign, _)| matches!(self.peek(), Some(Token::Sign(own)) if own == sign));
+            let Some((_, operator)) = found else {
+                return Ok(left);
+            };
+            self.next += 1;
+            let right = self.binary(level + 1)?;
+            left = Expression::Binary(*operator, Box::new(left), Box::new(right));
+        }
+    }
+
+    fn unary(&mut self) -> Result<Expression, ScriptError> {
+        if self.takes("-") {
+            let inner = self.deeper(Self::unary)?;
+            return Ok(Expression::Unary(Unary::Minus, Box::new(inner)));
+        }
+        if self.takes("!") {
+            let inner = self.deeper(Self::unary)?;
+            return Ok(Expression::Unary(Unary::Not, Box::new(inner)));
+        }
+        if self.takes("+") {
+            return self.deeper(Self::unary);
+        }
+        self.primary()
+    }
+
+    fn primary(&mut self) -> Result<Expression, ScriptError> {
+        let offset = self.offset();
+        match self.peek().cloned() {
+            Some(Token::Number(number)) => {
+                self.next += 1;
+                Ok(Expression::Number(number))
+            }
+            Some(Token::Sign("(")) => {
+                self.next += 1;
+                if self.is_cast() {
+                    self.next += 2;
+                    return self.deeper(Self::unary);
+                }
+                let inner = self.expression()?;
+                self.expect(")")?;
+                Ok(inner)
+            }
+            Some(Token::Name(name)) => {
+                self.next += 1;
+                self.named(&name, offset)
+            }
+            _ => Err(self.wrong()),
+        }
+    }
+
+    /// Whether `double)` or the like follows.
+    fn is_cast(&self) -> bool {
+        let token = |index: usize| self.places.get(index).map(|place| &place.token);
+        let is_type = matches!(token(self.next), Some(Token::Name(name))
+            if matches!(name.as_str(), "double" | "float" | "def"));
+        is_type && token(self.next + 1) == Some(&Token::Sign(")"))
+    }
+
+    fn named(&mut self, name: &str, offset: usize) -> Result<Expression, ScriptError> {
+        match name {
+            "true" => return Ok(Expression::Flag(true)),
+            "false" => return Ok(Expression::Flag(false)),
+            "null" => return Ok(Expression::Null),
+            "params" => return self.parameter(),
+            "Math" => return self.math(),
+            "Double" => return self.constant(),
+            "values" if self.kind == ScriptKind::Moving => return self.window(),
+            "MovingFunctions" if self.kind == ScriptKind::Moving => return self.moving(),
+            _variable => {}
+        }
+        match self.names.iter().position(|own| own == name) {
+            Some(index) => Ok(Expression::Variable(index)),
+            None => Err(Self::unknown(offset, name)),
+        }
+    }
+
+    /// `params.name` or `params['name']`; what nobody gave is null.
+    fn parameter(&mut self) -> Result<Expression, ScriptError> {
+        let name = if self.takes("[") {
+            let name = match self.peek() {
+                Some(Token::Text(name)) => name.clone(),
+                _ => return Err(self.wrong()),
+            };
+            self.next += 1;
+            self.expect("]")?;
+            name
+        } else {
+            self.expect(".")?;
+            self.name()?
+        };
+        if let Some(index) = self.names.iter().position(|own| *own == name) {
+            return Ok(Expression::Variable(index));
+        }
+        let given = self.script.params.get(&name);
+        Ok(given.map_or(Expression::Null, |number| Expression::Number(*number)))
+    }
+
+    fn arguments(&mut self) -> Result<Vec<Expression>, ScriptError> {
+        self.expect("(")?;
+        let mut arguments = Vec::new();
+        while !self.takes(")") {
+            if !arguments.is_empty() {
+                self.expect(",")?;
+            }
+            arguments.push(self.expression()?);
+        }
+        Ok(arguments)
+    }
+
+    fn math(&mut self) -> Result<Expression, ScriptError> {
+        self.expect(".")?;
+        let offset = self.offset();
+        let name = self.name()?;
+        match name.as_str() {
+            "PI" => return Ok(Expression::Number(std::f64::consts::PI)),
+            "E" => return Ok(Expression::Number(std::f64::consts::E)),
+            _function => {}
+        }
+        let Some((_, function, count)) = MATH.iter().find(|(own, ..)| *own == name) else {
+            return Err(Self::unknown(offset, &name));
+        };
+        let arguments = self.arguments()?;
+        if arguments.len() != *count {
+            return Err(ScriptError {
+                offset,
+                reason: format!("method [Math, {name}/{}] not found", arguments.len()),
+            });
+        }
+        Ok(Expression::Math(*function, arguments))
+    }
+
+    fn constant(&mut self) -> Result<Expression, ScriptError> {
+        self.expect(".")?;
+        let offset = self.offset();
+        let name = self.name()?;
+        Ok(Expression::Number(match name.as_str() {
+            "NaN" => f64::NAN,
+            "POSITIVE_INFINITY" => f64::INFINITY,
+            "NEGATIVE_INFINITY" => f64::NEG_INFINITY,
+            "MAX_VALUE" => f64::MAX,
+            "MIN_VALUE" => f64::from_bits(1),
+            "isNaN" => {
+                let arguments = self.arguments()?;
+                return Ok(Expression::Math(MathFunction::IsNan, arguments));
+            }
+            unknown => return Err(Self::unknown(offset, unknown)),
+        }))
+    }
+
+    fn window(&mut self) -> Result<Expression, ScriptError> {
+        if self.takes("[") {
+            let place = self.expression()?;
+            self.expect("]")?;
+            return Ok(Expression::At(Box::new(place)));
+        }
+        self.expect(".")?;
+        let offset = self.offset();
+        match self.name()?.as_str() {
+            "length" => Ok(Expression::Length),
+            unknown => Err(Self::unknown(offset, unknown)),
+        }
+    }
+
+    /// `MovingFunctions.name(values, ..)`.
+    fn moving(&mut self) -> Result<Expression, ScriptError> {
+        self.expect(".")?;
+        let offset = self.offset();
+        let name = self.name()?;
+        let Some((_, function, count)) = MOVING.iter().find(|(own, ..)| *own == name) else {
+            return Err(Self::unknown(offset, &name));
+        };
+        self.expect("(")?;
+        if !self.takes_word("values") {
+            return Err(self.wrong());
+        }
+        let mut arguments = Vec::new();
+        while !self.takes(")") {
+            self.expect(",")?;
+            arguments.push(self.expression()?);
+        }
+        if arguments.len() != *count {
+            return Err(ScriptError {
+                offset,
+                reason: format!(
+                    "method [MovingFunctions, {name}/{}] not found",
+                    arguments.len() + 1
+                ),
+            });
+        }
+        Ok(Expression::Window(*function, arguments))
+    }
+}
+
+/// Operators, those that bind least first.
+const LEVELS: &[&[(&str, Binary)]] = &[
+    &[("||", Binary::Or)],
+    &[("&&", Binary::And)],
+    &[
+        ("==", Binary::Equal),
+        ("!=", Binary::Unequal),
+        ("===", Binary::Equal),
+        ("!==", Binary::Unequal),
+    ],
+    &[
+        ("<", Binary::Less),
+        ("<=", Binary::LessOrEqual),
+        (">", Binary::Greater),
+        (">=", Binary::GreaterOrEqual),
+    ],
+    &[("+", Binary::Add), ("-", Binary::Subtract)],
+    &[
+        ("*", Binary::Multiply),
+        ("/", Binary::Divide),
+        ("%", Binary::Remainder),
+    ],
+];
+
+/// Functions of `Math` with the number of their arguments.
+const MATH: &[(&str, MathFunction, usize)] = &[
+    ("abs", MathFunction::Abs, 1),
+    ("max", MathFunction::Max, 2),
+    ("min", MathFunction::Min, 2),
+    ("pow", MathFunction::Pow, 2),
+    ("sqrt", MathFunction::Sqrt, 1),
+    ("cbrt", MathFunction::Cbrt, 1),
+    ("log", MathFunction::Log, 1),
+    ("log10", MathFunction::Log10, 1),
+    ("exp", MathFunction::Exp, 1),
+    ("floor", MathFunction::Floor, 1),
+    ("ceil", MathFunction::Ceil, 1),
+    ("round", MathFunction::Round, 1),
+    ("signum", MathFunction::Signum, 1),
+    ("sin", MathFunction::Sin, 1),
+    ("cos", MathFunction::Cos, 1),
+    ("tan", MathFunction::Tan, 1),
+];
+
+/// Functions of a window with the number of their arguments besides it.
+const MOVING: &[(&str, Function, usize)] = &[
+    ("max", Function::Max, 0),
+    ("min", Function::Min, 0),
+    ("sum", Function::Sum, 0),
+    ("stdDev", Function::Deviation, 1),
+    ("unweightedAvg", Function::Mean, 0),
+    ("linearWeightedAvg", Function::LinearMean, 0),
+    ("ewma", Function::Exponential, 1),
+    ("holt", Function::Holt, 2),
+    ("holtWinters", Function::HoltWinters, 5),
+];
