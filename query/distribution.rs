@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 /// So many values are kept one by one.
-pub const VALUES_MAX: usize = 10_000;
+pub const VALUES_MAX: usize = 1 << 15;
 
 /// Buckets of an octave.
 const OCTAVE_BUCKETS: usize = 128;

@@ -75,7 +75,7 @@ proptest! {
     #[test]
     fn many_values_are_close(
         few in prop::collection::vec(value(), 1..200),
-        cut in 0_usize..20_000,
+        cut in 0_usize..60_000,
         percent in 0.0..100.0,
     ) {
         let values: Vec<f64> = few.iter().copied().cycle().take(VALUES_MAX + 1 + cut / 2).collect();
