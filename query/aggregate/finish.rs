@@ -244,6 +244,15 @@ fn results(
         .collect()
 }
 
+/// Buckets of which none is cut off.
+fn plain_buckets(buckets: Vec<Bucket>) -> AggregationResult {
+    AggregationResult::Buckets {
+        buckets,
+        other_count: 0,
+        term_count: 0,
+    }
+}
+
 fn bucket_result(
     aggregation: &Aggregation,
     view: &BucketView<'_>,
@@ -266,25 +275,22 @@ fn bucket_result(
     match by {
         BucketBy::DateHistogram(by) => {
             let entries = histogram_entries(by, view, parent, budget)?;
-            Ok(AggregationResult::Buckets {
-                buckets: view.buckets(
-                    aggregation,
-                    &entries,
-                    |key_ms| Ok(BucketKey::Time(key_ms)),
-                    budget,
-                )?,
-                other_count: 0,
-                term_count: 0,
-            })
+            Ok(plain_buckets(view.buckets(
+                aggregation,
+                &entries,
+                |key_ms| Ok(BucketKey::Time(key_ms)),
+                budget,
+            )?))
         }
         BucketBy::NumberHistogram(by) => {
             let entries = number_entries(by, view, parent, budget)?;
             let key = |index| Ok(BucketKey::Decimal(plain(by.steps.start(index))));
-            Ok(AggregationResult::Buckets {
-                buckets: view.buckets(aggregation, &entries, key, budget)?,
-                other_count: 0,
-                term_count: 0,
-            })
+            Ok(plain_buckets(view.buckets(
+                aggregation,
+                &entries,
+                key,
+                budget,
+            )?))
         }
         BucketBy::Terms(by) => {
             let TermEntries {
@@ -309,16 +315,12 @@ fn bucket_result(
             let mut found = view.entries(parent);
             found.sort_by_key(|entry| entry.key);
             let entries = filter_entries(by, found);
-            Ok(AggregationResult::Buckets {
-                buckets: view.buckets(
-                    aggregation,
-                    &entries,
-                    |key| Ok(filter_key(by, key)),
-                    budget,
-                )?,
-                other_count: 0,
-                term_count: 0,
-            })
+            Ok(plain_buckets(view.buckets(
+                aggregation,
+                &entries,
+                |key| Ok(filter_key(by, key)),
+                budget,
+            )?))
         }
     }
 }

@@ -104,17 +104,20 @@ fn parse_key(
                 siblings = children;
                 shapes = &shapes[index].children;
             }
-            _not_a_value => {
-                return Err(invalid(format!(
-                    "Buckets can only be sorted on a sub-aggregator path that is built out of zero \
-                     or more single-bucket aggregations within the path and a final single-bucket \
-                     or a metrics aggregation at the path end. Sub-path [{name}] points to non \
-                     single-bucket aggregation"
-                )));
-            }
+            _not_a_value => return Err(invalid(several_buckets(name))),
         }
     }
     Err(invalid("It is empty.".into()))
+}
+
+/// Why buckets cannot be ordered by `name`.
+fn several_buckets(name: &str) -> String {
+    format!(
+        "Buckets can only be sorted on a sub-aggregator path that is built out of zero \
+                     or more single-bucket aggregations within the path and a final single-bucket \
+                     or a metrics aggregation at the path end. Sub-path [{name}] points to non \
+                     single-bucket aggregation"
+    )
 }
 
 /// `name`, `name.value` or `name[value]`. A name with a dot of its own wins.

@@ -1,14 +1,14 @@
 //! `top_hits` and `top_metrics`: the first rows of each bucket.
 
 use jiff::tz::TimeZone;
-use query::request::{Aggregation, TopRows};
+use query::request::{Aggregation, SortBy, SortKey, TopRows};
 use serde_json::Map;
 
 use super::metric::check_no_children;
 use super::{Definition, Parsed, value_text};
 use crate::elastic::context::Context;
 use crate::elastic::shape::{
-    AggregationKind, MetricColumn, SourceShape, TopHitsShape, TopMetricsShape, ValueText,
+    AggregationKind, MetricColumn, SortShape, SourceShape, TopHitsShape, TopMetricsShape, ValueText,
 };
 use crate::elastic::{ElasticError, SearchParams, hits, read};
 
@@ -133,15 +133,7 @@ pub(super) fn parse_metrics(
     }
     let (shape, sort) = hits::parse(context, &body, &SearchParams::default())?;
     let mut sort_shapes = shape.sort;
-    for (shape, key) in sort_shapes.iter_mut().zip(&sort) {
-        if let query::request::SortBy::Field(Some(place)) = &key.by
-            && place.field_type.is_date()
-            && shape.text.is_none()
-            && let Some(field) = context.field(&place.column)
-        {
-            shape.text = value_text(context, &field, None, &TimeZone::UTC)?;
-        }
-    }
+    show_dates(context, &mut sort_shapes, &sort)?;
     Ok(Parsed {
         aggregation: Aggregation::TopRows(TopRows {
             size,
@@ -156,4 +148,22 @@ pub(super) fn parse_metrics(
         })),
         typed: "top_metrics",
     })
+}
+
+/// Dates that rows are sorted by are shown as their fields show them.
+fn show_dates(
+    context: &Context<'_>,
+    shapes: &mut [SortShape],
+    keys: &[SortKey],
+) -> Result<(), ElasticError> {
+    for (shape, key) in shapes.iter_mut().zip(keys) {
+        if let SortBy::Field(Some(place)) = &key.by
+            && place.field_type.is_date()
+            && shape.text.is_none()
+            && let Some(field) = context.field(&place.column)
+        {
+            shape.text = value_text(context, &field, None, &TimeZone::UTC)?;
+        }
+    }
+    Ok(())
 }
