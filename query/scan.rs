@@ -89,6 +89,7 @@ pub(crate) struct Found {
 #[derive(Debug)]
 struct BoundSource<'s, 'p> {
     source: &'s RowSource,
+    rollup: RollupUse,
     columns: Columns,
     filter: BoundFilter,
     nodes: Vec<BoundNode<'p>>,
@@ -133,9 +134,54 @@ pub(crate) fn scan(
     pool: &ScanPool,
     budget: &Budget,
 ) -> Result<Found, QueryError> {
-    let shows_empty = plans[0].iter().any(PlanNode::shows_empty_terms);
+    let plan = plans[0].as_slice();
+    let shows_empty = plan.iter().any(PlanNode::shows_empty_terms);
+    let counted_max = counted_rows_max(plan, budget);
+    let mut sources = match counted_max {
+        // Nobody asks for what a scan would find.
+        0 => Vec::new(),
+        _ => bind(parts, plans, shows_empty)?,
+    };
+    let layout = agree(plan, &mut sources, pool, budget)?;
+    let mut first = Worker::new(plan, &layout, budget)?;
+    let mut covers = Vec::with_capacity(sources.len());
+    for bound in &mut sources {
+        let cover = match bound.is_pruned {
+            true => None,
+            false => choose(bound, &mut first.profile)?,
+        };
+        let states = &mut first.states;
+        if shows_empty {
+            for (state, node) in states.iter_mut().zip(&bound.nodes) {
+                list(state, node, bound.source, &bound.columns, budget)?;
+            }
+        }
+        if cover.is_none() && bound.is_whole_segment() {
+            let BoundSource { columns, nodes, .. } = bound;
+            answer_by_dictionaries(nodes, states, bound.source, columns, budget)?;
+        }
+        covers.push(cover);
+    }
+    let work = Work {
+        sources: &sources,
+        covers: &covers,
+        morsels: &morsels(&sources, &covers),
+    };
+    let mut workers = vec![first];
+    while workers.len() < work.width(pool) {
+        workers.push(Worker::new(plan, &layout, budget)?);
+    }
+    work.share(&mut workers, counted_max, pool);
+    merge_workers(workers, budget)
+}
+
+/// Finds what the search reads in each source.
+fn bind<'s, 'p>(
+    parts: &[Part<'s>],
+    plans: &'p [Vec<PlanNode<'_>>],
+    shows_empty: bool,
+) -> Result<Vec<BoundSource<'s, 'p>>, QueryError> {
     let mut sources = Vec::new();
-    let mut requests = Vec::new();
     for (part, plan) in parts.iter().zip(plans) {
         for source in part.sources {
             let is_pruned = part.is_pruned(source);
@@ -145,81 +191,15 @@ pub(crate) fn scan(
             let mut binder = Binder::new(source, part.time_field);
             sources.push(BoundSource {
                 source,
+                rollup: part.request.rollup,
                 filter: binder.filter(&part.request.filter)?,
                 nodes: BoundNode::bind_all(plan, &mut binder)?,
                 columns: binder.into_columns(),
                 is_pruned,
             });
-            requests.push(part.request);
         }
     }
-    let counted_max = counted_rows_max(&plans[0], budget);
-    if counted_max == 0 && !shows_empty {
-        // Nobody asks for what a scan would find.
-        sources.clear();
-        requests.clear();
-    }
-    let layout = agree(&plans[0], &mut sources, pool, budget)?;
-    let mut profile = Profile::default();
-    let mut covers = Vec::with_capacity(sources.len());
-    for (bound, request) in sources.iter_mut().zip(requests) {
-        let cover = match bound.is_pruned {
-            true => None,
-            false => choose(request, bound, &mut profile)?,
-        };
-        covers.push(cover);
-    }
-    let morsels = morsels(&sources, &covers);
-    let mut first = Worker::new(&plans[0], &layout, budget)?;
-    first.profile = profile;
-    if shows_empty {
-        for bound in &sources {
-            for (state, node) in first.states.iter_mut().zip(&bound.nodes) {
-                list(state, node, bound.source, &bound.columns, budget)?;
-            }
-        }
-    }
-    for (bound, cover) in sources.iter_mut().zip(&covers) {
-        if cover.is_none() && bound.is_whole_segment() {
-            let states = &mut first.states;
-            answer_by_dictionaries(
-                &mut bound.nodes,
-                states,
-                bound.source,
-                &bound.columns,
-                budget,
-            )?;
-        }
-    }
-    let mut workers = vec![first];
-    let rows: usize = morsels
-        .iter()
-        .map(|morsel| morsel.row_count(&sources))
-        .sum();
-    let width = pool.width().min(rows / pool.thread_rows_min.max(1));
-    while workers.len() < width {
-        workers.push(Worker::new(&plans[0], &layout, budget)?);
-    }
-    let next = AtomicUsize::new(0);
-    let counted = AtomicU64::new(0);
-    let work = Work {
-        sources: &sources,
-        covers: &covers,
-        morsels: &morsels,
-    };
-    pool.run(&mut workers, |worker| {
-        let morsel = next.fetch_add(1, Ordering::Relaxed);
-        let before = worker.matched;
-        let took = worker.take(&work, morsel);
-        let new = worker.matched - before;
-        let counted = counted.fetch_add(new, Ordering::Relaxed) + new;
-        if worker.error.is_some() || counted > counted_max {
-            // The others need not go on.
-            next.store(morsels.len(), Ordering::Relaxed);
-        }
-        took
-    });
-    merge_workers(workers, budget)
+    Ok(sources)
 }
 
 /// Vectors of a morsel: a row group, whose pages one thread reads.
@@ -335,7 +315,6 @@ fn merge_workers(workers: Vec<Worker<'_, '_>>, budget: &Budget) -> Result<Found,
 
 /// The cells that answer, if any; otherwise why not.
 fn choose(
-    request: &SearchRequest,
     bound: &mut BoundSource<'_, '_>,
     profile: &mut Profile,
 ) -> Result<Option<Cover>, QueryError> {
@@ -344,7 +323,7 @@ fn choose(
         RowSource::Segment(_) => profile.segments += 1,
         RowSource::Active(_) => profile.active_chunks += 1,
     }
-    let reasons = match request.rollup {
+    let reasons = match bound.rollup {
         RollupUse::Never => match source {
             RowSource::Segment(_) => vec!["the request asks for rows alone".into()],
             RowSource::Active(_) => return Ok(None),
@@ -381,6 +360,39 @@ struct Work<'w, 's, 'p> {
     sources: &'w [BoundSource<'s, 'p>],
     covers: &'w [Option<Cover>],
     morsels: &'w [Morsel],
+}
+
+impl<'w, 's, 'p> Work<'w, 's, 'p> {
+    /// How many threads are worth it.
+    fn width(&self, pool: &ScanPool) -> usize {
+        let rows = self
+            .morsels
+            .iter()
+            .map(|morsel| morsel.row_count(self.sources));
+        pool.width()
+            .min(rows.sum::<usize>() / pool.thread_rows_min.max(1))
+    }
+
+    /// Lets `workers` take all morsels, or so many that more than `counted_max` rows are found.
+    fn share(&self, workers: &mut [Worker<'w, 'p>], counted_max: u64, pool: &ScanPool)
+    where
+        's: 'w,
+    {
+        let next = AtomicUsize::new(0);
+        let counted = AtomicU64::new(0);
+        pool.run(workers, |worker| {
+            let morsel = next.fetch_add(1, Ordering::Relaxed);
+            let before = worker.matched;
+            let took = worker.take(self, morsel);
+            let new = worker.matched - before;
+            let counted = counted.fetch_add(new, Ordering::Relaxed) + new;
+            if worker.error.is_some() || counted > counted_max {
+                // The others need not go on.
+                next.store(self.morsels.len(), Ordering::Relaxed);
+            }
+            took
+        });
+    }
 }
 
 /// A thread's part of a search.

@@ -386,14 +386,6 @@ fn questions() -> Vec<(&'static str, SearchRequest)> {
         path: vec![0],
         value: MetricValue::Single,
     };
-    let mut last100 = ask(term("miner", "miner-042"), Vec::new());
-    last100.hits.size = 100;
-    last100.limits.counted_rows_max = 0;
-    last100.hits.sort = vec![SortKey {
-        by: SortBy::Field(field("ts", FieldType::Date)),
-        descending: true,
-        missing_first: false,
-    }];
     let distribution = || vec![metric(MetricKind::Distribution, "fee", FieldType::Long)];
     let distinct = Aggregation::Cardinality(Cardinality {
         field: field("addr", FieldType::Keyword),
@@ -444,6 +436,18 @@ fn questions() -> Vec<(&'static str, SearchRequest)> {
             ask(term("addr", &address_name(777)), Vec::new()),
         ),
         ("one_miner_hour_sum", one_miner),
-        ("last100_miner", last100),
+        ("last100_miner", last_of_one_miner()),
     ]
+}
+
+fn last_of_one_miner() -> SearchRequest {
+    let mut last = ask(term("miner", "miner-042"), Vec::new());
+    last.hits.size = 100;
+    last.limits.counted_rows_max = 0;
+    last.hits.sort = vec![SortKey {
+        by: SortBy::Field(field("ts", FieldType::Date)),
+        descending: true,
+        missing_first: false,
+    }];
+    last
 }

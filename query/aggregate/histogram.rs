@@ -4,7 +4,7 @@ use storage::model::FieldType;
 
 use super::clock::Clock;
 use super::groups::Groups;
-use super::members::Members;
+use super::members::{MemberGroups, Members};
 use super::plan::PlanHistogram;
 use super::terms::assign_values;
 use crate::QueryError;
@@ -160,9 +160,15 @@ impl<'q> BoundHistogram<'q> {
         if let Some(runs) = self.runs(members, frame)? {
             if let (Groups::Dense(dense), [(_, Some(key_ms))]) = (&*groups, runs.as_slice()) {
                 let (place, width) = (dense.place(*key_ms), dense.width());
-                let parents = members.groups();
                 let own = out.regroup_each(members);
-                own.extend(parents.map(|parent| parent * width + place));
+                match members.member_groups() {
+                    MemberGroups::Each(parents) => {
+                        own.extend(parents.iter().map(|parent| parent * width + place));
+                    }
+                    MemberGroups::One(parent) => {
+                        own.resize(members.len(), parent * width + place);
+                    }
+                }
                 return Ok(());
             }
             let mut start = 0;

@@ -302,7 +302,7 @@ impl<'p> BoundTerms<'p> {
     }
 }
 
-/// Answers what the dictionaries of `source`, a segment whose rows all take part, say by themselves.
+/// Answers what the dictionaries of `source`, a segment whose rows all take part, say alone.
 pub(crate) fn answer_by_dictionaries(
     nodes: &mut [BoundNode<'_>],
     states: &mut [State],
