@@ -11,7 +11,7 @@ use storage::store::{Lsn, Store, StoreError, TopicInstant};
 
 use super::latest::{Content, Latest, StoredDocument};
 use super::pending::PendingIds;
-use super::update::Updated;
+use super::update::{Update, Updated};
 use super::write::{
     Action, Condition, Conflict, DOCUMENT_BYTES_MAX, DocumentWrite, Refusal, WriteError,
     WriteOutcome, WriteResult,
@@ -301,18 +301,12 @@ impl<'w> Call<'w> {
         partition: PartitionId,
         live: Option<&Latest>,
     ) -> Result<Result<Planned, WriteOutcome>, WriteError> {
-        let version = match self.check_condition(write.condition, live) {
+        let version = match self.check(write, id, live) {
             Ok(version) => version,
-            Err(conflict) => return Ok(Err(conflicting(id, conflict))),
+            Err(outcome) => return Ok(Err(outcome)),
         };
-        if live.is_none() && self.is_reserved(id) && write.action != Action::Delete {
-            let refusal = Refusal::IdReserved { id: id.into() };
-            return Ok(Err(WriteOutcome::Refused(refusal)));
-        }
-        let stored = match live {
-            None => WriteResult::Created,
-            Some(_) => WriteResult::Updated,
-        };
+        let results = [WriteResult::Created, WriteResult::Updated];
+        let stored = results[usize::from(live.is_some())];
         let planned = |operation, value, result| Planned {
             partition,
             operation,
@@ -354,24 +348,36 @@ impl<'w> Call<'w> {
             Action::Update(update) => {
                 let current = live.map(|latest| latest.source(self.store, self.topic.id));
                 let current = current.transpose()?;
-                match (update.apply(current.as_deref()), live) {
-                    (Updated::Document(document), _) => Ok(Planned {
+                match updated(update, current.as_deref(), live, id) {
+                    Ok(Some(document)) => Ok(Planned {
                         shows_source: true,
                         ..planned(Operation::Index, Some(document), stored)
                     }),
-                    (Updated::Unchanged, Some(latest)) => Err(done(
-                        latest.offset,
-                        latest.version,
-                        WriteResult::Noop,
-                        current,
-                    )),
-                    (Updated::Unchanged | Updated::Missing, _) => {
-                        Err(WriteOutcome::Missing { id: id.into() })
+                    Ok(None) => {
+                        let offset = live.map_or(Offset(0), |latest| latest.offset);
+                        let version = live.map_or(1, |latest| latest.version);
+                        Err(done(offset, version, WriteResult::Noop, current))
                     }
-                    (Updated::NotAnObject, _) => Err(WriteOutcome::Refused(Refusal::NotAnObject)),
+                    Err(outcome) => Err(outcome),
                 }
             }
         })
+    }
+
+    /// The version that the document has after `write`, if that may be done.
+    fn check(
+        &self,
+        write: &DocumentWrite,
+        id: &str,
+        live: Option<&Latest>,
+    ) -> Result<u64, WriteOutcome> {
+        let version = self.check_condition(write.condition, live);
+        let version = version.map_err(|conflict| conflicting(id, conflict))?;
+        if live.is_none() && self.is_reserved(id) && write.action != Action::Delete {
+            let refusal = Refusal::IdReserved { id: id.into() };
+            return Err(WriteOutcome::Refused(refusal));
+        }
+        Ok(version)
     }
 
     /// The version that the document has afterwards.
@@ -571,6 +577,21 @@ impl Batches {
             });
         }
         Ok(())
+    }
+}
+
+/// The document after `update`, `None` when it stays what it is, or why there is none.
+fn updated(
+    update: &Update,
+    current: Option<&[u8]>,
+    live: Option<&Latest>,
+    id: &str,
+) -> Result<Option<Bytes>, WriteOutcome> {
+    match (update.apply(current), live) {
+        (Updated::Document(document), _) => Ok(Some(document)),
+        (Updated::Unchanged, Some(_)) => Ok(None),
+        (Updated::Unchanged | Updated::Missing, _) => Err(WriteOutcome::Missing { id: id.into() }),
+        (Updated::NotAnObject, _) => Err(WriteOutcome::Refused(Refusal::NotAnObject)),
     }
 }
 

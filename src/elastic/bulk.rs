@@ -247,19 +247,7 @@ fn action<'a>(
     if needs_document && document.trim_ascii().is_empty() {
         fail("a document is required".into());
     }
-    let update = match operation {
-        BulkOperation::Update if error.is_none() => match parse_update(document) {
-            Ok(update) => Some(update),
-            Err(wrong) => {
-                error = Some(wrong);
-                None
-            }
-        },
-        BulkOperation::Index
-        | BulkOperation::Create
-        | BulkOperation::Update
-        | BulkOperation::Delete => None,
-    };
+    let update = update_of(operation, document, &mut error);
     BulkAction {
         operation,
         condition,
@@ -268,6 +256,27 @@ fn action<'a>(
         id,
         document,
         error,
+    }
+}
+
+/// How an update is to be done, unless the action cannot be.
+fn update_of(
+    operation: BulkOperation,
+    document: &[u8],
+    error: &mut Option<ElasticError>,
+) -> Option<UpdateBody> {
+    match operation {
+        BulkOperation::Update if error.is_none() => match parse_update(document) {
+            Ok(update) => Some(update),
+            Err(wrong) => {
+                *error = Some(wrong);
+                None
+            }
+        },
+        BulkOperation::Index
+        | BulkOperation::Create
+        | BulkOperation::Update
+        | BulkOperation::Delete => None,
     }
 }
 
