@@ -72,6 +72,8 @@ pub fn parse_count(
         }
         let mut body = body.clone();
         body.insert("size".into(), 0.into());
+        // A count is never cut short.
+        body.insert("track_total_hits".into(), true.into());
         parse_one(context, &body, params)
     })
 }
