@@ -39,8 +39,8 @@ test-clients: build $(VENV)/clients ## Run Kafka clients that we did not write
 	SILTSTONE_BINARY="$(CURDIR)/$(BINARY)" cargo test --test it clients
 
 # kafka-python 2.0.2 guesses the broker's release and speaks old versions, so it has a place of its own.
-$(VENV)/clients: tests/clients/kafka/requirements-new.txt tests/clients/kafka/requirements-old.txt $(VENV)/ready
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+$(VENV)/clients: tests/clients/kafka/requirements-new.txt tests/clients/kafka/requirements-old.txt tests/clients/arrow/requirements.txt $(VENV)/ready
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $< --requirement $(word 3,$^)
 	python3 -m venv $(VENV)/old
 	$(VENV)/old/bin/pip install --quiet --disable-pip-version-check --requirement $(word 2,$^)
 	@touch $@

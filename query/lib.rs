@@ -15,6 +15,7 @@ mod filter;
 mod frame;
 mod global;
 mod hits;
+mod matching;
 mod ordinals;
 mod pattern;
 pub mod pipeline;
@@ -33,6 +34,7 @@ pub mod text;
 
 pub use distribution::{Distribution, VALUES_MAX};
 pub use error::QueryError;
+pub use matching::MatchingRows;
 pub use pool::ScanPool;
 pub use search::{search, search_many};
 pub use steps::Steps;

@@ -47,7 +47,12 @@ impl Part<'_> {
 }
 
 /// Whether rows from `first_ms` to `last_ms` may pass the ranges that the time field must lie in.
-fn may_match(filter: &Filter, time_field: Option<&str>, first_ms: i64, last_ms: i64) -> bool {
+pub(crate) fn may_match(
+    filter: &Filter,
+    time_field: Option<&str>,
+    first_ms: i64,
+    last_ms: i64,
+) -> bool {
     match filter {
         Filter::And(inner) => inner
             .iter()

@@ -5,6 +5,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use export::ExportError;
 use ingest::materialize::MaterializeError;
 use query::QueryError;
 use storage::catalog::CatalogError;
@@ -164,6 +165,21 @@ impl From<CatalogError> for Error {
 impl From<MaterializeError> for Error {
     fn from(error: MaterializeError) -> Self {
         Self::caused(ErrorKind::Internal, error)
+    }
+}
+
+impl From<ExportError> for Error {
+    fn from(error: ExportError) -> Self {
+        let kind = match &error {
+            ExportError::Field { .. } | ExportError::NoTimeField => ErrorKind::Invalid,
+            ExportError::TooManyCells { .. } => ErrorKind::LimitExceeded,
+            ExportError::Rows(_) | ExportError::MissingRows { .. } => ErrorKind::Corrupt,
+            _ => ErrorKind::Unavailable,
+        };
+        match error {
+            ExportError::Query(error) => error.into(),
+            other => Self::caused(kind, other),
+        }
     }
 }
 

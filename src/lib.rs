@@ -24,6 +24,7 @@
 //! | limits and defaults | [`Options`], [`options`] |
 //! | what to do about an error | [`ErrorKind`] |
 //! | typed questions and answers | [`request`], [`response`] |
+//! | Arrow record batches, Parquet | [`Db::rows`], [`Db::rollup`], [`export`] |
 //! | serve Kafka and Elasticsearch clients from a program | [`server`] |
 
 mod background;
@@ -38,6 +39,8 @@ pub use db::{Db, DbBuilder, Record, RecordPlace, Verdict};
 pub use error::{Error, ErrorKind, Result};
 pub use options::Options;
 
+/// Rows and rollups as Arrow record batches: see [`Db::rows`] and [`Db::rollup`].
+pub use ::export;
 pub use query::{request, response};
 pub use storage::{disk, model};
 

@@ -5,9 +5,11 @@
 
 mod client;
 mod demo;
+mod export;
 mod inspect;
 mod log;
 mod process;
+mod progress;
 mod query;
 mod serve;
 mod target;
@@ -49,6 +51,8 @@ enum Command {
     Verify(verify::Verify),
     /// Show what the files of a store hold
     Inspect(inspect::Inspect),
+    /// Write rows or rollups to a Parquet or Arrow file
+    Export(Box<export::Export>),
 }
 
 /// Runs the command of this process.
@@ -66,6 +70,7 @@ pub fn run() -> ExitCode {
         Command::Query(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Inspect(command) => command.run(),
+        Command::Export(command) => command.run(),
     };
     match outcome {
         Ok(code) => code,

@@ -28,7 +28,7 @@ pub(crate) struct Core {
     pub(crate) health: Arc<Health>,
     pub(super) documents: DocumentWriter,
     /// Threads of searches, and what searches keep for later ones.
-    pub(super) scans: ScanPool,
+    pub(super) scans: Arc<ScanPool>,
     materializers: Mutex<BTreeMap<TopicId, Arc<Mutex<Materializer>>>>,
     last_checkpoint_ms: Mutex<i64>,
     turns: AtomicU32,
@@ -52,7 +52,7 @@ impl Core {
     pub(super) fn new(store: Arc<Store>, options: Options) -> Result<Self> {
         let now_ms = options.clock.now_ms();
         Ok(Self {
-            scans: ScanPool::new(options.query_threads)?,
+            scans: Arc::new(ScanPool::new(options.query_threads)?),
             store,
             options,
             health: Arc::default(),

@@ -7,6 +7,7 @@ mod append;
 mod builder;
 mod core;
 mod documents;
+mod export;
 mod identity;
 mod inspect;
 mod search;

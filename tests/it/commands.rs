@@ -51,6 +51,9 @@ fn every_command_shows_an_example() {
         &["inspect", "log"],
         &["inspect", "segment"],
         &["inspect", "catalog"],
+        &["export"],
+        &["export", "rows"],
+        &["export", "rollup"],
     ] {
         let help = printed(&[command, &["--help"]].concat());
         let example = format!("siltstone {}", command.join(" "));

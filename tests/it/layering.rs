@@ -24,6 +24,17 @@ const ALLOWED: &[(&str, &str, &[&str])] = &[
     ("ingest", "decode", &[]),
     ("ingest", "materialize", &["decode"]),
     ("ingest", "documents", &["decode"]),
+    ("export", "column", &["decimal_text"]),
+    ("export", "decimal_text", &[]),
+    ("export", "error", &[]),
+    (
+        "export",
+        "rollup",
+        &["column", "decimal_text", "error", "rows"],
+    ),
+    ("export", "rows", &["column", "error"]),
+    ("export", "write", &["error"]),
+    ("export", "tests", &[]),
     ("src", "elastic", &[]),
     ("src", "error", &["elastic"]),
     ("src", "options", &["error"]),
@@ -85,6 +96,20 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
         "ingest knows no socket, no clock and no query",
     ),
     (
+        "export",
+        &[
+            "tokio",
+            "serde_json",
+            "ingest::",
+            "std::fs",
+            "std::net",
+            "SystemTime::now",
+            "Instant::now",
+            "thread::spawn",
+        ],
+        "an export reads a snapshot and writes to what it is given",
+    ),
+    (
         "src/elastic",
         &[
             "tokio",
@@ -128,7 +153,7 @@ fn modules_only_use_the_layers_below_them() {
 
 #[test]
 fn every_module_has_its_line_in_the_table() {
-    for folder in ["storage", "ingest", "src"] {
+    for folder in ["storage", "ingest", "export", "src"] {
         for source in sources::rust(folder) {
             let module = top_module(&source, folder);
             assert!(
@@ -161,6 +186,16 @@ fn layers_do_not_know_what_they_must_not() {
         }
     }
     assert!(offences.is_empty(), "{}", offences.join("\n"));
+}
+
+#[test]
+fn nothing_below_the_shell_knows_arrow() {
+    for folder in ["storage", "query", "ingest"] {
+        let manifest = sources::read(&format!("{folder}/Cargo.toml"));
+        for word in ["export", "arrow", "parquet"] {
+            assert!(!manifest.contains(word), "{folder}/Cargo.toml names {word}");
+        }
+    }
 }
 
 #[test]
