@@ -293,7 +293,10 @@ impl RollupBatches {
                         .push(hour_ms, None, cell.count, &cell.aggregations);
                     cells += 1;
                 }
-                AggregationResult::Single(_) | AggregationResult::Metric(_) => {}
+                AggregationResult::Single(_)
+                | AggregationResult::Metric(_)
+                | AggregationResult::Rows(_)
+                | AggregationResult::Pipeline(_) => {}
             }
         }
         cells
@@ -392,6 +395,10 @@ fn term_text(key: &BucketKey) -> Vec<u8> {
         BucketKey::Integer(value) | BucketKey::Time(value) => value.to_string().into_bytes(),
         BucketKey::Decimal(value) => crate::decimal_text::decimal_text(*value).into_bytes(),
         BucketKey::Name(name) => name.as_bytes().to_vec(),
+        BucketKey::Tuple(keys) => {
+            let keys: Vec<_> = keys.iter().map(term_text).collect();
+            keys.join(&b'|')
+        }
         BucketKey::None => Vec::new(),
     }
 }

@@ -35,7 +35,7 @@ mod error;
 pub mod options;
 pub mod server;
 
-pub use db::{Db, DbBuilder, Record, RecordPlace, Verdict};
+pub use db::{Db, DbBuilder, Record, RecordPlace, RepairReport, ScrubStatus, Verdict};
 pub use error::{Error, ErrorKind, Result};
 pub use options::Options;
 

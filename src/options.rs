@@ -28,6 +28,10 @@ const MATERIALIZE_THREADS_MAX: NonZero<usize> = NonZero::new(4).expect("four");
 /// Time that committed offsets are kept after a group has lost its last member, as Kafka's
 /// `offsets.retention.minutes`, in milliseconds.
 pub const OFFSETS_RETENTION_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+/// Bytes that scrubbing reads in a second at most.
+pub const SCRUB_BYTES_PER_SECOND: u64 = 16 << 20;
+/// Time from the end of one pass of scrubbing to the start of the next, in milliseconds.
+pub const SCRUB_INTERVAL_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// Where HTTP listens unless told otherwise.
 pub const HTTP_ADDRESS: &str = "127.0.0.1:9200";
 /// Where Kafka clients are awaited unless told otherwise.
@@ -106,6 +110,10 @@ pub struct Options {
     pub partitions: u32,
     /// Whether writing to a topic that does not exist creates it.
     pub auto_create_topics: bool,
+    /// Bytes that scrubbing reads in a second at most; 0 turns it off.
+    pub scrub_bytes_per_second: u64,
+    /// Time from the end of one pass of scrubbing to the start of the next, in milliseconds.
+    pub scrub_interval_ms: i64,
     /// Threads that one search may run on.
     pub query_threads: NonZero<usize>,
     /// How long committed offsets are kept after a group has lost its last member, in
@@ -137,6 +145,8 @@ impl Default for Options {
             query_threads: cores(),
             offsets_retention_ms: OFFSETS_RETENTION_MS,
             group_initial_delay_ms: 0,
+            scrub_bytes_per_second: SCRUB_BYTES_PER_SECOND,
+            scrub_interval_ms: SCRUB_INTERVAL_MS,
             work: Work::Background,
             clock: Clock::System,
         }

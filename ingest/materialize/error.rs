@@ -24,4 +24,12 @@ pub enum MaterializeError {
         /// What is wrong.
         source: BatchError,
     },
+    /// The log has no batch where one must be.
+    #[error("log of partition {partition}: no batch holds offset {from}")]
+    Hole {
+        /// The partition.
+        partition: Partition,
+        /// The offset.
+        from: Offset,
+    },
 }

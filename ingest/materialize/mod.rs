@@ -4,6 +4,7 @@
 //! it came is what the store has published. New fields are durable before rows that have them are
 //! seen. A record is one row, one rejected record, or nothing (a tombstone), never two.
 
+mod again;
 mod crew;
 mod error;
 mod materializer;
@@ -12,6 +13,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use again::RowsAgain;
 pub use crew::{Alone, Crew, Job};
 pub use error::MaterializeError;
 pub use materializer::{Materializer, Progress, WorkBudget};

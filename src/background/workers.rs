@@ -35,7 +35,7 @@ impl Workers {
         }
     }
 
-    /// Starts the four threads.
+    /// Starts all threads.
     pub(crate) fn start(core: &Arc<Core>) -> Result<Self> {
         let mut workers = Self::none();
         let on_commit = workers.spawn("materialize", core, materialize)?;
@@ -43,6 +43,7 @@ impl Workers {
         workers.spawn("commit", core, commit)?;
         core.ring_when_full(workers.spawn("seal", core, seal)?);
         workers.spawn("checkpoint", core, checkpoint)?;
+        workers.spawn("scrub", core, scrub)?;
         Ok(workers)
     }
 
@@ -127,5 +128,10 @@ fn checkpoint(core: &Core, wake: &Wake) -> Result<()> {
     while wake.wait(CHECKPOINT_WAIT) == Woken::Work {
         core.checkpoint_step()?;
     }
+    Ok(())
+}
+
+fn scrub(core: &Core, wake: &Wake) -> Result<()> {
+    while wake.wait(core.scrub_step()?) == Woken::Work {}
     Ok(())
 }

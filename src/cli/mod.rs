@@ -11,6 +11,7 @@ mod log;
 mod process;
 mod progress;
 mod query;
+mod repair;
 mod serve;
 mod target;
 mod topic;
@@ -49,6 +50,8 @@ enum Command {
     Query(query::Query),
     /// Check everything that a directory holds
     Verify(verify::Verify),
+    /// Make damaged segments anew from the log
+    Repair(repair::Repair),
     /// Show what the files of a store hold
     Inspect(inspect::Inspect),
     /// Write rows or rollups to a Parquet or Arrow file
@@ -69,6 +72,7 @@ pub fn run() -> ExitCode {
         Command::Topic(command) => command.run(),
         Command::Query(command) => command.run(),
         Command::Verify(command) => command.run(),
+        Command::Repair(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Export(command) => command.run(),
     };

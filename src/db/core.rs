@@ -12,6 +12,7 @@ use query::ScanPool;
 use storage::model::{Offset, Partition, TopicId};
 use storage::store::{ActiveSize, Store};
 
+use super::scrub::Scrubbing;
 use crate::background::{Health, Threads, Wake};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
@@ -37,6 +38,7 @@ pub(crate) struct Core {
     /// Seals that were tried; a change of it is news for who waits for room.
     seals: Mutex<u64>,
     sealed: Condvar,
+    pub(super) scrubbing: Mutex<Scrubbing>,
 }
 
 /// Whether a step left work behind.
@@ -63,6 +65,7 @@ impl Core {
             sealer: OnceLock::new(),
             seals: Mutex::default(),
             sealed: Condvar::new(),
+            scrubbing: Mutex::default(),
         })
     }
 

@@ -10,6 +10,7 @@ mod documents;
 mod export;
 mod identity;
 mod inspect;
+mod scrub;
 mod search;
 mod topics;
 mod verify;
@@ -22,6 +23,7 @@ use storage::model::TopicId;
 
 pub use append::{Record, RecordPlace};
 pub use builder::DbBuilder;
+pub use scrub::{RepairReport, ScrubStatus};
 pub use verify::Verdict;
 
 pub(crate) use core::{Core, Progress};

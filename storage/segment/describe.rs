@@ -146,6 +146,23 @@ impl SegmentReader {
         })
     }
 
+    /// Checks the file header (0) or a page (from 1 on). Returns how many bytes that took; `None`
+    /// behind the last page.
+    ///
+    /// # Errors
+    /// When the page is not what was written, or cannot be read.
+    pub fn check_page(&self, number: usize) -> Result<Option<u64>, SegmentError> {
+        let Some(page) = number.checked_sub(1) else {
+            self.file.verify_header()?;
+            return Ok(Some(super::layout::FILE_HEADER_BYTES as u64));
+        };
+        let Some(entry) = self.file.footer.pages.get(page) else {
+            return Ok(None);
+        };
+        self.file.read_page(page)?;
+        Ok(Some(entry.stored_bytes.into()))
+    }
+
     /// Reads every page, and lists those that are not what was written.
     ///
     /// # Errors

@@ -200,7 +200,11 @@ impl Inspection {
         let mut files = self.disk.list(&segment_folder(topic))?;
         let state = catalog.topic(topic);
         let segments = state.map_or(&[][..], |state| &state.segments);
-        files.retain(|file| segments.iter().all(|meta| meta.file != file.name()));
+        let is_known = |name: &str| {
+            let mut files = segments.iter().flat_map(|meta| meta.files());
+            files.any(|file| file == name)
+        };
+        files.retain(|file| !is_known(file.name()));
         Ok(files)
     }
 

@@ -56,6 +56,14 @@ impl Store {
         Some(EpochEnd { epoch, end })
     }
 
+    /// The epoch in which `offset` was stored, if that is known.
+    pub(super) fn epoch_at(&self, partition: Partition, offset: Offset) -> Option<LeaderEpoch> {
+        let view = self.view();
+        let epochs = &view.partition(partition)?.epochs;
+        let after = epochs.partition_point(|(_, start)| *start <= offset);
+        Some(epochs.get(after.checked_sub(1)?)?.0)
+    }
+
     /// Bytes of the files of `partition`.
     #[must_use]
     pub fn log_bytes(&self, partition: Partition) -> Option<u64> {

@@ -255,7 +255,7 @@ impl Store {
         dropped
     }
 
-    fn commit_merged(
+    pub(super) fn commit_merged(
         &self,
         topic: TopicId,
         removed: Vec<SegmentId>,
@@ -321,6 +321,16 @@ pub(super) struct Merging {
 }
 
 impl Merging {
+    /// A segment of as many rows as `replaced`, in the same order.
+    pub(super) fn one(replaced: SegmentId, rows: usize) -> Self {
+        Self {
+            inputs: vec![replaced],
+            order: vec![0; rows],
+            dropped: vec![None],
+            overlay: None,
+        }
+    }
+
     /// Rows of the new segment that are deleted in those that were merged, by now.
     pub(super) fn carry(
         &self,

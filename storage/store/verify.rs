@@ -267,7 +267,7 @@ impl Store {
             let bytes = self.read(partition, from, READ_BYTES);
             for batch in Batches::new(bytes.map_err(|error| error.to_string())?) {
                 let batch = batch.map_err(|error| error.to_string())?;
-                self.check_header(batch.header(), next)?;
+                self.check_header(partition, batch.header(), next)?;
                 next = batch.header().next_offset();
                 let parsed = batch.records(&mut scratch);
                 for record in parsed.map_err(|error| error.to_string())? {
@@ -284,14 +284,26 @@ impl Store {
 
     /// Checks the two fields that a batch's checksum does not cover. `next` is the offset that
     /// the batch must hold.
-    fn check_header(&self, header: &BatchHeader, next: Offset) -> Result<(), String> {
+    pub(super) fn check_header(
+        &self,
+        partition: Partition,
+        header: &BatchHeader,
+        next: Offset,
+    ) -> Result<(), String> {
         let (base, epoch) = (header.base_offset, header.leader_epoch);
         if !OffsetRange::new(base, header.next_offset()).contains(next) {
             return Err(format!("a batch says offset {base} where {next} belongs"));
         }
+        let LeaderEpoch(found) = epoch;
         if epoch > self.epoch || epoch < LeaderEpoch::default() {
-            let LeaderEpoch(epoch) = epoch;
-            return Err(format!("the batch at offset {base} has epoch {epoch}"));
+            return Err(format!("the batch at offset {base} has epoch {found}"));
+        }
+        if let Some(LeaderEpoch(stored)) = self.epoch_at(partition, base)
+            && stored != found
+        {
+            return Err(format!(
+                "the batch at offset {base} has epoch {found} and was stored in epoch {stored}"
+            ));
         }
         Ok(())
     }

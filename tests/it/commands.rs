@@ -47,6 +47,7 @@ fn every_command_shows_an_example() {
         &["topic", "delete"],
         &["query"],
         &["verify"],
+        &["repair"],
         &["inspect"],
         &["inspect", "log"],
         &["inspect", "segment"],

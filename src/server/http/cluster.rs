@@ -1,6 +1,7 @@
 //! Who this is and how it is: what clients, shippers and dashboards ask before anything else.
 
 use serde_json::json;
+use storage::store::ScrubProgress;
 
 use super::Method;
 use super::edge::Edge;
@@ -43,6 +44,32 @@ pub(super) fn nodes(edge: &Edge) -> Reply {
             "_nodes": { "total": 1, "successful": 1, "failed": 0 },
             "cluster_name": edge.info.name,
             "nodes": { id: node },
+        }),
+    )
+}
+
+/// How far scrubbing is, and what it found.
+pub(super) fn scrub(edge: &Edge) -> Reply {
+    let status = edge.db.scrub_status();
+    let progress = |progress: ScrubProgress| {
+        json!({
+            "bytes": progress.bytes,
+            "bytes_total": progress.bytes_total.max(progress.bytes),
+            "segments": progress.segments,
+            "partitions": progress.partitions,
+            "findings": progress.findings,
+        })
+    };
+    Reply::value(
+        200,
+        &json!({
+            "running": status.running.map(progress),
+            "passes": status.passes,
+            "last_finished_ms": status.finished_ms,
+            "last": status.last.map(progress),
+            "findings": status.findings,
+            "repaired": status.repaired,
+            "messages": status.messages,
         }),
     )
 }

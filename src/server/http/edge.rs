@@ -63,6 +63,7 @@ impl Edge {
             Endpoint::ClusterHealth { index } => cluster::health(self, request, index.as_deref()),
             Endpoint::ClusterSettings => Ok(cluster::settings()),
             Endpoint::Nodes => Ok(cluster::nodes(self)),
+            Endpoint::Scrub => Ok(cluster::scrub(self)),
             Endpoint::License => Ok(cluster::license()),
             Endpoint::Absent => Ok(cluster::absent(request)),
             Endpoint::CatIndices => cluster::cat_indices(self, request),

@@ -13,6 +13,8 @@ pub(super) enum Endpoint {
     ClusterSettings,
     /// `/_nodes[/...]`
     Nodes,
+    /// `/_scrub`: how far scrubbing is. Elasticsearch has no such thing.
+    Scrub,
     /// `/_license`, `/_xpack`: asked by shippers before they send.
     License,
     /// `/_ingest/pipeline/{name}` and other features that shippers look for and do without.
@@ -90,6 +92,7 @@ impl Endpoint {
             }),
             ("_cluster", ["settings"]) => Some(Self::ClusterSettings),
             ("_nodes", [] | [_] | [_, _]) => Some(Self::Nodes),
+            ("_scrub", []) => Some(Self::Scrub),
             ("_license" | "_xpack", []) => Some(Self::License),
             ("_ingest", ["pipeline", _]) | ("_ilm", ["policy", _]) => Some(Self::Absent),
             ("_cat", ["indices"]) => Some(Self::CatIndices),
@@ -142,7 +145,7 @@ impl Endpoint {
         match self {
             Self::Root => &[M::Get, M::Head],
             Self::ClusterHealth { .. } | Self::Nodes | Self::CatIndices => &[M::Get, M::Head],
-            Self::ClusterSettings => &[M::Get],
+            Self::ClusterSettings | Self::Scrub => &[M::Get],
             Self::License | Self::Absent => &[M::Get, M::Head],
             Self::Index { .. } => &[M::Get, M::Head, M::Put, M::Delete],
             Self::Mapping { index: Some(_) } => &[M::Get, M::Put, M::Post],
@@ -186,6 +189,7 @@ impl Endpoint {
             | Self::ClusterHealth { .. }
             | Self::ClusterSettings
             | Self::Nodes
+            | Self::Scrub
             | Self::License
             | Self::Absent
             | Self::CatIndices
