@@ -43,6 +43,7 @@ fn topic() -> Topic {
         name: TopicName::parse("trades").expect("a plain name"),
         uuid: [0; 16],
         partitions: 1,
+        routing_partitions: None,
         created_ms: 0,
         config: Default::default(),
         settings: Default::default(),
