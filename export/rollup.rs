@@ -263,6 +263,7 @@ impl RollupBatches {
             limits: Limits {
                 buckets_max: CELLS_MAX,
                 state_bytes_max: STATE_BYTES_MAX,
+                ..Limits::default()
             },
         }
     }
