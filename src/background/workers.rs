@@ -1,5 +1,6 @@
 //! The threads of one store.
 
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use super::wake::{Wake, Woken};
 use crate::db::{Core, Progress};
 use crate::error::{Error, ErrorKind, Result};
+use crate::options::Stopwatch;
 
 /// How long the committing thread sleeps when nothing is staged, before it looks whether to end.
 const COMMIT_WAIT: Duration = Duration::from_millis(100);
@@ -16,6 +18,8 @@ const COMMIT_WAIT: Duration = Duration::from_millis(100);
 const MATERIALIZE_WAIT: Duration = Duration::from_millis(50);
 /// How often limits of active rows are looked at.
 const SEAL_WAIT: Duration = Duration::from_millis(250);
+/// How often it is looked at whether segments are to be merged.
+const MERGE_WAIT: Duration = Duration::from_millis(1000);
 /// How often it is looked at whether a checkpoint is due.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(1000);
 
@@ -35,13 +39,14 @@ impl Workers {
         }
     }
 
-    /// Starts the four threads.
+    /// Starts the threads.
     pub(crate) fn start(core: &Arc<Core>) -> Result<Self> {
         let mut workers = Self::none();
         let on_commit = workers.spawn("materialize", core, materialize)?;
         core.store.on_commit(Box::new(move || on_commit.ring()));
         workers.spawn("commit", core, commit)?;
         core.ring_when_full(workers.spawn("seal", core, seal)?);
+        workers.spawn("merge", core, merge)?;
         workers.spawn("checkpoint", core, checkpoint)?;
         Ok(workers)
     }
@@ -119,6 +124,31 @@ fn materialize(core: &Core, wake: &Wake) -> Result<()> {
 fn seal(core: &Core, wake: &Wake) -> Result<()> {
     while wake.wait(SEAL_WAIT) == Woken::Work {
         core.seal_step()?;
+    }
+    Ok(())
+}
+
+/// Merges one after the other, at a bounded rate; stops in the middle of one to end.
+fn merge(core: &Core, wake: &Wake) -> Result<()> {
+    let bytes_per_second = core.options.merge_bytes_per_second.max(1);
+    while wake.wait(MERGE_WAIT) == Woken::Work {
+        let mut progress = Progress::More;
+        while progress == Progress::More && !wake.must_stop() {
+            let watch = Stopwatch::start();
+            progress = core.merge_step(&mut |written_bytes| {
+                let due_ms = written_bytes.saturating_mul(1000) / bytes_per_second;
+                let ahead_ms = due_ms.saturating_sub(watch.elapsed_ms());
+                let woken = match ahead_ms {
+                    0 if wake.must_stop() => Woken::Stop,
+                    0 => Woken::Work,
+                    _ => wake.wait(Duration::from_millis(ahead_ms)),
+                };
+                match woken {
+                    Woken::Work => ControlFlow::Continue(()),
+                    Woken::Stop => ControlFlow::Break(()),
+                }
+            })?;
+        }
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod client;
 mod demo;
 mod inspect;
 mod log;
+mod merge;
 mod process;
 mod query;
 mod serve;
@@ -45,6 +46,8 @@ enum Command {
     Topic(topic::Topic),
     /// Ask an index a question in Elasticsearch's JSON
     Query(query::Query),
+    /// Merge the segments of an index now
+    Merge(merge::Merge),
     /// Check everything that a directory holds
     Verify(verify::Verify),
     /// Show what the files of a store hold
@@ -64,6 +67,7 @@ pub fn run() -> ExitCode {
         Command::Demo(command) => command.run(),
         Command::Topic(command) => command.run(),
         Command::Query(command) => command.run(),
+        Command::Merge(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Inspect(command) => command.run(),
     };

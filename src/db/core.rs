@@ -12,6 +12,7 @@ use query::ScanPool;
 use storage::model::{Offset, Partition, TopicId};
 use storage::store::{ActiveSize, Store};
 
+use super::merge::MergeMemory;
 use crate::background::{Health, Threads, Wake};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
@@ -27,6 +28,7 @@ pub(crate) struct Core {
     pub(crate) options: Options,
     pub(crate) health: Arc<Health>,
     pub(super) documents: DocumentWriter,
+    pub(super) merging: MergeMemory,
     /// Threads of searches, and what searches keep for later ones.
     pub(super) scans: ScanPool,
     materializers: Mutex<BTreeMap<TopicId, Arc<Mutex<Materializer>>>>,
@@ -57,6 +59,7 @@ impl Core {
             options,
             health: Arc::default(),
             documents: DocumentWriter::new(),
+            merging: MergeMemory::default(),
             materializers: Mutex::default(),
             last_checkpoint_ms: Mutex::new(now_ms),
             turns: AtomicU32::new(0),
