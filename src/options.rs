@@ -11,6 +11,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 use storage::maintenance::{MERGE_BYTES_MAX, MERGE_ROWS_MAX};
+use storage::store::DISK_RESERVE_BYTES;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -107,6 +108,8 @@ pub struct Options {
     pub merge_bytes: u64,
     /// Bytes a second that background merges write at most.
     pub merge_bytes_per_second: u64,
+    /// Bytes of the disk that must be free for a write to be taken.
+    pub disk_reserve_bytes: u64,
     /// Time between checkpoints, in milliseconds.
     pub checkpoint_interval_ms: i64,
     /// Bytes of log that one step of materialization reads at most.
@@ -140,6 +143,7 @@ impl Default for Options {
             seal_rows: SEAL_ROWS,
             seal_bytes: SEAL_BYTES,
             seal_age_ms: SEAL_AGE_MS,
+            disk_reserve_bytes: DISK_RESERVE_BYTES,
             merge: true,
             merge_rows: MERGE_ROWS_MAX,
             merge_bytes: MERGE_BYTES_MAX,
@@ -208,6 +212,9 @@ pub struct Settings {
     /// Bytes a second that background merges write at most [default: 67108864]
     #[arg(long, value_name = "BYTES", env = "SILTSTONE_MERGE_BYTES_PER_SECOND")]
     pub merge_bytes_per_second: Option<u64>,
+    /// Bytes of the disk that must be free for a write to be taken [default: 268435456]
+    #[arg(long, value_name = "BYTES", env = "SILTSTONE_DISK_RESERVE_BYTES")]
+    pub disk_reserve_bytes: Option<u64>,
     /// Time between checkpoints [default: 60000]
     #[arg(long, value_name = "MS", env = "SILTSTONE_CHECKPOINT_INTERVAL_MS")]
     pub checkpoint_interval_ms: Option<i64>,
@@ -261,6 +268,7 @@ impl Settings {
             seal_rows: self.seal_rows.or(fallback.seal_rows),
             seal_bytes: self.seal_bytes.or(fallback.seal_bytes),
             seal_age_ms: self.seal_age_ms.or(fallback.seal_age_ms),
+            disk_reserve_bytes: self.disk_reserve_bytes.or(fallback.disk_reserve_bytes),
             merge: self.merge.or(fallback.merge),
             merge_rows: self.merge_rows.or(fallback.merge_rows),
             merge_bytes_per_second: self
@@ -290,6 +298,9 @@ impl Settings {
             seal_rows: self.seal_rows.unwrap_or(default.seal_rows),
             seal_bytes: self.seal_bytes.unwrap_or(default.seal_bytes),
             seal_age_ms: self.seal_age_ms.unwrap_or(default.seal_age_ms),
+            disk_reserve_bytes: self
+                .disk_reserve_bytes
+                .unwrap_or(default.disk_reserve_bytes),
             merge: self.merge.unwrap_or(default.merge),
             merge_rows: self.merge_rows.unwrap_or(default.merge_rows),
             merge_bytes_per_second: self

@@ -16,6 +16,8 @@ const COMMIT_WAIT: Duration = Duration::from_millis(100);
 /// How long the materializer sleeps without a commit. Commits wake it, so this only bounds what a
 /// lost wake-up could cost.
 const MATERIALIZE_WAIT: Duration = Duration::from_millis(50);
+/// How long a thread waits for a disk that has no room.
+const ROOM_WAIT: Duration = Duration::from_millis(1000);
 /// How often limits of active rows are looked at.
 const SEAL_WAIT: Duration = Duration::from_millis(250);
 /// How often it is looked at whether segments are to be merged.
@@ -102,7 +104,15 @@ impl Workers {
 fn commit(core: &Core, wake: &Wake) -> Result<()> {
     while !wake.must_stop() {
         if core.store.wait_for_work(COMMIT_WAIT) {
-            core.store.commit()?;
+            match core.store.commit() {
+                Ok(_) => {}
+                // What is staged waits for room.
+                Err(error) if error.is_disk_full() => {
+                    tracing::warn!(%error, "commits wait for room");
+                    let _ = wake.wait(ROOM_WAIT);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
     }
     Ok(())

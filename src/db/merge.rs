@@ -53,12 +53,14 @@ impl Core {
             return Ok(Progress::More);
         };
         let mut state = self.merging.lock();
-        match &error {
-            StoreError::Stopped(_) | StoreError::Closed => return Err(error.into()),
-            StoreError::UnknownTopic(_) => {}
-            StoreError::Io { .. } => state.not_before_ms = self.now_ms() + PAUSE_MS,
+        if matches!(error, StoreError::Stopped(_) | StoreError::Closed) {
+            return Err(error.into());
+        }
+        if matches!(error, StoreError::Io { .. } | StoreError::DiskFull { .. }) {
+            state.not_before_ms = self.now_ms() + PAUSE_MS;
+        } else {
             // The same again would fail again; answers go on from the segments as they are.
-            _ => state.failed.extend(chosen),
+            state.failed.extend(chosen);
         }
         tracing::warn!(topic = topic.0, %error, "segments could not be merged");
         Ok(Progress::More)
