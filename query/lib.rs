@@ -30,9 +30,11 @@ mod steps;
 #[cfg(test)]
 mod testing;
 pub mod text;
+mod time_range;
 
 pub use distribution::{Distribution, VALUES_MAX};
 pub use error::QueryError;
 pub use pool::ScanPool;
 pub use search::{search, search_many};
 pub use steps::Steps;
+pub use time_range::times_needed;
