@@ -24,6 +24,7 @@ fn segment(id: u64, rows: u64, first_ms: i64, last_ms: i64) -> SegmentMeta {
         time_last_ms: last_ms,
         format_version: 1,
         has_ids: false,
+        times_are_field: true,
         overlay: None,
         offsets: vec![],
     }
