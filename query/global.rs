@@ -20,13 +20,13 @@ fn below(named: &NamedAggregation) -> Option<&[NamedAggregation]> {
 
 /// Whether some part asks for all rows.
 pub(crate) fn is_asked(parts: &[Part<'_>]) -> bool {
-    let mut requests = parts.iter().map(|part| part.request);
-    requests.any(|request| {
-        request
-            .aggregations
-            .iter()
-            .any(|named| below(named).is_some())
-    })
+    parts.iter().any(|part| is_asked_by(part.request))
+}
+
+/// Whether `request` asks for all rows.
+pub(crate) fn is_asked_by(request: &SearchRequest) -> bool {
+    let mut aggregations = request.aggregations.iter();
+    aggregations.any(|named| below(named).is_some())
 }
 
 /// Answers `parts` with `run`, which answers searches without such aggregations.

@@ -31,6 +31,7 @@ mod steps;
 #[cfg(test)]
 mod testing;
 pub mod text;
+mod time_range;
 
 pub use distribution::{Distribution, VALUES_MAX};
 pub use error::QueryError;
@@ -38,3 +39,4 @@ pub use matching::MatchingRows;
 pub use pool::ScanPool;
 pub use search::{search, search_many};
 pub use steps::Steps;
+pub use time_range::times_needed;

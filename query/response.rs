@@ -19,6 +19,17 @@ pub struct SearchResponse {
     pub aggregations: Vec<AggregationResult>,
     /// How the answer was made.
     pub profile: Profile,
+    /// Segments that cannot be read: the answer lacks their rows.
+    pub failures: Vec<Failure>,
+}
+
+/// A segment that an answer lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Which part of a search over several topics it is of: 0 for the first or only one.
+    pub part: usize,
+    /// Why it cannot be read; names its file.
+    pub reason: Arc<str>,
 }
 
 /// One row.

@@ -11,7 +11,7 @@ use crate::hits;
 use crate::pipeline;
 use crate::pool::ScanPool;
 use crate::request::SearchRequest;
-use crate::response::{Profile, SearchResponse};
+use crate::response::{Failure, Profile, SearchResponse};
 use crate::scan::{Part, scan};
 
 /// Answers `request` from `snapshot`, on the threads of `pool`.
@@ -24,7 +24,9 @@ pub fn search(
     snapshot: &TopicSnapshot,
     pool: &ScanPool,
 ) -> Result<SearchResponse, QueryError> {
-    run(&[part(request, snapshot)], pool)
+    let mut response = run(&[part(request, snapshot)], pool)?;
+    response.failures = failures([snapshot]);
+    Ok(response)
 }
 
 /// Answers a search over several topics as one: rows count together, buckets merge. The requests
@@ -37,11 +39,27 @@ pub fn search_many(
     parts: &[(SearchRequest, TopicSnapshot)],
     pool: &ScanPool,
 ) -> Result<SearchResponse, QueryError> {
+    let snapshots = parts.iter().map(|(_, snapshot)| snapshot);
+    let failures = failures(snapshots);
     let parts: Vec<_> = parts
         .iter()
         .map(|(request, snapshot)| part(request, snapshot))
         .collect();
-    run(&parts, pool)
+    let mut response = run(&parts, pool)?;
+    response.failures = failures;
+    Ok(response)
+}
+
+/// What the answer over `snapshots` lacks.
+fn failures<'a>(snapshots: impl IntoIterator<Item = &'a TopicSnapshot>) -> Vec<Failure> {
+    let parts = snapshots.into_iter().enumerate();
+    let failures = parts.flat_map(|(part, snapshot)| {
+        snapshot.failures.iter().map(move |failure| Failure {
+            part,
+            reason: failure.reason.clone(),
+        })
+    });
+    failures.collect()
 }
 
 fn part<'a>(request: &'a SearchRequest, snapshot: &'a TopicSnapshot) -> Part<'a> {
@@ -83,6 +101,7 @@ fn run_one(parts: &[Part<'_>], pool: &ScanPool) -> Result<SearchResponse, QueryE
             hits: Vec::new(),
             aggregations: Vec::new(),
             profile: Profile::default(),
+            failures: Vec::new(),
         });
     };
     let aggregations = &first.request.aggregations;
@@ -101,5 +120,6 @@ fn run_one(parts: &[Part<'_>], pool: &ScanPool) -> Result<SearchResponse, QueryE
         hits: hits::collect(parts, &budget)?,
         aggregations: finish(aggregations, &found.states, &budget)?,
         profile: found.profile,
+        failures: Vec::new(),
     })
 }

@@ -100,6 +100,13 @@ impl Error {
         ElasticError::new(status, error_type, self.message)
     }
 
+    /// Whether it says that the disk has no room, and nothing else is wrong.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        let source = self.source.as_ref();
+        let error = source.and_then(|source| source.downcast_ref::<ElasticError>());
+        error.is_some_and(ElasticError::is_disk_full)
+    }
+
     /// What can be done about it.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -137,12 +144,15 @@ impl From<ElasticError> for Error {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
+        if error.is_disk_full() {
+            return ElasticError::disk_full(&error.to_string()).into();
+        }
         let kind = match &error {
             StoreError::Stopped(_) | StoreError::Closed => ErrorKind::Closed,
             StoreError::UnknownTopic(_) => ErrorKind::NotFound,
             StoreError::Edit(_) => ErrorKind::Invalid,
             StoreError::EditTooLarge { .. } => ErrorKind::LimitExceeded,
-            StoreError::Io { .. } => ErrorKind::Unavailable,
+            StoreError::Io { .. } | StoreError::DiskFull { .. } => ErrorKind::Unavailable,
             StoreError::NotNext { .. } | StoreError::ActiveRows(_) => ErrorKind::Internal,
             StoreError::Catalog(_)
             | StoreError::Journal(_)
@@ -164,7 +174,10 @@ impl From<CatalogError> for Error {
 
 impl From<MaterializeError> for Error {
     fn from(error: MaterializeError) -> Self {
-        Self::caused(ErrorKind::Internal, error)
+        match error {
+            MaterializeError::Store(error) => error.into(),
+            error => Self::caused(ErrorKind::Internal, error),
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
+use storage::maintenance::{MERGE_BYTES_MAX, MERGE_ROWS_MAX};
+use storage::store::DISK_RESERVE_BYTES;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -19,6 +21,8 @@ pub const SEAL_ROWS: usize = 1 << 20;
 pub const SEAL_BYTES: usize = 64 << 20;
 /// Age of the oldest active row at which it is sealed at the latest, in milliseconds.
 pub const SEAL_AGE_MS: i64 = 10 * 60 * 1000;
+/// Bytes a second that background merges write at most.
+pub const MERGE_BYTES_PER_SECOND: u64 = 64 << 20;
 /// Time between checkpoints, in milliseconds.
 pub const CHECKPOINT_INTERVAL_MS: i64 = 60 * 1000;
 /// Bytes of log that one step of materialization reads at most.
@@ -100,6 +104,16 @@ pub struct Options {
     pub seal_bytes: usize,
     /// Age of the oldest active row at which it is sealed at the latest, in milliseconds.
     pub seal_age_ms: i64,
+    /// Whether segments are merged in the background.
+    pub merge: bool,
+    /// Rows that a merged segment may have.
+    pub merge_rows: u64,
+    /// Bytes that the files of one merge may have together.
+    pub merge_bytes: u64,
+    /// Bytes a second that background merges write at most.
+    pub merge_bytes_per_second: u64,
+    /// Bytes of the disk that must be free for a write to be taken.
+    pub disk_reserve_bytes: u64,
     /// Time between checkpoints, in milliseconds.
     pub checkpoint_interval_ms: i64,
     /// Bytes of log that one step of materialization reads at most.
@@ -137,6 +151,11 @@ impl Default for Options {
             seal_rows: SEAL_ROWS,
             seal_bytes: SEAL_BYTES,
             seal_age_ms: SEAL_AGE_MS,
+            disk_reserve_bytes: DISK_RESERVE_BYTES,
+            merge: true,
+            merge_rows: MERGE_ROWS_MAX,
+            merge_bytes: MERGE_BYTES_MAX,
+            merge_bytes_per_second: MERGE_BYTES_PER_SECOND,
             checkpoint_interval_ms: CHECKPOINT_INTERVAL_MS,
             materialize_bytes: MATERIALIZE_BYTES,
             materialize_threads: cores().min(MATERIALIZE_THREADS_MAX),
@@ -194,6 +213,18 @@ pub struct Settings {
     /// Active rows are sealed at this age [default: 600000]
     #[arg(long, value_name = "MS", env = "SILTSTONE_SEAL_AGE_MS")]
     pub seal_age_ms: Option<i64>,
+    /// Whether segments are merged in the background [default: true]
+    #[arg(long, value_name = "BOOL", env = "SILTSTONE_MERGE")]
+    pub merge: Option<bool>,
+    /// Rows that a merged segment may have [default: 16777216]
+    #[arg(long, value_name = "ROWS", env = "SILTSTONE_MERGE_ROWS")]
+    pub merge_rows: Option<u64>,
+    /// Bytes a second that background merges write at most [default: 67108864]
+    #[arg(long, value_name = "BYTES", env = "SILTSTONE_MERGE_BYTES_PER_SECOND")]
+    pub merge_bytes_per_second: Option<u64>,
+    /// Bytes of the disk that must be free for a write to be taken [default: 268435456]
+    #[arg(long, value_name = "BYTES", env = "SILTSTONE_DISK_RESERVE_BYTES")]
+    pub disk_reserve_bytes: Option<u64>,
     /// Time between checkpoints [default: 60000]
     #[arg(long, value_name = "MS", env = "SILTSTONE_CHECKPOINT_INTERVAL_MS")]
     pub checkpoint_interval_ms: Option<i64>,
@@ -247,6 +278,12 @@ impl Settings {
             seal_rows: self.seal_rows.or(fallback.seal_rows),
             seal_bytes: self.seal_bytes.or(fallback.seal_bytes),
             seal_age_ms: self.seal_age_ms.or(fallback.seal_age_ms),
+            disk_reserve_bytes: self.disk_reserve_bytes.or(fallback.disk_reserve_bytes),
+            merge: self.merge.or(fallback.merge),
+            merge_rows: self.merge_rows.or(fallback.merge_rows),
+            merge_bytes_per_second: self
+                .merge_bytes_per_second
+                .or(fallback.merge_bytes_per_second),
             checkpoint_interval_ms: self
                 .checkpoint_interval_ms
                 .or(fallback.checkpoint_interval_ms),
@@ -271,6 +308,14 @@ impl Settings {
             seal_rows: self.seal_rows.unwrap_or(default.seal_rows),
             seal_bytes: self.seal_bytes.unwrap_or(default.seal_bytes),
             seal_age_ms: self.seal_age_ms.unwrap_or(default.seal_age_ms),
+            disk_reserve_bytes: self
+                .disk_reserve_bytes
+                .unwrap_or(default.disk_reserve_bytes),
+            merge: self.merge.unwrap_or(default.merge),
+            merge_rows: self.merge_rows.unwrap_or(default.merge_rows),
+            merge_bytes_per_second: self
+                .merge_bytes_per_second
+                .unwrap_or(default.merge_bytes_per_second),
             checkpoint_interval_ms: self
                 .checkpoint_interval_ms
                 .unwrap_or(default.checkpoint_interval_ms),

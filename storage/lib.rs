@@ -5,13 +5,14 @@
 //! knows no protocol, no query language and no clock: disk and time are arguments.
 //!
 //! Layers, top to bottom; an arrow up does not exist:
-//! `store` → { `log`, `segment`, `groups` → `catalog` } → { `disk`, `model` }; `model` depends on
+//! `maintenance` → `catalog`; `store` → { `log`, `segment`, `groups` → `catalog` } → { `disk`, `model` }; `model` depends on
 //! nothing.
 
 pub mod catalog;
 pub mod disk;
 pub mod groups;
 pub mod log;
+pub mod maintenance;
 pub mod model;
 pub mod segment;
 pub mod store;

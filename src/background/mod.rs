@@ -5,6 +5,7 @@
 //! | commit | one group commit of what nobody waits for | something staged |
 //! | materialize | a step of each topic that is behind its log | a commit |
 //! | seal | sealing of topics whose active rows reached a limit | time, and whoever fills a topic |
+//! | merge | merging of segments that the policy names, at a bounded rate | time |
 //! | checkpoint | a checkpoint when one is due | time |
 //! | decode | a share of a large step of materialization | started for it |
 //!

@@ -1,5 +1,6 @@
 //! The threads of one store.
 
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -8,14 +9,19 @@ use std::time::Duration;
 use super::wake::{Wake, Woken};
 use crate::db::{Core, Progress};
 use crate::error::{Error, ErrorKind, Result};
+use crate::options::Stopwatch;
 
 /// How long the committing thread sleeps when nothing is staged, before it looks whether to end.
 const COMMIT_WAIT: Duration = Duration::from_millis(100);
 /// How long the materializer sleeps without a commit. Commits wake it, so this only bounds what a
 /// lost wake-up could cost.
 const MATERIALIZE_WAIT: Duration = Duration::from_millis(50);
+/// How long a thread waits for a disk that has no room.
+const ROOM_WAIT: Duration = Duration::from_millis(1000);
 /// How often limits of active rows are looked at.
 const SEAL_WAIT: Duration = Duration::from_millis(250);
+/// How often it is looked at whether segments are to be merged.
+const MERGE_WAIT: Duration = Duration::from_millis(1000);
 /// How often it is looked at whether a checkpoint is due.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(1000);
 
@@ -42,6 +48,7 @@ impl Workers {
         core.store.on_commit(Box::new(move || on_commit.ring()));
         workers.spawn("commit", core, commit)?;
         core.ring_when_full(workers.spawn("seal", core, seal)?);
+        workers.spawn("merge", core, merge)?;
         workers.spawn("checkpoint", core, checkpoint)?;
         workers.spawn("scrub", core, scrub)?;
         Ok(workers)
@@ -98,7 +105,15 @@ impl Workers {
 fn commit(core: &Core, wake: &Wake) -> Result<()> {
     while !wake.must_stop() {
         if core.store.wait_for_work(COMMIT_WAIT) {
-            core.store.commit()?;
+            match core.store.commit() {
+                Ok(_) => {}
+                // What is staged waits for room.
+                Err(error) if error.is_disk_full() => {
+                    tracing::warn!(%error, "commits wait for room");
+                    let _ = wake.wait(ROOM_WAIT);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
     }
     Ok(())
@@ -120,6 +135,31 @@ fn materialize(core: &Core, wake: &Wake) -> Result<()> {
 fn seal(core: &Core, wake: &Wake) -> Result<()> {
     while wake.wait(SEAL_WAIT) == Woken::Work {
         core.seal_step()?;
+    }
+    Ok(())
+}
+
+/// Merges one after the other, at a bounded rate; stops in the middle of one to end.
+fn merge(core: &Core, wake: &Wake) -> Result<()> {
+    let bytes_per_second = core.options.merge_bytes_per_second.max(1);
+    while wake.wait(MERGE_WAIT) == Woken::Work {
+        let mut progress = Progress::More;
+        while progress == Progress::More && !wake.must_stop() {
+            let watch = Stopwatch::start();
+            progress = core.merge_step(&mut |written_bytes| {
+                let due_ms = written_bytes.saturating_mul(1000) / bytes_per_second;
+                let ahead_ms = due_ms.saturating_sub(watch.elapsed_ms());
+                let woken = match ahead_ms {
+                    0 if wake.must_stop() => Woken::Stop,
+                    0 => Woken::Work,
+                    _ => wake.wait(Duration::from_millis(ahead_ms)),
+                };
+                match woken {
+                    Woken::Work => ControlFlow::Continue(()),
+                    Woken::Stop => ControlFlow::Break(()),
+                }
+            })?;
+        }
     }
     Ok(())
 }

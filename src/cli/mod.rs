@@ -8,6 +8,7 @@ mod demo;
 mod export;
 mod inspect;
 mod log;
+mod merge;
 mod process;
 mod progress;
 mod query;
@@ -48,6 +49,8 @@ enum Command {
     Topic(topic::Topic),
     /// Ask an index a question in Elasticsearch's JSON
     Query(query::Query),
+    /// Merge the segments of an index now
+    Merge(merge::Merge),
     /// Check everything that a directory holds
     Verify(verify::Verify),
     /// Make damaged segments anew from the log
@@ -71,6 +74,7 @@ pub fn run() -> ExitCode {
         Command::Demo(command) => command.run(),
         Command::Topic(command) => command.run(),
         Command::Query(command) => command.run(),
+        Command::Merge(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Repair(command) => command.run(),
         Command::Inspect(command) => command.run(),

@@ -82,6 +82,7 @@ impl DbBuilder {
         };
         let store_options = StoreOptions {
             store_uuid: random_uuid()?,
+            disk_reserve_bytes: self.options.disk_reserve_bytes,
             ..StoreOptions::default()
         };
         let now_ms = self.options.clock.now_ms();

@@ -12,6 +12,7 @@ use query::ScanPool;
 use storage::model::{Offset, Partition, TopicId};
 use storage::store::{ActiveSize, Store};
 
+use super::merge::MergeMemory;
 use super::scrub::Scrubbing;
 use crate::background::{Health, Threads, Wake};
 use crate::error::{Error, ErrorKind, Result};
@@ -28,6 +29,7 @@ pub(crate) struct Core {
     pub(crate) options: Options,
     pub(crate) health: Arc<Health>,
     pub(super) documents: DocumentWriter,
+    pub(super) merging: MergeMemory,
     /// Threads of searches, and what searches keep for later ones.
     pub(super) scans: Arc<ScanPool>,
     materializers: Mutex<BTreeMap<TopicId, Arc<Mutex<Materializer>>>>,
@@ -59,6 +61,7 @@ impl Core {
             options,
             health: Arc::default(),
             documents: DocumentWriter::new(),
+            merging: MergeMemory::default(),
             materializers: Mutex::default(),
             last_checkpoint_ms: Mutex::new(now_ms),
             turns: AtomicU32::new(0),
@@ -88,8 +91,15 @@ impl Core {
             let is_behind = topic.partitions().any(|partition| {
                 self.store.materialized(partition) < self.high_watermark(partition)
             });
-            if is_behind && self.step(topic.id)? == Progress::More {
-                progress = Progress::More;
+            if !is_behind {
+                continue;
+            }
+            match self.step(topic.id) {
+                Ok(Progress::More) => progress = Progress::More,
+                Ok(Progress::Idle) => {}
+                // The log waits until there is room to seal what it becomes.
+                Err(error) if error.is_disk_full() => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(progress)
@@ -143,7 +153,12 @@ impl Core {
                 .oldest_ms
                 .is_some_and(|oldest_ms| now_ms - oldest_ms >= self.options.seal_age_ms);
             if is_old || self.is_full(size) {
-                self.seal(state.topic.id)?;
+                match self.seal(state.topic.id) {
+                    Ok(()) => {}
+                    // Rows stay active until there is room.
+                    Err(error) if error.is_disk_full() => return Ok(()),
+                    Err(error) => return Err(error),
+                }
                 *lock(&self.seals) += 1;
                 self.sealed.notify_all();
             }
@@ -161,6 +176,7 @@ impl Core {
     fn wait_for_room(&self, topic: TopicId) -> Result<()> {
         while self.is_full(self.store.active_size(topic)) {
             self.health.check()?;
+            self.store.check_room()?;
             let Some(sealer) = self.sealer.get() else {
                 return self.seal(topic);
             };
@@ -180,7 +196,14 @@ impl Core {
         let now_ms = self.now_ms();
         let since_ms = now_ms - *lock(&self.last_checkpoint_ms);
         if since_ms >= self.options.checkpoint_interval_ms || self.store.is_checkpoint_due() {
-            self.store.checkpoint()?;
+            match self.store.checkpoint() {
+                Ok(()) => {}
+                // The last one still holds, and the journal waits with it.
+                Err(error) if error.is_disk_full() => {
+                    tracing::warn!(%error, "no room for a checkpoint");
+                }
+                Err(error) => return Err(error.into()),
+            }
             *lock(&self.last_checkpoint_ms) = now_ms;
         }
         Ok(())
@@ -198,6 +221,8 @@ impl Core {
         let budget = WorkBudget {
             bytes_max: self.options.materialize_bytes,
         };
+        // Before it makes more of them: no topic may be full twice over.
+        self.wait_for_room(topic)?;
         let crew = Threads {
             count: self.options.materialize_threads.get(),
         };

@@ -10,6 +10,7 @@ mod documents;
 mod export;
 mod identity;
 mod inspect;
+mod merge;
 mod scrub;
 mod search;
 mod topics;
@@ -119,6 +120,19 @@ impl Db {
         Ok(())
     }
 
+    /// Seals all rows of `index` and merges its segments until each topic has at most
+    /// `segments_max`, or as few as [`crate::Options::merge_rows`] allows; without a number, until
+    /// the merge policy is content.
+    ///
+    /// # Errors
+    /// When there is no such index, a segment cannot be read or written, or the store has stopped.
+    pub fn merge(&self, index: &str, segments_max: Option<usize>) -> Result<()> {
+        for topic in self.topics(index, IndexOptions::default())? {
+            self.merge_topic(topic.id, segments_max)?;
+        }
+        Ok(())
+    }
+
     /// Ends the store in good order: what is staged becomes durable, and a checkpoint makes the
     /// next opening quick. Other handles answer [`crate::ErrorKind::Closed`] from then on.
     ///
@@ -144,18 +158,21 @@ impl Db {
         self.core().seal(topic)
     }
 
+    pub(crate) fn merge_topic(&self, topic: TopicId, segments_max: Option<usize>) -> Result<()> {
+        self.core().force_merge(topic, segments_max)
+    }
+
     /// Number of visible rows.
     pub(crate) fn row_count(&self, topic: TopicId) -> usize {
-        self.core()
-            .store
-            .snapshot(topic)
-            .map_or(0, |snapshot| snapshot.row_count())
+        let instant = self.core().store.instant(topic);
+        let rows = instant.map_or(0, |instant| instant.row_count());
+        usize::try_from(rows).unwrap_or(usize::MAX)
     }
 
     /// Records that could not become rows.
     pub(crate) fn rejected_records(&self, topic: TopicId) -> Arc<RejectedRecords> {
-        let snapshot = self.core().store.snapshot(topic);
-        snapshot.map_or_else(Arc::default, |snapshot| snapshot.rejected)
+        let instant = self.core().store.instant(topic);
+        instant.map_or_else(Arc::default, |instant| instant.rejected)
     }
 
     /// What exists, as far as it is durable.

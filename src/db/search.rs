@@ -2,7 +2,8 @@
 
 use query::request::SearchRequest;
 use query::response::SearchResponse;
-use storage::store::TopicSnapshot;
+use storage::catalog::TimeField;
+use storage::store::{TopicInstant, TopicSnapshot};
 
 use super::Db;
 use crate::elastic::{
@@ -31,8 +32,9 @@ impl Db {
             .catalog()
             .topic_named(topic)
             .map(|state| state.topic.id);
-        let snapshot = id.and_then(|id| self.core().store.snapshot(id));
-        let snapshot = snapshot.ok_or_else(|| ElasticError::index_not_found(topic))?;
+        let instant = id.and_then(|id| self.core().store.instant(id));
+        let instant = instant.ok_or_else(|| ElasticError::index_not_found(topic))?;
+        let snapshot = open(&instant, request);
         Ok(query::search(request, &snapshot, &self.core().scans)?)
     }
 
@@ -60,8 +62,11 @@ impl Db {
         params: &SearchParams,
     ) -> Result<Vec<u8>> {
         let (parsed, response) = self.run(index, body, params, parse_count)?;
-        let count = response.map_or(0, |response| response.matched);
-        Ok(elastic::render_count(count, parsed.requests.len()))
+        Ok(elastic::render_count(
+            &parsed.shape,
+            response.as_ref(),
+            parsed.requests.len(),
+        ))
     }
 
     /// Finds the topics, takes a snapshot of each, reads the question against their mappings and
@@ -74,26 +79,26 @@ impl Db {
         parse: Parse,
     ) -> Result<(ParsedSearch, Option<SearchResponse>)> {
         let topics = self.topics(index, params.indices.options())?;
-        // A topic that is deleted right now has no snapshot and takes no part.
-        let snapshots: Vec<TopicSnapshot> = topics
+        // A topic that is deleted right now has no instant and takes no part.
+        let instants: Vec<TopicInstant> = topics
             .iter()
-            .filter_map(|topic| self.core().store.snapshot(topic.id))
+            .filter_map(|topic| self.core().store.instant(topic.id))
             .collect();
-        let targets: Vec<SearchTarget<'_>> = snapshots
+        let targets: Vec<SearchTarget<'_>> = instants
             .iter()
-            .map(|snapshot| SearchTarget {
-                index: snapshot.topic.name.as_str(),
-                mapping: &snapshot.topic.mapping,
+            .map(|instant| SearchTarget {
+                index: instant.topic.name.as_str(),
+                mapping: &instant.topic.mapping,
             })
             .collect();
         let parsed = parse(body, params, &targets, self.core().now_ms())?;
-        let Some(first) = snapshots
-            .first()
-            .map(|snapshot| snapshot.topic.name.clone())
-        else {
+        let Some(first) = instants.first().map(|instant| instant.topic.name.clone()) else {
             return Ok((parsed, None));
         };
-        let parts: Vec<_> = parsed.requests.iter().cloned().zip(snapshots).collect();
+        let parts = parsed.requests.iter().zip(&instants);
+        let parts: Vec<_> = parts
+            .map(|(request, instant)| (request.clone(), open(instant, request)))
+            .collect();
         match query::search_many(&parts, &self.core().scans) {
             Ok(response) => Ok((parsed, Some(response))),
             Err(error) => {
@@ -102,6 +107,15 @@ impl Db {
             }
         }
     }
+}
+
+/// Opens what `request` can need of a topic.
+fn open(instant: &TopicInstant, request: &SearchRequest) -> TopicSnapshot {
+    let time_field = match &instant.topic.time_field {
+        Some(TimeField::Field(path)) => Some(path.as_str()),
+        Some(TimeField::RecordTime) | None => None,
+    };
+    instant.open(query::times_needed(request, time_field))
 }
 
 type Parse =

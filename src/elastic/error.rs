@@ -4,7 +4,10 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
 /// Name of the only node; it appears in failed shards.
-const NODE_NAME: &str = "siltstone";
+pub(super) const NODE_NAME: &str = "siltstone";
+
+/// The type of an error because of a full disk.
+const DISK_FULL_TYPE: &str = "cluster_block_exception";
 
 /// One error. It prints the envelope `{"error": {..}, "status": n}`.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,6 +93,21 @@ impl ElasticError {
             text.push_str(&format!(" {}: {reason};", number + 1));
         }
         Self::new(400, "action_request_validation_exception", text)
+    }
+
+    /// Writes are refused until the disk has room again.
+    #[must_use]
+    pub fn disk_full(what: &str) -> Self {
+        let reason = format!(
+            "index blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, \
+             index has read-only-allow-delete block]; {what}"
+        );
+        Self::new(429, DISK_FULL_TYPE, reason)
+    }
+
+    /// Whether it is [`ElasticError::disk_full`].
+    pub(crate) fn is_disk_full(&self) -> bool {
+        self.cause.error_type == DISK_FULL_TYPE
     }
 
     /// No index of that name.

@@ -106,9 +106,9 @@ impl CheckpointStore for MemoryCheckpoint {
                 None => next.remove(key),
             };
         }
-        self.disk
-            .replace(&self.path, &encode(&next))
-            .map_err(CatalogError::io("write"))?;
+        let written = self.disk.replace(&self.path, &encode(&next));
+        // After a failure the next commit reads what the file holds.
+        written.map_err(CatalogError::io("write"))?;
         *entries = Some(next);
         Ok(())
     }

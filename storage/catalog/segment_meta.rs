@@ -31,6 +31,10 @@ pub struct SegmentMeta {
     /// Whether some row has an id that its writer gave.
     #[serde(default)]
     pub has_ids: bool,
+    /// Whether the time field of every row is the time that it is sorted by: then a search whose
+    /// range of that field lies outside the segment's times need not open it.
+    #[serde(default)]
+    pub times_are_field: bool,
     /// Which part of each partition its rows come from, ascending by partition. Offsets inside
     /// that have no row were rejected or were no documents.
     pub offsets: Vec<(PartitionId, OffsetRange)>,

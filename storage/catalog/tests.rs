@@ -43,6 +43,7 @@ fn segment(id: u64) -> SegmentMeta {
         format_version: 1,
         has_ids: false,
         overlay: None,
+        times_are_field: true,
         offsets: vec![(PartitionId(0), OffsetRange::new(Offset(0), Offset(10)))],
     }
 }
@@ -135,6 +136,7 @@ fn a_catalog_survives_a_checkpoint() {
           "time_last_ms": 5,
           "format_version": 1,
           "has_ids": false,
+          "times_are_field": true,
           "offsets": [
             [
               0,

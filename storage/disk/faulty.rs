@@ -282,6 +282,12 @@ impl Disk for FaultyDisk {
         must_be_empty(state.names.current().keys(), directory)
     }
 
+    fn free_bytes(&self) -> io::Result<u64> {
+        let state = self.state();
+        state.must_be_on()?;
+        Ok(state.free_bytes() as u64)
+    }
+
     fn sync_directory(&self, directory: &FilePath) -> io::Result<()> {
         let mut state = self.state();
         match state.begin()? {

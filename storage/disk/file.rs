@@ -172,6 +172,11 @@ impl Disk for FileDisk {
         }
     }
 
+    fn free_bytes(&self) -> io::Result<u64> {
+        let room = rustix::fs::statvfs(&self.root)?;
+        Ok(room.f_bavail.saturating_mul(room.f_frsize))
+    }
+
     fn sync_directory(&self, directory: &FilePath) -> io::Result<()> {
         sync_folder(&self.absolute(directory))
             .map_err(|error| named(&error, "sync folder", directory))
@@ -216,7 +221,11 @@ impl AppendFile for FileAppend {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.must_be_sound()?;
         // Written at our own idea of the end, so that half of a failed append is overwritten.
-        self.file.write_all_at(bytes, self.len_bytes)?;
+        if let Err(error) = self.file.write_all_at(bytes, self.len_bytes) {
+            // The room that half of it takes is given back where that is possible.
+            let _ = self.file.set_len(self.len_bytes);
+            return Err(error);
+        }
         self.len_bytes += bytes.len() as u64;
         Ok(())
     }

@@ -81,6 +81,10 @@ impl Disk for MemoryDisk {
         must_be_empty(self.files().keys(), directory)
     }
 
+    fn free_bytes(&self) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
+
     fn sync_directory(&self, _directory: &FilePath) -> io::Result<()> {
         Ok(())
     }

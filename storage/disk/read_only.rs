@@ -51,6 +51,10 @@ impl Disk for ReadOnlyDisk {
         Err(refused("remove", directory))
     }
 
+    fn free_bytes(&self) -> io::Result<u64> {
+        Ok(0)
+    }
+
     fn sync_directory(&self, directory: &FilePath) -> io::Result<()> {
         Err(refused("sync", directory))
     }

@@ -64,6 +64,12 @@ pub trait Disk: Debug + Send + Sync {
     /// When it is not empty; what the disk reports otherwise.
     fn remove_directory(&self, directory: &FilePath) -> io::Result<()>;
 
+    /// How many bytes can still be written.
+    ///
+    /// # Errors
+    /// What the disk reports.
+    fn free_bytes(&self) -> io::Result<u64>;
+
     /// Makes the names inside a folder durable.
     ///
     /// # Errors
@@ -74,7 +80,8 @@ pub trait Disk: Debug + Send + Sync {
     /// the file has its old content or the new one, and the new one once `Ok` is returned.
     ///
     /// # Errors
-    /// What the disk reports. The content is the old or the new one then.
+    /// `StorageFull` when there was no room: nothing has changed. Else what the disk reports, and
+    /// the content is the old or the new one.
     ///
     /// # Panics
     /// When `path` lies directly in the store's folder, which cannot be synced by name.
@@ -91,8 +98,16 @@ pub trait Disk: Debug + Send + Sync {
         file.append(bytes)?;
         file.sync()?;
         drop(file);
-        self.rename(&temporary, path)?;
-        self.sync_directory(&directory)
+        self.rename(&temporary, path).map_err(in_doubt)?;
+        self.sync_directory(&directory).map_err(in_doubt)
+    }
+}
+
+/// A failure behind the point where nothing had changed: a full disk is no harmless reason there.
+fn in_doubt(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::StorageFull => io::Error::other(error),
+        _ => error,
     }
 }
 

@@ -203,8 +203,12 @@ impl Store {
         let entries = entries(captured).map_err(|error| self.stop(error))?;
         let position = JournalPosition(captured.head.journal_position);
         let written = checkpointer.write(entries, position);
-        // A database that could not flush does not know what it holds.
-        written.map_err(|error| self.stop(error.into()))?;
+        written.map_err(|error| match StoreError::from(error) {
+            // The last checkpoint still holds.
+            full if full.is_disk_full() => full,
+            // A database that could not flush does not know what it holds.
+            error => self.stop(error),
+        })?;
         self.checkpointed.store(position.0, Ordering::Relaxed);
         self.committer().journal.trim(position)?;
         remove_deleted_topics(&*self.disk, &captured.catalog)?;

@@ -8,7 +8,7 @@ use super::journal_record::JournalRecord;
 use super::staging::{Group, Staging};
 use super::turn::{Turn, Waited};
 use super::{Lsn, Store, StoreError};
-use crate::log::Journal;
+use crate::log::{Journal, JournalError};
 
 /// What only the thread touches whose turn it is.
 #[derive(Debug)]
@@ -21,8 +21,9 @@ impl Store {
     /// Makes everything staged so far durable and visible.
     ///
     /// # Errors
-    /// When the journal or a log cannot be written. The store has stopped then: nobody knows
-    /// which of the staged changes the next start will find.
+    /// [`StoreError::DiskFull`] when there is no room: what is staged stays so. When the journal or
+    /// a log cannot be written for another reason, the store has stopped: nobody knows which of
+    /// the staged changes the next start will find.
     pub fn commit(&self) -> Result<Lsn, StoreError> {
         let turn = self.turns.take()?;
         self.commit_group(turn)?;
@@ -32,7 +33,8 @@ impl Store {
     /// Returns when `lsn` is durable. Commits by itself when nobody else does.
     ///
     /// # Errors
-    /// When the store has stopped before: then `lsn` may or may not be durable.
+    /// [`StoreError::DiskFull`] when there is no room: `lsn` becomes durable when there is. When
+    /// the store has stopped before: then `lsn` may or may not be durable.
     pub fn wait_durable(&self, lsn: Lsn) -> Result<(), StoreError> {
         loop {
             match self.turns.take_or_durable(lsn)? {
@@ -67,9 +69,18 @@ impl Store {
         if group.records.is_empty() {
             return Ok(());
         }
-        let written = self.write_group(&group);
-        written.map_err(|error| self.stop(error))?;
+        match self.write_group(&group) {
+            Ok(()) => {}
+            // Nothing was written: it keeps its place in the order, and a later turn tries again.
+            Err(StoreError::Journal(JournalError::Full { .. })) if group.can_wait() => {
+                self.staging().put_back(group);
+                return Err(self.ran_out_of_room());
+            }
+            Err(error) => return Err(self.stop(error)),
+        }
         turn.advance(group.last);
+        // Only writes that come from now on are refused.
+        let _ = self.check_room();
         Ok(())
     }
 

@@ -86,6 +86,17 @@ pub enum StoreError {
         /// What the file system said.
         source: io::Error,
     },
+    /// The disk has too little room for writes. They go on when it has more.
+    #[error(
+        "{free_bytes} bytes of the disk are free, and {reserve_bytes} are kept in reserve; make \
+         room, and writes go on by themselves"
+    )]
+    DiskFull {
+        /// What is free.
+        free_bytes: u64,
+        /// What must be.
+        reserve_bytes: u64,
+    },
     /// An edit does not fit the catalog.
     #[error(transparent)]
     Edit(#[from] EditError),
@@ -117,6 +128,16 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether it says that the disk has no room, and nothing else is wrong: the same may be tried
+    /// again later.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        let is_full = |source: &io::Error| source.kind() == io::ErrorKind::StorageFull;
+        matches!(self, Self::DiskFull { .. })
+            || matches!(self, Self::Io { source, .. } if is_full(source))
+            || matches!(self, Self::Catalog(CatalogError::Io { source, .. }) if is_full(source))
+    }
+
     /// Whether it says that bytes on disk are not what was written, which no second try changes.
     pub(super) fn is_damage(&self) -> bool {
         match self {
@@ -131,6 +152,7 @@ impl StoreError {
             | Self::JournalGap { .. }
             | Self::Log { .. }
             | Self::ActiveRows(_)
+            | Self::DiskFull { .. }
             | Self::Edit(_)
             | Self::EditTooLarge { .. }
             | Self::UnknownTopic(_)

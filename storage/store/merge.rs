@@ -29,10 +29,13 @@ use super::{Store, StoreError};
 use crate::catalog::{CatalogChange, Edit, EditError, SegmentId, SegmentMeta};
 use crate::disk::FilePath;
 use crate::model::TopicId;
-use crate::segment::{DeletedRows, MergeInput, Overlay, merge_segments};
+use crate::segment::{DeletedRows, MergeInput, Overlay, PageCache, merge_segments};
 
 /// What a merged segment is called, inside its topic's folder, until its content is known.
 const MERGING_FILE: &str = "merging.temporary";
+
+/// Pages that one merge keeps in memory.
+pub const MERGE_PAGES_BYTES: usize = 32 << 20;
 
 /// What became of a merge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +67,7 @@ impl Store {
         let Some(inputs) = self.inputs(topic, segments) else {
             return Ok(Merged::Outdated);
         };
+        self.has_room_for(inputs.iter().map(|segment| segment.meta.bytes).sum())?;
         let written = self.write_merged(topic, &inputs, watch)?;
         // From here on they are held by the view and by snapshots alone.
         drop(inputs);
@@ -189,7 +193,12 @@ impl Store {
         let Some(state) = self.catalog().topic(topic).cloned() else {
             return Err(StoreError::UnknownTopic(topic));
         };
-        let readers = inputs.iter().map(|segment| segment.open_aside());
+        // Pages of their own: a merge reads everything once and must not push out what searches
+        // use.
+        let pages = Arc::new(PageCache::new(MERGE_PAGES_BYTES));
+        let readers = inputs
+            .iter()
+            .map(|segment| segment.open_with(Arc::clone(&pages)));
         let readers: Vec<_> = readers.collect::<Result<_, _>>()?;
         let dropped = self.droppable(topic, inputs);
         let sources = readers.iter().zip(&dropped);
@@ -217,6 +226,7 @@ impl Store {
         }
         let merged = merged?;
         let mut meta = meta(&merged.written);
+        meta.times_are_field = inputs.iter().all(|segment| segment.meta.times_are_field);
         meta.has_ids = inputs.iter().any(|segment| segment.meta.has_ids);
         let file = segment_file(topic, &meta);
         self.publish_file(&temporary, &file)?;

@@ -44,6 +44,7 @@ mod recent;
 mod recovery;
 mod removal;
 mod repair;
+mod room;
 mod rows;
 mod scrub;
 mod seal;
@@ -67,9 +68,11 @@ pub use inspect::{
 pub use journal_record::JournalRecordError;
 pub use log_state::EpochEnd;
 pub use lsn::Lsn;
-pub use merge::Merged;
+pub use merge::{MERGE_PAGES_BYTES, Merged};
 pub use open::Store;
-pub use options::{CHECKPOINT_JOURNAL_BYTES, EDIT_BYTES_MAX, STAGED_BYTES_MAX, StoreOptions};
+pub use options::{
+    CHECKPOINT_JOURNAL_BYTES, DISK_RESERVE_BYTES, EDIT_BYTES_MAX, STAGED_BYTES_MAX, StoreOptions,
+};
 pub use partition::LogBounds;
 pub use produce::Staged;
 pub use recovery::Recovery;

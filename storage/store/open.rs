@@ -8,6 +8,7 @@ use std::sync::{
 
 use super::checkpoint::Checkpointer;
 use super::commit::Committer;
+use super::room::Room;
 use super::staging::Staging;
 use super::turn::Turns;
 use super::view::View;
@@ -34,6 +35,8 @@ pub struct Store {
     /// Used by who has the turn.
     pub(super) committer: Mutex<Committer>,
     pub(super) staging: Mutex<Staging>,
+    /// Whether the disk has room for writes.
+    pub(super) room: Room,
     /// Something was staged, or the store has stopped.
     pub(super) staged: Condvar,
     pub(super) view: RwLock<View>,

@@ -20,6 +20,9 @@ const _: () = assert!(STAGED_BYTES_LIMIT / 2 * 3 + EDIT_BYTES_MAX < GROUP_BYTES_
 /// Bytes of journal after which a checkpoint is due, unless options say otherwise.
 pub const CHECKPOINT_JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Bytes of the disk that writes leave free, unless options say otherwise.
+pub const DISK_RESERVE_BYTES: u64 = 256 * 1024 * 1024;
+
 /// How a store behaves.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
@@ -29,6 +32,9 @@ pub struct StoreOptions {
     pub staged_bytes_max: usize,
     /// Bytes of journal after which [`super::Store::is_checkpoint_due`].
     pub checkpoint_journal_bytes: u64,
+    /// Bytes of the disk that must be free for a write to be taken: more than all that may be
+    /// staged takes in journal and log together.
+    pub disk_reserve_bytes: u64,
     /// How the journal uses its files.
     pub journal: JournalOptions,
     /// How partition logs use theirs.
@@ -45,6 +51,7 @@ impl Default for StoreOptions {
             store_uuid: [0; 16],
             staged_bytes_max: STAGED_BYTES_MAX,
             checkpoint_journal_bytes: CHECKPOINT_JOURNAL_BYTES,
+            disk_reserve_bytes: DISK_RESERVE_BYTES,
             journal: JournalOptions::default(),
             log: LogOptions::default(),
             segment: SegmentOptions::default(),

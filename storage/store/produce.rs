@@ -67,6 +67,7 @@ impl Store {
         if bytes > max {
             return Err(StageError::TooLarge { bytes, max });
         }
+        self.has_room()?;
         let mut staging = self.staging_with_room(bytes)?;
         let has_append_time = staging
             .catalog()

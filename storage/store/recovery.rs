@@ -20,6 +20,7 @@ use super::durable::Durable;
 use super::files::{open_overlay, remove_unknown_segments};
 use super::journal_record::JournalRecord;
 use super::options::STAGED_BYTES_LIMIT;
+use super::room::Room;
 use super::sealed::{SealedPool, SegmentHealth};
 use super::staging::{StagedTail, Staging};
 use super::turn::Turns;
@@ -96,6 +97,7 @@ impl Store {
             staging: Mutex::new(Staging::new(Arc::clone(&durable.catalog), durable.tails())),
             committer: Mutex::new(Committer { journal, durable }),
             view: RwLock::new(view),
+            room: Room::default(),
             checkpointer: Mutex::new(checkpointer),
             journal_end: AtomicU64::new(journal_end.0),
             checkpointed: AtomicU64::new(checkpointed.0),

@@ -61,6 +61,7 @@ impl Store {
     /// # Errors
     /// When the topic is gone, or the segment cannot be written; then the rows are active again.
     pub fn seal(&self, topic: TopicId) -> Result<Option<Arc<SegmentMeta>>, StoreError> {
+        self.has_room()?;
         let work = self.topic_work(topic)?;
         let _sealing = work.sealing.lock().expect(NOBODY_PANICS);
         let chosen = {
@@ -298,6 +299,7 @@ impl Store {
         })?;
         let mut meta = meta(&written);
         meta.has_ids = batches.iter().any(|batch| batch.ids.is_some());
+        meta.times_are_field = batches.iter().all(|batch| batch.times_are_field);
         self.publish_file(&temporary, &segment_file(topic, &meta))?;
         Ok(meta)
     }

@@ -82,8 +82,8 @@ impl TopicInstant {
         Ok(RowSource::Segment(rows.with_overlay(overlay)))
     }
 
-    /// Opens the segments that may have rows from the first to the last instant of `range`. Those
-    /// that are in memory cost nothing.
+    /// Opens the segments that may have rows whose time field lies in `range`, in milliseconds.
+    /// Those that are in memory cost nothing.
     #[must_use]
     pub fn open(&self, range: RangeInclusive<i64>) -> TopicSnapshot {
         let mut snapshot = TopicSnapshot {
@@ -95,7 +95,9 @@ impl TopicInstant {
         };
         for segment in self.segments.iter() {
             let meta = &segment.meta;
-            if meta.time_first_ms > *range.end() || meta.time_last_ms < *range.start() {
+            let is_outside =
+                meta.time_first_ms > *range.end() || meta.time_last_ms < *range.start();
+            if meta.times_are_field && is_outside {
                 snapshot.skipped += 1;
                 continue;
             }

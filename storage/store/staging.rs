@@ -35,6 +35,24 @@ pub(super) struct Group {
     pub(super) records: Vec<JournalRecord>,
     /// The last of them.
     pub(super) last: Lsn,
+    bytes: usize,
+}
+
+impl Group {
+    /// Whether nobody minds when it becomes durable after they were told that there is no room.
+    /// Whoever seals or merges takes back what they began, so their edits count now or never.
+    pub(super) fn can_wait(&self) -> bool {
+        self.records.iter().all(|record| match record {
+            JournalRecord::Batch { .. } => true,
+            JournalRecord::Groups(_) => false,
+            JournalRecord::Edit(edit) => edit.changes.iter().all(|change| {
+                matches!(
+                    change,
+                    CatalogChange::CreateTopic(_) | CatalogChange::ChangeFields { .. }
+                )
+            }),
+        })
+    }
 }
 
 impl Staging {
@@ -107,11 +125,18 @@ impl Staging {
 
     /// Everything staged so far, to be committed.
     pub(super) fn take(&mut self) -> Group {
-        self.bytes = 0;
         Group {
             records: std::mem::take(&mut self.records),
             last: self.last,
+            bytes: std::mem::take(&mut self.bytes),
         }
+    }
+
+    /// Takes a group back that could not be written, before all that was staged since.
+    pub(super) fn put_back(&mut self, group: Group) {
+        let since = std::mem::replace(&mut self.records, group.records);
+        self.records.extend(since);
+        self.bytes += group.bytes;
     }
 
     fn push(&mut self, record: JournalRecord, bytes: usize) -> Lsn {

@@ -96,6 +96,7 @@ pub(super) fn meta(segment: &WrittenSegment) -> SegmentMeta {
         time_last_ms: summary.time_last_ms,
         format_version: summary.format_version,
         has_ids: false,
+        times_are_field: false,
         offsets: summary.origins.iter().map(range).collect(),
         overlay: None,
     }

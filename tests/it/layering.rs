@@ -13,6 +13,7 @@ const ALLOWED: &[(&str, &str, &[&str])] = &[
     ("storage", "segment", &["disk", "model"]),
     ("storage", "catalog", &["disk", "log", "model"]),
     ("storage", "groups", &["catalog", "model"]),
+    ("storage", "maintenance", &["catalog"]),
     (
         "storage",
         "store",

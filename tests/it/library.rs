@@ -46,6 +46,15 @@ fn typed_answers_equal_golden_hours_from_rows_and_from_cells() {
     assert_eq!(from_cells, from_rows, "bit for bit");
     db.flush("btc_tx").expect("sealed");
     assert_eq!(check(RollupUse::WhereExact, true), from_rows, "bit for bit");
+    let segments = || {
+        let answer = db.aggregate("btc_tx", &hours(RollupUse::Never));
+        answer.expect("an answer").profile.segments
+    };
+    assert_eq!(segments(), 2);
+    db.merge("btc_tx", Some(1)).expect("merged");
+    assert_eq!(segments(), 1);
+    assert_eq!(check(RollupUse::WhereExact, true), from_rows, "bit for bit");
+    assert_eq!(check(RollupUse::Never, false), from_rows, "bit for bit");
     db.close().expect("closed in good order");
 }
 

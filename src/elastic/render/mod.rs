@@ -8,12 +8,14 @@ mod hits;
 mod metric;
 mod number;
 mod pipeline;
+mod shards;
 mod top_rows;
 mod tuples;
 
 use query::response::{Profile, SearchResponse};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use self::shards::Shards;
 use super::shape::{ResponseShape, TotalShape};
 
 pub(super) use aggregation::range_end;
@@ -34,19 +36,25 @@ pub fn render_search(
     serde_json::to_vec(&reply).expect("answers are printed from texts and finite numbers")
 }
 
-/// Prints the answer of a count.
+/// Prints the answer of a count over `shards` indices.
 #[must_use]
-pub fn render_count(count: u64, shards: usize) -> Vec<u8> {
-    struct Reply(u64, usize);
-    impl Serialize for Reply {
+pub fn render_count(
+    shape: &ResponseShape,
+    response: Option<&SearchResponse>,
+    shards: usize,
+) -> Vec<u8> {
+    struct Reply<'a>(u64, Shards<'a>);
+    impl Serialize for Reply<'_> {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             let mut map = serializer.serialize_map(Some(2))?;
             map.serialize_entry("count", &self.0)?;
-            map.serialize_entry("_shards", &Shards(self.1))?;
+            map.serialize_entry("_shards", &self.1)?;
             map.end()
         }
     }
-    serde_json::to_vec(&Reply(count, shards)).expect("numbers are JSON")
+    let count = response.map_or(0, |response| response.matched);
+    let reply = Reply(count, Shards::new(shards, shape, response));
+    serde_json::to_vec(&reply).expect("numbers and texts are JSON")
 }
 
 struct Reply<'a> {
@@ -65,7 +73,8 @@ impl Serialize for Reply<'_> {
         } else {
             0
         };
-        map.serialize_entry("_shards", &Shards(shards))?;
+        let shards = Shards::new(shards, self.shape, self.response);
+        map.serialize_entry("_shards", &shards)?;
         match self.response {
             None => map.serialize_entry("hits", &NoHits(self.shape))?,
             Some(response) => {
@@ -88,20 +97,6 @@ impl Serialize for Reply<'_> {
                 }
             }
         }
-        map.end()
-    }
-}
-
-/// One shard for each index: it is never split.
-struct Shards(usize);
-
-impl Serialize for Shards {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(4))?;
-        map.serialize_entry("total", &self.0)?;
-        map.serialize_entry("successful", &self.0)?;
-        map.serialize_entry("skipped", &0)?;
-        map.serialize_entry("failed", &0)?;
         map.end()
     }
 }

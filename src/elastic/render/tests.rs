@@ -43,6 +43,7 @@ fn response() -> SearchResponse {
         hits: Vec::new(),
         aggregations: Vec::new(),
         profile: Profile::default(),
+        failures: Vec::new(),
     }
 }
 

@@ -83,6 +83,9 @@ impl Edge {
             Endpoint::Flush { index } => {
                 indices::flush(self, request, index.as_deref().unwrap_or(all))
             }
+            Endpoint::ForceMerge { index } => {
+                indices::force_merge(self, request, index.as_deref().unwrap_or(all))
+            }
             Endpoint::Count { index } => {
                 search::count(self, request, index.as_deref().unwrap_or(all))
             }

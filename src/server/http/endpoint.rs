@@ -53,8 +53,10 @@ pub(super) enum Endpoint {
     DeleteByQuery { index: String },
     /// `/[{index}/]_refresh`
     Refresh { index: Option<String> },
-    /// `/[{index}/]_flush` and `_forcemerge`
+    /// `/[{index}/]_flush`
     Flush { index: Option<String> },
+    /// `/[{index}/]_forcemerge`
+    ForceMerge { index: Option<String> },
     /// `/{index}/_rejected`: records that could not become rows. Elasticsearch has no such thing.
     Rejected { index: String },
     /// `/_index_template`
@@ -114,7 +116,8 @@ impl Endpoint {
             ("_msearch", []) => Some(Self::MultiSearch { index }),
             ("_bulk", []) => Some(Self::Bulk { index }),
             ("_refresh", []) => Some(Self::Refresh { index }),
-            ("_flush" | "_forcemerge", []) => Some(Self::Flush { index }),
+            ("_flush", []) => Some(Self::Flush { index }),
+            ("_forcemerge", []) => Some(Self::ForceMerge { index }),
             ("_rejected", []) => index.map(|index| Self::Rejected { index }),
             ("_doc", []) => index.map(|index| Self::Document { index }),
             ("_doc", [id]) => index.map(|index| Self::DocumentId {
@@ -160,6 +163,7 @@ impl Endpoint {
             Self::Update { .. } | Self::DeleteByQuery { .. } => &[M::Post],
             Self::MultiGet { .. } => &[M::Get, M::Post],
             Self::Refresh { .. } | Self::Flush { .. } => &[M::Get, M::Post],
+            Self::ForceMerge { .. } => &[M::Post],
             Self::Templates | Self::Rejected { .. } => &[M::Get],
             Self::Template { .. } => &[M::Get, M::Head, M::Put, M::Post, M::Delete],
         }
@@ -182,6 +186,7 @@ impl Endpoint {
             | Self::MultiGet { .. }
             | Self::Refresh { .. }
             | Self::Flush { .. }
+            | Self::ForceMerge { .. }
             | Self::Index { .. }
             | Self::Mapping { .. }
             | Self::Template { .. }

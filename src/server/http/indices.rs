@@ -90,6 +90,24 @@ pub(super) fn flush(edge: &Edge, request: &Request, index: &str) -> Result<Reply
     Ok(shards(&topics))
 }
 
+/// `/{index}/_forcemerge`: answers when each index has at most `max_num_segments`, or as few as the
+/// bounds of a segment allow.
+pub(super) fn force_merge(edge: &Edge, request: &Request, index: &str) -> Result<Reply> {
+    let segments_max = match request.param("max_num_segments") {
+        None => None,
+        Some(text) => Some(text.parse().map_err(|_| {
+            ElasticError::illegal_argument(format!(
+                "Failed to parse int parameter [max_num_segments] with value [{text}]"
+            ))
+        })?),
+    };
+    let topics = found(edge, request, index)?;
+    for topic in &topics {
+        edge.db.merge_topic(topic.id, segments_max)?;
+    }
+    Ok(shards(&topics))
+}
+
 /// `/{index}/_rejected`: how many records could not become rows, why, and which were the last.
 pub(super) fn rejected(edge: &Edge, request: &Request, index: &str) -> Result<Reply> {
     let topics = found(edge, request, index)?;

@@ -20,6 +20,14 @@ pub enum JournalError {
         /// What the disk reports.
         source: io::Error,
     },
+    /// There was no room for a group. Nothing was written; the same may be tried again.
+    #[error("no room to write journal file '{path}': {source}")]
+    Full {
+        /// The file.
+        path: FilePath,
+        /// What the disk reports.
+        source: io::Error,
+    },
     /// The folder of journal files could not be listed.
     #[error("could not list the journal's files: {source}")]
     List {
@@ -106,6 +114,16 @@ pub enum JournalError {
 }
 
 impl JournalError {
+    /// A failure before anything was synced: a full disk has changed nothing.
+    pub(super) fn unsynced(self) -> Self {
+        match self {
+            Self::Disk { path, source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                Self::Full { path, source }
+            }
+            other => other,
+        }
+    }
+
     pub(super) fn disk<'a>(
         action: &'static str,
         path: &'a FilePath,

@@ -106,8 +106,9 @@ impl Journal {
     /// after them. No payloads are durable already.
     ///
     /// # Errors
-    /// [`JournalError::GroupTooLarge`] changes nothing. After any other error nobody knows whether
-    /// the group is durable, and every later call fails: recover from the disk.
+    /// [`JournalError::GroupTooLarge`] and [`JournalError::Full`] change nothing. After any other
+    /// error nobody knows whether the group is durable, and every later call fails: recover from
+    /// the disk.
     pub fn append(
         &mut self,
         payloads: &[impl AsRef<[u8]>],
@@ -121,7 +122,8 @@ impl Journal {
         let bytes = group_bytes(payloads)?;
         self.poisoned = true;
         if self.file.len_bytes() >= self.options.file_bytes {
-            self.roll()?;
+            let rolled = self.roll();
+            rolled.map_err(|error| self.sound_if_full(error.unsynced()))?;
         }
         encode_group(self.end, payloads, &mut self.buffer);
         assert_eq!(
@@ -130,9 +132,11 @@ impl Journal {
             "a group has the size that it was checked for"
         );
         let path = &self.files.back().expect("there is always a last file").path;
-        self.file
-            .append(&self.buffer)
-            .map_err(JournalError::disk("write", path))?;
+        let written = self.file.append(&self.buffer);
+        // What may be left of it is written over by the next group, or torn at the next start.
+        let written = written.map_err(JournalError::disk("write", path));
+        written.map_err(|error| self.sound_if_full(error.unsynced()))?;
+        let path = &self.files.back().expect("there is always a last file").path;
         self.file.sync().map_err(JournalError::disk("sync", path))?;
         self.poisoned = false;
         self.end = self.end.plus(bytes);
@@ -142,13 +146,20 @@ impl Journal {
         Ok(self.end)
     }
 
+    /// After a full disk the journal is what it was before.
+    fn sound_if_full(&mut self, error: JournalError) -> JournalError {
+        self.poisoned = !matches!(error, JournalError::Full { .. });
+        error
+    }
+
     /// Starts the next file. All groups before it are synced by now.
     fn roll(&mut self) -> Result<(), JournalError> {
         let next = create_file(self.disk.as_ref(), self.end)?;
-        self.file = self
-            .disk
-            .append(&next.path)
-            .map_err(JournalError::disk("open", &next.path))?;
+        let file = self.disk.append(&next.path);
+        // The file is there now: opening it needs no room.
+        self.file = file.map_err(|error| {
+            JournalError::disk("open", &next.path)(std::io::Error::other(error))
+        })?;
         self.files.push_back(next);
         Ok(())
     }

@@ -34,6 +34,100 @@ fn a_failed_sync_stops_the_store_and_says_so() {
 }
 
 #[test]
+fn a_full_disk_refuses_writes_until_it_has_room() {
+    let disk = FaultyDisk::new();
+    let options = StoreOptions {
+        disk_reserve_bytes: 20_000,
+        ..StoreOptions::default()
+    };
+    let (store, _) = open(disk.clone(), options.clone());
+    let topic = create_topic(&store, "t", 1).unwrap();
+    let first = partition(topic, 0);
+    disk.limit_capacity(Some(60_000));
+    let value = "x".repeat(1000);
+    let write = || {
+        let staged = store.stage_batch(first, batch(&[&value], None), 0)?;
+        Ok::<_, StageError>(store.wait_durable(staged.lsn)?)
+    };
+    let taken = (0..100).take_while(|_| write().is_ok()).count();
+    assert!((5..50).contains(&taken), "{taken} writes");
+    let refused = write().unwrap_err();
+    assert!(
+        matches!(refused, StageError::Store(StoreError::DiskFull { .. })),
+        "{refused}"
+    );
+    // Reads, rows and checkpoints go on, sealing waits.
+    assert_eq!(records(&store, first).len(), taken);
+    materialize(&store, first, taken).unwrap();
+    assert_eq!(all_rows(&store, topic).len(), taken);
+    assert!(matches!(
+        store.seal(topic),
+        Err(StoreError::DiskFull { .. })
+    ));
+    store.checkpoint().unwrap();
+    store.check().unwrap();
+    disk.limit_capacity(Some(200_000));
+    write().unwrap();
+    assert_eq!(store.seal(topic).unwrap().unwrap().row_count, taken as u64);
+    drop(store);
+    let (store, _) = open(disk, options);
+    assert_eq!(records(&store, first).len(), taken + 1);
+}
+
+#[test]
+fn a_group_without_room_waits_for_it() {
+    for crash_seed in 0..20 {
+        let disk = FaultyDisk::new();
+        let (store, _) = open(disk.clone(), StoreOptions::default());
+        let topic = create_topic(&store, "t", 1).unwrap();
+        let first = partition(topic, 0);
+        let values = ["a", "b", "c"];
+        let staged = store
+            .stage_batch(first, batch(&values[..1], None), 0)
+            .unwrap();
+        disk.inject(disk.operation_count(), Fault::Full);
+        let error = store.wait_durable(staged.lsn).unwrap_err();
+        assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
+        assert_eq!(records(&store, first), []);
+        if crash_seed % 2 == 0 {
+            // What was staged since comes behind it.
+            let later = store
+                .stage_batch(first, batch(&values[1..], None), 0)
+                .unwrap();
+            store.wait_durable(later.lsn).unwrap();
+            assert!(store.durable() >= staged.lsn);
+            assert_eq!(records(&store, first).len(), 3);
+        }
+        let durable = records(&store, first);
+        drop(store);
+        let (store, _) = open(disk.crash(crash_seed), StoreOptions::default());
+        assert_eq!(records(&store, first), durable);
+    }
+}
+
+#[test]
+fn a_checkpoint_without_room_leaves_the_last_one() {
+    let disk = FaultyDisk::new();
+    let (store, _) = open(disk.clone(), StoreOptions::default());
+    create_topic(&store, "t", 1).unwrap();
+    // Syncs of the log, then the new file is made and written.
+    let failed = (0..8).filter(|ahead| {
+        disk.inject(disk.operation_count() + ahead, Fault::Full);
+        match store.checkpoint() {
+            Ok(()) => false,
+            Err(error) => {
+                assert!(error.is_disk_full() || store.check().is_err(), "{error}");
+                store.check().is_ok()
+            }
+        }
+    });
+    assert!(failed.count() > 0);
+    drop(store);
+    let (store, _) = open(disk.crash(1), StoreOptions::default());
+    assert_eq!(store.catalog().topics().len(), 1);
+}
+
+#[test]
 fn staging_too_much_commits_first() {
     let options = StoreOptions {
         staged_bytes_max: 1000,
