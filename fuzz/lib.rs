@@ -6,11 +6,12 @@
 //!   [`dates`]
 //! - from the disk: [`journal`], [`segment`], [`edit`], [`store`]
 //!
-//! `cargo test` runs each for a moment, and for as long as one likes:
-//! `PROPTEST_CASES=10000000 cargo test --release -p siltstone-fuzz`.
+//! `cargo test` runs each for a moment. For as long as one likes, by seconds of the processor:
+//! `cargo run -p siltstone-fuzz --profile quick -- segment --seconds 480` (see [`runner`]).
 
 mod arrival;
 mod elastic;
+pub mod runner;
 mod seeds;
 mod state;
 
@@ -18,6 +19,6 @@ pub use arrival::{document, record_batch, wire_request};
 pub use elastic::{bulk, dates, index_body, query_string, search_body};
 pub use seeds::{
     SEGMENT, batch, edit_bytes, journal_file, mutate, reseal_batch, reseal_checkpoint,
-    reseal_segment, store_files,
+    reseal_journal, reseal_pages, reseal_segment, store_files,
 };
-pub use state::{edit, journal, segment, store};
+pub use state::{edit, journal, segment, segment_fault, store};

@@ -224,3 +224,91 @@ fn read(disk: &dyn Disk, path: &FilePath) -> Vec<u8> {
 fn path(text: &str) -> FilePath {
     FilePath::parse(text).expect("a plain path")
 }
+
+/// Bytes of a journal file's header, and of a group's header: marker, length of the body, its
+/// checksum, and the checksum of the group's position and these fields.
+const JOURNAL_HEADER_BYTES: usize = 24;
+const GROUP_HEADER_BYTES: usize = 16;
+
+/// Makes the checksums of the groups of a damaged journal file right again, as far as their
+/// lengths lead.
+pub fn reseal_journal(bytes: &mut [u8]) {
+    let mut at = JOURNAL_HEADER_BYTES;
+    while let Some(group) = bytes
+        .get_mut(at..)
+        .filter(|rest| rest.len() >= GROUP_HEADER_BYTES)
+    {
+        let length = u32::from_le_bytes([group[4], group[5], group[6], group[7]]);
+        let end = usize::try_from(length).map_or(usize::MAX, |length| length + GROUP_HEADER_BYTES);
+        let Some(body) = group.get(GROUP_HEADER_BYTES..end) else {
+            return;
+        };
+        let checksum = crc32fast::hash(body);
+        group[8..12].copy_from_slice(&checksum.to_le_bytes());
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&((at - JOURNAL_HEADER_BYTES) as u64).to_le_bytes());
+        hasher.update(&group[..12]);
+        group[12..16].copy_from_slice(&hasher.finalize().to_le_bytes());
+        at += end;
+    }
+}
+
+/// The field of a segment's footer that lists its pages, and where the first page begins.
+const SEGMENT_PAGES_TAG: u64 = 6;
+const SEGMENT_HEADER_BYTES: usize = 16;
+
+/// Makes the checksums of a damaged segment's pages right again, in the footer that lists them, as
+/// far as the footer can be read.
+pub fn reseal_pages(bytes: &mut [u8]) {
+    // `None` ends it early; what was made right until then is.
+    let _ = try_reseal_pages(bytes);
+}
+
+fn try_reseal_pages(bytes: &mut [u8]) -> Option<()> {
+    let footer_end = bytes.len().checked_sub(SEGMENT_TRAILER_BYTES)?;
+    let length = u32::from_le_bytes(*bytes[footer_end..].first_chunk()?);
+    let mut at = footer_end.checked_sub(usize::try_from(length).ok()?)?;
+    let seed = u32::from_le_bytes(*bytes.get(12..)?.first_chunk()?);
+    let mut page = SEGMENT_HEADER_BYTES;
+    while at < footer_end {
+        let tag = varint(bytes, &mut at)?;
+        let field = usize::try_from(varint(bytes, &mut at)?).ok()?;
+        if tag != SEGMENT_PAGES_TAG {
+            at = at.checked_add(field)?;
+            continue;
+        }
+        for _ in 0..varint(bytes, &mut at)? {
+            let column = u32::try_from(varint(bytes, &mut at)?).ok()?;
+            let section = *bytes.get(at)?;
+            at += 1;
+            let index = u32::try_from(varint(bytes, &mut at)?).ok()?;
+            let stored = usize::try_from(varint(bytes, &mut at)?).ok()?;
+            varint(bytes, &mut at)?;
+            let mut hasher = crc32fast::Hasher::new_with_initial(seed);
+            hasher.update(&[section]);
+            hasher.update(&column.to_le_bytes());
+            hasher.update(&index.to_le_bytes());
+            hasher.update(bytes.get(page..page.checked_add(stored)?)?);
+            bytes
+                .get_mut(at..at + 4)?
+                .copy_from_slice(&hasher.finalize().to_le_bytes());
+            at += 4;
+            page += stored;
+        }
+    }
+    Some(())
+}
+
+/// A number of seven bits a byte, lowest first.
+fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = *bytes.get(*at)?;
+        *at += 1;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}

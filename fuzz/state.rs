@@ -68,6 +68,15 @@ pub fn segment(input: &[u8]) {
     }
 }
 
+/// What is wrong with a segment's file, in words.
+#[must_use]
+pub fn segment_fault(input: &[u8]) -> Option<String> {
+    let file = Arc::new(BytesFile(input.to_vec()));
+    let opened = SegmentReader::open_with_cache(file, Arc::new(PageCache::new(0)));
+    let verified = opened.and_then(|reader| reader.verify());
+    verified.err().map(|error| error.to_string())
+}
+
 /// An edit of the catalog: decoded, and applied to a new catalog.
 pub fn edit(input: &[u8]) {
     if let Ok(edit) = Edit::decode(input) {

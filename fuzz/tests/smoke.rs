@@ -280,3 +280,36 @@ fn seeds_are_sound() {
         );
     }
 }
+
+/// Inputs that each target of the runner gets here.
+const RUNNER_INPUTS: u64 = 200;
+
+#[test]
+fn the_runner_finds_nothing_in_a_moment() {
+    for target in fuzz::runner::TARGETS {
+        let run = target.fuzz(7, 0, fuzz::runner::Until::Inputs(RUNNER_INPUTS));
+        let failure = run.failure.map(|(number, _)| number);
+        assert_eq!(failure, None, "{}: this input panics", target.name);
+        assert_eq!(run.inputs, RUNNER_INPUTS);
+    }
+}
+
+/// Damage inside a page must reach the decoder behind its checksum.
+#[test]
+fn checksums_are_made_right_again() {
+    let mut segment = fuzz::SEGMENT.to_vec();
+    segment[16] ^= 0xff;
+    fuzz::reseal_pages(&mut segment);
+    fuzz::reseal_segment(&mut segment);
+    let mut sound = fuzz::SEGMENT.to_vec();
+    fuzz::reseal_pages(&mut sound);
+    fuzz::reseal_segment(&mut sound);
+    assert!(sound == fuzz::SEGMENT, "a sound segment stays as it is");
+    let error = fuzz::segment_fault(&segment).expect("a page is damaged");
+    assert!(!error.contains("checksum"), "{error}");
+
+    let journal = fuzz::journal_file();
+    let mut resealed = journal.clone();
+    fuzz::reseal_journal(&mut resealed);
+    assert!(resealed == journal, "a sound journal stays as it is");
+}

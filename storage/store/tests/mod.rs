@@ -7,6 +7,7 @@ mod crash;
 mod deletes;
 mod fixture;
 mod formats;
+mod repair;
 mod rows;
 mod trouble;
 mod world;
