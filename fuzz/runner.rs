@@ -253,7 +253,7 @@ impl Target {
             let is_over = match until {
                 Until::Inputs(inputs) => tried >= inputs,
                 Until::Seconds(seconds) => {
-                    tried % INPUTS_A_LOOK == 0 && took() >= Duration::from_secs(seconds)
+                    tried.is_multiple_of(INPUTS_A_LOOK) && took() >= Duration::from_secs(seconds)
                 }
             };
             if is_over {

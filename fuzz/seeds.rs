@@ -135,6 +135,7 @@ pub fn edit_bytes() -> Vec<u8> {
         time_first_ms: 0,
         time_last_ms: 0,
         format_version: 1,
+        times_are_field: true,
         has_ids: false,
         overlay: None,
         offsets: vec![(partition, OffsetRange::new(Offset(0), Offset(5)))],

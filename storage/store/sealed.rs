@@ -149,6 +149,11 @@ impl SealedSegment {
         Ok(reader)
     }
 
+    /// A reader of its own for one pass over everything, which leaves nothing in memory behind.
+    pub(super) fn open_aside(&self) -> Result<Arc<SegmentReader>, StoreError> {
+        self.open_with(Arc::new(PageCache::new(0)))
+    }
+
     /// A reader of its own, which keeps pages in `pages` and is gone with its last user.
     pub(super) fn open_with(
         &self,

@@ -114,7 +114,7 @@ pub(super) fn multi_get(edge: &Edge, request: &Request, index: Option<&str>) -> 
         .iter()
         .map(|item| {
             let stored = edge.db.stored_document(&item.index, &item.id);
-            stored.map_err(|error| error.into_elastic())
+            stored.map_err(crate::error::Error::into_elastic)
         })
         .collect();
     Ok(Reply::ok(render_multi_get(&items, &outcomes)))
