@@ -127,7 +127,7 @@ impl Store {
             }
             match pass.pieces.pop() {
                 Some(Piece::Segment(topic, segment)) => {
-                    findings.extend(open(pass, topic, segment));
+                    findings.extend(self.scrub_segment(pass, topic, segment));
                 }
                 Some(Piece::Log(partition, from)) => {
                     findings.extend(self.scrub_log(pass, partition, from, bytes_max));
@@ -184,32 +184,38 @@ impl Store {
         pass.pieces.push(Piece::Log(partition, next));
         None
     }
-}
 
-/// Opens the next segment of a pass.
-fn open(pass: &mut ScrubPass, topic: TopicId, segment: Arc<SealedSegment>) -> Option<ScrubFinding> {
-    if let SegmentHealth::Damaged(_) = segment.health() {
-        // Known already, and told when it was found.
-        return None;
-    }
-    match segment.open_aside() {
-        Ok(reader) => {
-            pass.open = Some(OpenSegment {
-                topic,
-                segment,
-                reader,
-                page: 0,
-            });
-            None
+    /// Opens the next segment of a pass.
+    fn scrub_segment(
+        &self,
+        pass: &mut ScrubPass,
+        topic: TopicId,
+        segment: Arc<SealedSegment>,
+    ) -> Option<ScrubFinding> {
+        if let SegmentHealth::Damaged(_) = segment.health() {
+            // Known already, and told when it was found.
+            return None;
         }
-        // Unreadable for a while is not damaged. The file of a segment that was merged away stays
-        // as long as the pass holds it.
-        Err(error) if !error.is_damage() => None,
-        Err(error) => Some(ScrubFinding::Segment {
-            topic,
-            segment: Arc::clone(&segment.meta),
-            what: error.to_string(),
-        }),
+        match segment.open_aside() {
+            Ok(reader) => {
+                pass.open = Some(OpenSegment {
+                    topic,
+                    segment,
+                    reader,
+                    page: 0,
+                });
+                None
+            }
+            // Unreadable for a while is not damaged. The file of a segment that was merged away
+            // stays as long as the pass holds it; those of a deleted topic go without waiting.
+            Err(error) if !error.is_damage() => None,
+            Err(_) if self.catalog().topic(topic).is_none() => None,
+            Err(error) => Some(ScrubFinding::Segment {
+                topic,
+                segment: Arc::clone(&segment.meta),
+                what: error.to_string(),
+            }),
+        }
     }
 }
 

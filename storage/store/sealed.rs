@@ -61,6 +61,13 @@ pub(super) struct SegmentFile {
     bytes: u64,
 }
 
+/// A segment's file, opened for one reader alone.
+struct FileAside {
+    open: Arc<dyn ReadFile>,
+    /// Says that it is read.
+    name: Arc<SegmentFile>,
+}
+
 /// Whether a segment can be read, as far as it was tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SegmentHealth {
@@ -150,8 +157,11 @@ impl SealedSegment {
     }
 
     /// A reader of its own for one pass over everything, which leaves nothing in memory behind.
+    ///
+    /// It reads what the file's name leads to now. The pool's open file would not do: it reads on
+    /// when its name is gone or leads to another file, which is what such a pass has to find.
     pub(super) fn open_aside(&self) -> Result<Arc<SegmentReader>, StoreError> {
-        self.open_with(Arc::new(PageCache::new(0)))
+        self.note_damage(self.try_open_aside())
     }
 
     /// A reader of its own, which keeps pages in `pages` and is gone with its last user.
@@ -159,26 +169,43 @@ impl SealedSegment {
         &self,
         pages: Arc<PageCache>,
     ) -> Result<Arc<SegmentReader>, StoreError> {
-        let opened = self.try_open(pages);
+        let open: Arc<dyn ReadFile> = Arc::clone(&self.file) as _;
+        self.note_damage(self.try_open(open, pages))
+    }
+
+    fn try_open_aside(&self) -> Result<Arc<SegmentReader>, StoreError> {
+        let file = &self.file;
+        let opened = file.files.disk.open(&file.path);
+        let open = FileAside {
+            open: opened.map_err(StoreError::io("open", &file.path))?,
+            name: Arc::clone(file),
+        };
+        self.try_open(Arc::new(open), Arc::new(PageCache::new(0)))
+    }
+
+    fn try_open(
+        &self,
+        open: Arc<dyn ReadFile>,
+        pages: Arc<PageCache>,
+    ) -> Result<Arc<SegmentReader>, StoreError> {
+        let file = &self.file;
+        let found = open
+            .len_bytes()
+            .map_err(StoreError::io("open", &file.path))?;
+        if found != file.bytes {
+            return Err(file.unusable(&format!("has {found} bytes instead of {}", file.bytes)));
+        }
+        let reader = SegmentReader::open_with_cache(open, pages);
+        Ok(Arc::new(reader.map_err(StoreError::segment(&file.path))?))
+    }
+
+    fn note_damage<T>(&self, opened: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(error) = &opened
             && error.is_damage()
         {
             self.set_health(&SegmentHealth::Damaged(error.to_string().into()));
         }
         opened
-    }
-
-    fn try_open(&self, pages: Arc<PageCache>) -> Result<Arc<SegmentReader>, StoreError> {
-        let file = &self.file;
-        let found = file
-            .len_bytes()
-            .map_err(StoreError::io("open", &file.path))?;
-        if found != file.bytes {
-            return Err(file.unusable(&format!("has {found} bytes instead of {}", file.bytes)));
-        }
-        let open: Arc<dyn ReadFile> = Arc::clone(file) as _;
-        let reader = SegmentReader::open_with_cache(open, pages);
-        Ok(Arc::new(reader.map_err(StoreError::segment(&file.path))?))
     }
 
     pub(super) fn file(&self) -> &Arc<SegmentFile> {
@@ -193,11 +220,13 @@ impl SealedSegment {
     }
 
     pub(super) fn set_health(&self, health: &SegmentHealth) {
-        *lock(&self.damage) = match health {
+        let mut damage = lock(&self.damage);
+        *damage = match health {
             SegmentHealth::Sound => None,
             SegmentHealth::Damaged(what) => Some(Arc::clone(what)),
         };
-        // What was read before says nothing any more.
+        // What was read before says nothing any more; nobody may take a mended segment for sound
+        // and still get the damaged file.
         self.pool.forget(self.meta.id);
     }
 }
@@ -224,6 +253,22 @@ impl ReadFile for SegmentFile {
 
     fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         self.files.file(self)?.read_exact_at(offset, out)
+    }
+}
+
+impl ReadFile for FileAside {
+    fn len_bytes(&self) -> io::Result<u64> {
+        self.open.len_bytes()
+    }
+
+    fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.open.read_exact_at(offset, out)
+    }
+}
+
+impl fmt::Debug for FileAside {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(formatter)
     }
 }
 

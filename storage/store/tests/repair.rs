@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::fixture::{all_rows, batch, create_topic, materialize, partition, records, rows};
-use crate::catalog::MemoryCheckpoint;
+use crate::catalog::{CatalogChange, Edit, MemoryCheckpoint};
 use crate::disk::{Disk, FilePath, MemoryDisk};
 use crate::model::{ColumnBatch, TopicId};
 use crate::store::{
@@ -143,7 +143,14 @@ fn a_segment_that_is_gone_or_cut_is_mended_and_stays() {
         );
     }
     disk.remove(&path).unwrap();
-    // The open file reads on after its name is gone, so a new process has to look.
+    assert_eq!(
+        scrub(&store).len(),
+        1,
+        "gone, although searches have it open"
+    );
+    assert!(matches!(repair(&store, topic), Repaired::Done(_)));
+    assert_eq!(all_rows(&store, topic), expected);
+    disk.remove(&path).unwrap();
     store.close().unwrap();
     drop(store);
     let store = open(&disk);
@@ -153,6 +160,21 @@ fn a_segment_that_is_gone_or_cut_is_mended_and_stays() {
     drop(store);
     let store = open(&disk);
     assert_eq!(all_rows(&store, topic), expected);
+}
+
+#[test]
+fn a_topic_that_is_deleted_during_a_pass_is_not_damaged() {
+    let (disk, store, topic) = world();
+    let path = segment_path(&store, topic, 0);
+    let mut pass = store.begin_scrub();
+    let delete = Edit::of(CatalogChange::DeleteTopic(topic));
+    let lsn = store.stage_edit::<StoreError>(|_| Ok(delete)).unwrap();
+    store.wait_durable(lsn).unwrap();
+    store.checkpoint().unwrap();
+    assert!(disk.open(&path).is_err());
+    while !pass.is_done() {
+        assert_eq!(store.scrub(&mut pass, 100), []);
+    }
 }
 
 #[test]
