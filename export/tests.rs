@@ -16,7 +16,7 @@ use query::request::{FieldRef, Filter, TextPredicate};
 use storage::catalog::{Dynamic, Materialize, TimeField, Topic};
 use storage::model::{
     Column, ColumnBatch, DictionaryBuilder, Exponents, Field, FieldType, HOUR_MS, Mapping,
-    NumberColumn, Occurrence, TextColumn, TopicId, TopicName,
+    NumberColumn, Occurrence, SourceColumn, TextColumn, TopicId, TopicName,
 };
 use storage::segment::{ActiveChunk, RowSource};
 use storage::store::TopicSnapshot;
@@ -54,16 +54,27 @@ fn topic() -> Topic {
     }
 }
 
+fn numbers(mantissas: Vec<i64>, exponent: i16, occurrence: Occurrence) -> NumberColumn {
+    NumberColumn {
+        mantissas,
+        exponents: Exponents::Uniform(exponent),
+        occurrence,
+    }
+}
+
+fn sources(rows: &[i64]) -> SourceColumn {
+    let mut sources = SourceColumn::default();
+    for n in rows {
+        sources.push(format!("{{\"n\":{n}}}").as_bytes());
+    }
+    sources
+}
+
 /// Rows `range`: a minute apart; `n` where it is even, a price of `n / 10`, a symbol of three
 /// where `n` is no multiple of 7, and as many tags as `n % 3`.
 fn batch(range: std::ops::Range<u64>) -> ColumnBatch {
     let rows: Vec<i64> = range.clone().map(u64::cast_signed).collect();
     let times_ms: Vec<i64> = rows.iter().map(|n| n * 60_000).collect();
-    let numbers = |mantissas: Vec<i64>, exponent, occurrence| NumberColumn {
-        mantissas,
-        exponents: Exponents::Uniform(exponent),
-        occurrence,
-    };
     let bits = |is_in: &dyn Fn(i64) -> bool| {
         let mut words = vec![0; rows.len().div_ceil(64)];
         for (row, n) in rows.iter().enumerate() {
@@ -119,16 +130,12 @@ fn batch(range: std::ops::Range<u64>) -> ColumnBatch {
             Column::Integer(numbers(times_ms.clone(), 0, Occurrence::One)),
         ),
     ];
-    let mut sources = storage::model::SourceColumn::default();
-    for n in &rows {
-        sources.push(format!("{{\"n\":{n}}}").as_bytes());
-    }
     ColumnBatch {
         partitions: vec![0; rows.len()],
         offsets: range.collect(),
         times_ms,
         ids: None,
-        sources,
+        sources: sources(&rows),
         columns: columns.map(|(path, column)| (path.into(), column)).into(),
         times_are_field: true,
     }

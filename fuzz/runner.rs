@@ -167,7 +167,7 @@ const BODIES: &[&str] = &[
         "d":{"type":"date","format":"yyyy-MM-dd||epoch_millis"},"o":{"properties":{"k":{
         "type":"keyword","ignore_above":8,"fields":{"t":{"type":"text"}}}}}}}}"#,
     r#"{"index_patterns":["a*"],"priority":1,"template":{"mappings":{"properties":{}}}}"#,
-    "uuuu-MM-dd'T'HH:mm:ss.SSSXXX||epoch_second||strict_date_optional_time_nanos",
+    "uuuu-MM-dd'T'HH:mm:ss.SSSXX||epoch_second||strict_date_optional_time_nanos",
 ];
 
 /// A request of each API in each version: a header, and a body of zeros, counts and short texts.

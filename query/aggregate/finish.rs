@@ -292,19 +292,7 @@ fn bucket_result(
                 budget,
             )?))
         }
-        BucketBy::Terms(by) => {
-            let TermEntries {
-                entries,
-                other_count,
-                term_count,
-            } = term_entries(by, view, parent);
-            let key = |key| term_key(view.state.terms.as_ref(), key);
-            Ok(AggregationResult::Buckets {
-                buckets: view.buckets(aggregation, &entries, key, budget)?,
-                other_count,
-                term_count,
-            })
-        }
+        BucketBy::Terms(by) => term_result(aggregation, by, view, parent, budget),
         BucketBy::Tuples(by) => tuple_result(aggregation, by, view, parent, budget),
         BucketBy::Filter(_) | BucketBy::Global => {
             let entry = view.group(parent, 0).unwrap_or(Entry::new(0, None, 0));
@@ -323,6 +311,26 @@ fn bucket_result(
             )?))
         }
     }
+}
+
+fn term_result(
+    aggregation: &Aggregation,
+    by: &Terms,
+    view: &BucketView<'_>,
+    parent: Option<u32>,
+    budget: &Budget,
+) -> Result<AggregationResult, QueryError> {
+    let TermEntries {
+        entries,
+        other_count,
+        term_count,
+    } = term_entries(by, view, parent);
+    let key = |key| term_key(view.state.terms.as_ref(), key);
+    Ok(AggregationResult::Buckets {
+        buckets: view.buckets(aggregation, &entries, key, budget)?,
+        other_count,
+        term_count,
+    })
 }
 
 fn tuple_result(

@@ -1,3 +1,5 @@
+//! Pipelines over trees that are written out.
+
 use storage::model::{Decimal, ExactSum};
 
 use super::*;

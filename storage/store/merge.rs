@@ -97,7 +97,7 @@ impl Store {
                 .try_for_each(|meta| self.remove_overlay(topic, meta))?,
             Ok(Merged::Outdated | Merged::Stopped) | Err(_) => {
                 if let Some(overlay) = overlay.filter(|_| self.check().is_ok()) {
-                    remove(&*self.disk, &overlay_file(topic, &overlay))?;
+                    self.remove_unnamed(topic, &overlay_file(topic, &overlay))?;
                 }
             }
         }

@@ -76,8 +76,20 @@ impl Store {
         meta: &SegmentMeta,
     ) -> Result<(), StoreError> {
         match &meta.overlay {
-            Some(overlay) => remove(&*self.disk, &overlay_file(topic, overlay)),
+            Some(overlay) => self.remove_unnamed(topic, &overlay_file(topic, overlay)),
             None => Ok(()),
+        }
+    }
+
+    /// Removes `file`, a segment's or an overlay's, unless the catalog names it: the same content
+    /// has the same name, so what is new may be called as what it replaces.
+    pub(super) fn remove_unnamed(&self, topic: TopicId, file: &FilePath) -> Result<(), StoreError> {
+        let catalog = self.catalog();
+        let segments = catalog.topic(topic).map(|state| &state.segments);
+        let mut segments = segments.into_iter().flatten();
+        match segments.any(|meta| meta.files().any(|name| name == file.name())) {
+            true => Ok(()),
+            false => remove(&*self.disk, file),
         }
     }
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::active::{Gathered, Sealed, Sealing};
-use super::files::{remove, segment_file, segment_folder};
+use super::files::{segment_file, segment_folder};
 use super::overlays::overlay_file;
 use super::sealed::SealedSegment;
 use super::view::TopicWork;
@@ -140,7 +140,7 @@ impl Store {
                 if self.check().is_ok() {
                     files
                         .iter()
-                        .try_for_each(|file| remove(&*self.disk, file))?;
+                        .try_for_each(|file| self.remove_unnamed(topic, file))?;
                 }
                 return Err(error);
             }

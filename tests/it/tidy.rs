@@ -206,7 +206,9 @@ fn function_lengths(text: &str) -> Vec<(usize, usize)> {
         let trimmed = line.trim_start();
         let indent = line.len() - trimmed.len();
         let words = trimmed.split('(').next().unwrap_or_default();
-        if !words.split_whitespace().any(|word| word == "fn") || trimmed.starts_with("//") {
+        // A type of functions has no name behind its `fn`.
+        let is_function = words.starts_with("fn ") || words.contains(" fn ");
+        if !is_function || trimmed.starts_with("//") {
             continue;
         }
         let close = format!("{}}}", " ".repeat(indent));

@@ -120,7 +120,10 @@ fn text(predicate: &TextPredicate) -> String {
             };
             format!(" {how}({})", tokens.join(" "))
         }
-        TextPredicate::Address { first, last } => format!(":[{first:?},{last:?}]"),
+        TextPredicate::Address { first, last } => {
+            let address = |bits: &u128| core::net::Ipv6Addr::from_bits(*bits).to_canonical();
+            format!(":[{},{}]", address(first), address(last))
+        }
     }
 }
 
@@ -236,7 +239,7 @@ fn exact_values() {
     );
     check(
         &json!({"term": {"ip": "10.1.0.0/16"}}),
-        r"ip~/10\.1\.[0-9]+\.[0-9]+/",
+        "ip:[10.1.0.0,10.1.255.255]",
     );
     check(&json!({"ids": {"values": ["b", "a"]}}), "id=a|b");
     check(&json!({"exists": {"field": "nothing"}}), "none");

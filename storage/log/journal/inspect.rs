@@ -10,7 +10,7 @@ use super::format::{
     FILE_HEADER_BYTES, GroupHeader, JournalPosition, check_file_header, file_first, find_group,
 };
 use super::recovery::JournalFile;
-use crate::disk::{Disk, FilePath};
+use crate::disk::{Disk, FilePath, ReadFile};
 use crate::log::Damage;
 
 /// What inspection comes by in the journal, in its order.
@@ -87,9 +87,7 @@ fn inspect_file(
 ) -> io::Result<JournalFileReport> {
     let opened = disk.open(&file.path)?;
     let length_bytes = opened.len_bytes()?;
-    let mut bytes = vec![0; usize::try_from(length_bytes).map_err(io::Error::other)?];
-    opened.read_exact_at(0, &mut bytes)?;
-    let bytes = Bytes::from(bytes);
+    let bytes = read_whole(&*opened, length_bytes)?;
     let mut report = JournalFileReport {
         path: file.path.clone(),
         length_bytes,
@@ -150,6 +148,12 @@ fn inspect_file(
         at += length as u64;
     }
     Ok(report)
+}
+
+fn read_whole(file: &dyn ReadFile, length_bytes: u64) -> io::Result<Bytes> {
+    let mut bytes = vec![0; usize::try_from(length_bytes).map_err(io::Error::other)?];
+    file.read_exact_at(0, &mut bytes)?;
+    Ok(Bytes::from(bytes))
 }
 
 fn damage(path: FilePath, offset: u64, length_bytes: u64, what: String) -> Damage {

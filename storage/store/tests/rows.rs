@@ -159,7 +159,8 @@ fn verification_finds_what_is_wrong() {
         report.problems,
         [
             "partition 1-0: the row of offset 1 differs from its record",
-            "topic 't': 1 records below the watermarks have no row, but only 0 were rejected",
+            "topic 't': 1 records below the watermarks have no row, but only 0 were rejected and 0 \
+             deleted",
         ]
     );
 }
