@@ -1,12 +1,13 @@
 //! Percentiles, ranks and the median's deviation as JSON.
 
 use query::Distribution;
+use query::response::{AggregationResult, Bucket, MetricResult};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::number::{Number, java_double};
 use crate::elastic::shape::{MetricForm, MetricShape, ValueText};
 
-/// What the request asks of `all`. An answer that is not exact says so.
+/// What the request asks of `all`.
 pub(super) fn entries<M: SerializeMap>(
     map: &mut M,
     shape: &MetricShape,
@@ -55,10 +56,20 @@ pub(super) fn entries<M: SerializeMap>(
             }
         }
     }
-    if all.is_approximate() {
-        map.serialize_entry("approximate", &true)?;
-    }
     Ok(())
+}
+
+/// Whether a value in `results` is an estimate.
+pub(super) fn is_approximate(results: &[AggregationResult]) -> bool {
+    let below = |bucket: &Bucket| is_approximate(&bucket.aggregations);
+    results.iter().any(|result| match result {
+        AggregationResult::Metric(MetricResult::Distribution(all)) => all.is_approximate(),
+        AggregationResult::Single(bucket) => below(bucket),
+        AggregationResult::Buckets { buckets, .. } => buckets.iter().any(below),
+        AggregationResult::Metric(_)
+        | AggregationResult::Rows(_)
+        | AggregationResult::Pipeline(_) => false,
+    })
 }
 
 /// Values by the number that was asked about.

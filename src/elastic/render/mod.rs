@@ -12,7 +12,7 @@ mod shards;
 mod top_rows;
 mod tuples;
 
-use query::response::{Profile, SearchResponse};
+use query::response::SearchResponse;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use self::shards::Shards;
@@ -93,7 +93,7 @@ impl Serialize for Reply<'_> {
                     map.serialize_entry("aggregations", &aggregations)?;
                 }
                 if self.shape.profile {
-                    map.serialize_entry("profile", &Made(&response.profile, self.took_ms))?;
+                    map.serialize_entry("profile", &Made(response, self.took_ms))?;
                 }
             }
         }
@@ -168,16 +168,20 @@ fn total_entry<M: SerializeMap>(
     }
 }
 
-/// `profile`: how the answer was made.
-struct Made<'a>(&'a Profile, u64);
+/// `profile`: how the answer was made. Clients compare members of aggregations strictly, so it is
+/// here that an answer says whether it is exact.
+struct Made<'a>(&'a SearchResponse, u64);
 
 impl Serialize for Made<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        struct Siltstone<'a>(&'a Profile, u64);
+        struct Siltstone<'a>(&'a SearchResponse, u64);
         impl Serialize for Siltstone<'_> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let Self(profile, took_ms) = self;
-                let mut map = serializer.serialize_map(Some(6))?;
+                let Self(response, took_ms) = self;
+                let profile = &response.profile;
+                let is_exact = !distribution::is_approximate(&response.aggregations);
+                let mut map = serializer.serialize_map(Some(7))?;
+                map.serialize_entry("exact", &is_exact)?;
                 map.serialize_entry("rollup_cells", &profile.cells_used)?;
                 map.serialize_entry("rows_scanned", &profile.rows_scanned)?;
                 map.serialize_entry("segments", &profile.segments)?;

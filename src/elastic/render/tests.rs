@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use query::response::{AggregationResult, Bucket, BucketKey, Hit, MetricResult, SortValue};
+use query::response::{
+    AggregationResult, Bucket, BucketKey, Hit, MetricResult, Profile, SortValue,
+};
 use storage::model::{Decimal, ExactSum, Field, FieldType, Mapping};
 
 use super::*;
@@ -385,7 +387,7 @@ fn a_profile_says_how_the_answer_was_made() {
     let value: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
     assert_eq!(
         value["profile"]["siltstone"].to_string(),
-        r#"{"rollup_cells":4,"rows_scanned":0,"segments":1,"active_chunks":0,"milliseconds":3,"cells_unused_because":[]}"#
+        r#"{"exact":true,"rollup_cells":4,"rows_scanned":0,"segments":1,"active_chunks":0,"milliseconds":3,"cells_unused_because":[]}"#
     );
 }
 

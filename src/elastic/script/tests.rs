@@ -1,3 +1,5 @@
+//! Scripts in, values and errors out.
+
 use query::pipeline::Expression;
 use serde_json::json;
 
