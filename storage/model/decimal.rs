@@ -71,7 +71,8 @@ impl Decimal {
         if mantissa == 0 {
             return Self::default();
         }
-        while mantissa % 10 == 0 {
+        // The bound is for exponents that no number has, from damaged files alone.
+        while mantissa % 10 == 0 && exponent < i16::MAX {
             mantissa /= 10;
             exponent += 1;
         }
