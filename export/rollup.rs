@@ -16,7 +16,8 @@ use query::request::{
 use query::response::{AggregationResult, Bucket, BucketKey, MetricResult};
 use query::{QueryError, ScanPool};
 use storage::catalog::TimeField;
-use storage::model::{ColumnKind, Decimal, FieldType, HOUR_MS, Mapping};
+use storage::model::{ColumnKind, Decimal, ExactSum, FieldType, HOUR_MS, Mapping};
+use storage::segment::RowSource;
 use storage::store::TopicSnapshot;
 
 use crate::column::{ColumnBuilder, ColumnType};
@@ -132,7 +133,7 @@ impl RollupBatches {
         let bounds = snapshot
             .sources
             .iter()
-            .filter_map(|source| source.time_bounds_ms());
+            .filter_map(RowSource::time_bounds_ms);
         let bounds = bounds.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
         let hour = |time_ms: i64| time_ms - time_ms.rem_euclid(HOUR_MS);
         let (first_ms, end_ms) = bounds.map_or((0, 0), |(first_ms, last_ms)| {
@@ -487,7 +488,7 @@ impl MeasureBuilders {
         };
         self.count.push_integers([count.cast_signed()]);
         let sum = (*count > 0).then_some(sum);
-        self.sum.push_double(sum.map(|sum| sum.to_f64()));
+        self.sum.push_double(sum.map(ExactSum::to_f64));
         if let Some(column) = &mut self.sum_text {
             column.push_text(sum.map(sum_text));
         }

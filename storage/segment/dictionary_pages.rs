@@ -1,8 +1,8 @@
 //! The dictionary of a column as pages: blocks of sorted terms and an index.
 //!
-//! The index holds what all terms have in common and, for each block, its number of terms and a separator: the shortest beginning of
-//! its first term that lies behind the last term before it. One term is found by reading the index
-//! and one block.
+//! The index holds what all terms have in common and, for each block, its number of terms and a
+//! separator: the shortest beginning of its first term that lies behind the last term before it.
+//! One term is found by reading the index and one block.
 
 use std::sync::{Arc, OnceLock};
 
