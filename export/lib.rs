@@ -7,7 +7,7 @@
 //! | field of the topic | Arrow type |
 //! |---|---|
 //! | long, integer, short, byte | `Int64` |
-//! | double, float, half_float | `Float64`, and on request the exact decimal as `Utf8` in `<field>.decimal` |
+//! | double, float, half_float | `Float64`, on request also `Utf8` in `<field>.decimal` |
 //! | boolean | `Boolean` |
 //! | date | `Timestamp(ms, UTC)` |
 //! | date_nanos | `Timestamp(ns, UTC)` |

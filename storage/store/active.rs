@@ -1,7 +1,7 @@
 //! Rows of a topic that are not in a segment yet.
 //!
 //! Published batches are folded by tiers: eight chunks of about one size become one of the next
-//! tier. So `n` rows make a few dozen chunks at most, and each row is copied once a tier on its way.
+//! tier. So `n` rows make a few dozen chunks at most, and each row is copied once a tier.
 //! A chunk of some size is left as it is: a busy topic's rows are copied once, or not at all.
 
 use std::collections::BTreeMap;
@@ -99,7 +99,8 @@ impl ActiveRows {
 
 /// How many of the last chunks are to be folded into one: fewer than 2 means none.
 ///
-/// The chunks at the end whose tier is not above that of the newest are folded when they are enough;
+/// The chunks at the end whose tier is not above that of the newest are folded when there are
+/// enough;
 /// what they become is the newest of the next tier, and so on.
 pub(super) fn foldable(chunks: &[SourceRows<ActiveChunk>]) -> usize {
     let tier = |rows: usize| rows.max(1).ilog(FOLD_CHUNKS);

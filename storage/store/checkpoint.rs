@@ -6,7 +6,8 @@
 //! 4. Trim the journal, and remove the files of topics that the checkpoint does not name, and of
 //!    merged segments that nobody reads any more.
 //!
-//! Entries beside the catalog's: those of groups, `store`, and `partition/<topic>/<partition>` for each partition.
+//! Entries beside the catalog's: those of groups, `store`, and `partition/<topic>/<partition>` for
+//! each partition.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};

@@ -199,7 +199,8 @@ impl Durable {
         Ok(())
     }
 
-    /// Forgets the logs, and how far groups have read them. Their files stay until the checkpoint does not name them any more.
+    /// Forgets the logs, and how far groups have read them. Their files stay until the checkpoint
+    /// does not name them any more.
     fn delete_logs(&mut self, topic: TopicId) {
         self.logs.retain(|partition, _| partition.topic != topic);
         let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);

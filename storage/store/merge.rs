@@ -49,9 +49,9 @@ pub enum Merged {
 }
 
 impl Store {
-    /// Makes one segment of `segments`; their files go with [`Store::remove_retired_files`]. `watch`
-    /// is told how many bytes were written so far, may
-    /// take its time, and may stop the work.
+    /// Makes one segment of `segments`; their files go with [`Store::remove_retired_files`].
+    /// `watch` is told how many bytes were written so far, may take its time, and may stop the
+    /// work.
     ///
     /// # Errors
     /// When the topic is gone, a segment cannot be read, or the new one cannot be written. Nothing

@@ -135,7 +135,8 @@ fn exports_are_read_by_others() {
     assert!(read.status.success(), "{error}");
     assert_eq!(
         String::from_utf8_lossy(&read.stdout),
-        "500 timestamp[ms, tz=UTC] list<item: dictionary<values=string, indices=int32, ordered=0>>\n\
+        "500 timestamp[ms, tz=UTC] list<item: dictionary<values=string, indices=int32, ordered=0> \
+         not null>\n\
          [None, ['a'], ['a', 'b']] ['s0', 's1', 's2'] [0, None, 2]\n\
          ['0.5', '1.5', '2.5', '3.5']\n\
          27 cells\n"

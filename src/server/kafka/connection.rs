@@ -136,13 +136,12 @@ impl Connection {
     async fn event(&mut self) -> Result<Event, End> {
         let is_full = self.waiting.len() >= self.shared.limits.pipeline_max;
         let muted_until = self.muted_until;
+        let unmute = sleep_until(muted_until.unwrap_or_else(Instant::now));
         tokio::select! {
             biased;
             () = stop(&mut self.stopped) => Ok(Event::Stop),
             _ = self.commits.changed(), if !self.waiting.is_empty() => Ok(Event::Commit),
-            () = sleep_until(muted_until.unwrap_or_else(Instant::now)), if muted_until.is_some() => {
-                Ok(Event::Unmuted)
-            }
+            () = unmute, if muted_until.is_some() => Ok(Event::Unmuted),
             frame = self.reader.next(), if !is_full && muted_until.is_none() => {
                 Ok(Event::Frame(frame?))
             }

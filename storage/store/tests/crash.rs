@@ -141,7 +141,8 @@ const MERGING_LIFE: [Step; 19] = [
     Step::Produce,
 ];
 
-/// Runs `life` until `fault` at operation `at` of the disk, which counts from an empty one, and goes on
+/// Runs `life` until `fault` at operation `at` of the disk, which counts from an empty one, and
+/// goes on
 /// from what `crash_seed` leaves. Returns how many operations that life took.
 fn die_at(life: &[Step], seed: u64, at: u64, fault: Fault, crash_seed: u64) -> u64 {
     let mut world = World::new(seed);
