@@ -12,13 +12,14 @@ use crate::aggregate::{
     merge,
 };
 use crate::budget::Budget;
-use crate::filter::{Binder, BoundFilter, NumberRange};
+use crate::filter::{Binder, BoundFilter};
 use crate::frame::{CellFrame, Columns, Frame, RowFrame};
 use crate::pool::ScanPool;
 use crate::request::{Filter, RollupUse, SearchRequest};
 use crate::response::Profile;
 use crate::rollup::{Cover, cover};
 use crate::selection::Selection;
+use crate::time_range::times_of;
 
 /// A search over one topic.
 #[derive(Debug, Clone, Copy)]
@@ -53,33 +54,8 @@ pub(crate) fn may_match(
     first_ms: i64,
     last_ms: i64,
 ) -> bool {
-    match filter {
-        Filter::And(inner) => inner
-            .iter()
-            .all(|filter| may_match(filter, time_field, first_ms, last_ms)),
-        Filter::NumberRange {
-            field,
-            lower,
-            upper,
-        } if time_field == Some(field.column.as_ref()) => {
-            let range = NumberRange {
-                lower: *lower,
-                upper: *upper,
-            };
-            range
-                .mantissas(0)
-                .is_some_and(|range| *range.start() <= last_ms && first_ms <= *range.end())
-        }
-        Filter::None => false,
-        Filter::All
-        | Filter::AtLeast { .. }
-        | Filter::Not(_)
-        | Filter::Exists(_)
-        | Filter::NumberRange { .. }
-        | Filter::NumberIn { .. }
-        | Filter::Text { .. }
-        | Filter::Ids(_) => true,
-    }
+    let times_ms = times_of(filter, time_field);
+    *times_ms.start() <= last_ms && first_ms <= *times_ms.end()
 }
 
 /// What a search found.
