@@ -27,8 +27,9 @@ pub fn times_needed(request: &SearchRequest, time_field: Option<&str>) -> RangeI
     }
 }
 
-/// The times that rows may have which `filter` matches; the end lies before the start when there are
-/// none.
+/// The times that rows may have which `filter` matches.
+///
+/// The end lies before the start when there are none.
 pub(crate) fn times_of(filter: &Filter, time_field: Option<&str>) -> RangeInclusive<i64> {
     match filter {
         Filter::And(inner) => inner.iter().fold(ALL, |times, filter| {
