@@ -81,7 +81,7 @@ impl Row {
 }
 
 #[derive(Debug)]
-struct BytesFile(Vec<u8>);
+pub(super) struct BytesFile(pub(super) Vec<u8>);
 
 impl ReadFile for BytesFile {
     fn len_bytes(&self) -> io::Result<u64> {
@@ -94,23 +94,6 @@ impl ReadFile for BytesFile {
         out.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
-}
-
-/// The rows, dealt out to chunks and segments in any order.
-pub(super) fn split_into_sources(rows: &[Row], random: &mut Random) -> Vec<RowSource> {
-    let count = 1 + random.below(5);
-    let mut parts = vec![Vec::new(); count];
-    // Rows of one time in one place, or all over the place.
-    let scatter = random.once_in(2);
-    for (index, row) in rows.iter().enumerate() {
-        let part = if scatter {
-            random.below(count)
-        } else {
-            index * count / rows.len().max(1)
-        };
-        parts[part].push(row.clone());
-    }
-    parts.iter().map(|part| source(part, random)).collect()
 }
 
 /// A text column of `terms`, in a segment or in memory.
@@ -143,29 +126,10 @@ pub(super) fn active(rows: &[Row]) -> RowSource {
 /// `rows` in a segment with cells.
 pub(super) fn segment(rows: &[Row]) -> RowSource {
     let batch = batch(rows, &mut Random::new(0));
-    write(&batch, &roles(), 1_000)
+    RowSource::from(Arc::new(write(&batch, &roles(), 1_000)))
 }
 
-fn source(rows: &[Row], random: &mut Random) -> RowSource {
-    let mut rows = rows.to_vec();
-    if random.once_in(3) {
-        // In no order.
-        rows.sort_by_key(|row| row.offset.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    }
-    let batch = batch(&rows, random);
-    if rows.is_empty() || random.once_in(3) {
-        return RowSource::from(Arc::new(ActiveChunk::new(batch)));
-    }
-    let mut roles = roles();
-    if random.once_in(2) {
-        roles.decimals.insert("grown".into());
-    }
-    // Cells even where they are hardly fewer than rows.
-    let percent_max = if random.once_in(8) { 25 } else { 1_000 };
-    write(&batch, &roles, percent_max)
-}
-
-fn roles() -> ColumnRoles {
+pub(super) fn roles() -> ColumnRoles {
     ColumnRoles {
         dimensions: ["coin".into(), "tags".into(), "note".into()].into(),
         decimals: ["amount".into()].into(),
@@ -173,18 +137,22 @@ fn roles() -> ColumnRoles {
     }
 }
 
-fn write(batch: &ColumnBatch, roles: &ColumnRoles, cell_rows_percent_max: usize) -> RowSource {
+/// The segment of `batch`, with cells unless they are too many for its rows.
+pub(super) fn write(
+    batch: &ColumnBatch,
+    roles: &ColumnRoles,
+    cell_rows_percent_max: usize,
+) -> SegmentReader {
     let options = SegmentOptions {
         cell_rows_percent_max,
         ..SegmentOptions::default()
     };
     let mut bytes = Vec::new();
     write_segment(&[batch], roles, &options, &mut bytes).expect("consistent rows");
-    let reader = SegmentReader::open(Arc::new(BytesFile(bytes))).expect("a fresh segment");
-    RowSource::from(Arc::new(reader))
+    SegmentReader::open(Arc::new(BytesFile(bytes))).expect("a fresh segment")
 }
 
-fn batch(rows: &[Row], random: &mut Random) -> ColumnBatch {
+pub(super) fn batch(rows: &[Row], random: &mut Random) -> ColumnBatch {
     let mut batch = ColumnBatch {
         times_ms: rows.iter().map(|row| row.time_ms).collect(),
         partitions: rows.iter().map(|row| row.partition).collect(),
