@@ -37,7 +37,7 @@ fn parts(value: &[u8]) -> (String, String, i64) {
     (operation, id, number)
 }
 
-fn new_rows(partition: Partition, records: &[(u64, Vec<u8>)]) -> NewRows {
+pub(super) fn new_rows(partition: Partition, records: &[(u64, Vec<u8>)]) -> NewRows {
     let mut batch = ColumnBatch::default();
     let mut sources = SourceColumn::default();
     let (mut ids, mut id_codes, mut id_words) = (DictionaryBuilder::default(), vec![], vec![]);

@@ -4,6 +4,7 @@
 mod basic;
 mod concurrent;
 mod crash;
+mod damage;
 mod deletes;
 mod fixture;
 mod formats;
