@@ -32,6 +32,7 @@ pub mod cli;
 mod db;
 pub mod elastic;
 mod error;
+mod metrics;
 pub mod options;
 pub mod server;
 

@@ -235,6 +235,20 @@ pub struct Settings {
     /// siltstone=debug [default: info]
     #[arg(long, value_name = "FILTER", env = "SILTSTONE_LOG")]
     pub log: Option<String>,
+    /// How the log is written: text, or json with an object a line [default: text]
+    #[arg(long, value_name = "FORMAT", env = "SILTSTONE_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// A line of text an event.
+    #[default]
+    Text,
+    /// A JSON object an event.
+    Json,
 }
 
 impl Settings {
@@ -289,6 +303,7 @@ impl Settings {
                 .or(fallback.checkpoint_interval_ms),
             search_threads: self.search_threads.or(fallback.search_threads),
             log: self.log.or(fallback.log),
+            log_format: self.log_format.or(fallback.log_format),
         }
     }
 

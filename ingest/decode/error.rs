@@ -1,5 +1,6 @@
 //! Why a document cannot become a row.
 
+use storage::catalog::RejectKind;
 use storage::model::FieldType;
 use thiserror::Error;
 
@@ -8,6 +9,9 @@ const PREVIEW_CHARACTERS_MAX: usize = 60;
 
 /// Longest path in a reason, in bytes: a reason is kept and counted.
 const PATH_BYTES_MAX: usize = 200;
+
+/// What the JSON parser says of a document that is nested too deep.
+const RECURSION_REASON: &str = "recursion limit exceeded";
 
 /// Why a document cannot become a row. The texts are those that Elasticsearch's users know.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -109,6 +113,23 @@ pub enum DocumentError {
 }
 
 impl DocumentError {
+    /// The same in one word.
+    #[must_use]
+    pub fn kind(&self) -> RejectKind {
+        match self {
+            Self::Utf8 => RejectKind::Utf8,
+            Self::Json { reason } if reason == RECURSION_REASON => RejectKind::Depth,
+            Self::Json { .. } | Self::NotObject | Self::DuplicateKey { .. } => RejectKind::Json,
+            Self::FieldName { .. } | Self::MetadataField { .. } => RejectKind::Name,
+            Self::Value { .. } | Self::NotAnObject { .. } | Self::BelowValue { .. } => {
+                RejectKind::Type
+            }
+            Self::Strict { .. } => RejectKind::Strict,
+            Self::FieldCount { .. } => RejectKind::Width,
+            Self::Depth { .. } => RejectKind::Depth,
+        }
+    }
+
     /// The start of the value that did not fit, and why; for the fields of an error message.
     #[must_use]
     pub fn value_cause(&self) -> Option<(&str, &str)> {

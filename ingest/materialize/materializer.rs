@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use storage::catalog::{Materialize, Topic};
+use storage::catalog::{Materialize, Topic, TopicState};
 use storage::model::{ColumnBatch, Offset, Partition, PartitionId, TopicId};
 use storage::store::{NewRows, ReadError, Store};
 
 use super::MaterializeError;
 use super::crew::{Crew, Job};
+use super::dead_letters::{self, Sorting};
 use super::worker::{Share, Turn, Worker};
 use crate::decode::{DecodedRows, FieldsCommit};
 
@@ -87,7 +88,7 @@ impl Materializer {
             let progress = match state.topic.materialize {
                 Materialize::None => Some(advance(store, &state.topic, now_ms)?),
                 Materialize::Auto | Materialize::Json => {
-                    self.step(store, &state.topic, budget, crew, now_ms)?
+                    self.step(store, state, budget, crew, now_ms)?
                 }
             };
             if let Some(progress) = progress {
@@ -104,11 +105,12 @@ impl Materializer {
     fn step(
         &mut self,
         store: &Store,
-        topic: &Topic,
+        state: &TopicState,
         budget: WorkBudget,
         crew: &dyn Crew,
         now_ms: i64,
     ) -> Result<Option<Progress>, MaterializeError> {
+        let topic = &*state.topic;
         // Taken out, so that a failure leaves no half-read rows behind.
         let mut work = self.topics.remove(&topic.id).unwrap_or_default();
         let turns = read_turns(store, topic, work.first % topic.partitions, budget)?;
@@ -132,6 +134,11 @@ impl Materializer {
                 shares
             }
         };
+        let before = Sorting::of(state);
+        if before == Sorting::Undecided && is_decided(before, &shares) {
+            // Before the fields tell the same: a crash in between must not forget these.
+            bury_first(store, topic, &shares, now_ms)?;
+        }
         let mut progress = Progress::default();
         for (decoded, share) in shares {
             if let Some(fields) = &decoded.new_fields
@@ -140,18 +147,48 @@ impl Materializer {
                 return Ok(None);
             }
             progress.rows += decoded.rows.row_count();
-            progress.rejected += share.rejected.len();
+            progress.rejected += share.letters.len();
+            let letters = share.letters.iter();
+            let rejected = letters.map(|letter| letter.rejected.clone()).collect();
+            if before == Sorting::All {
+                dead_letters::write(store, topic, share.letters, now_ms)?;
+            }
             let rows = NewRows {
                 rows: decoded.rows,
                 removals: decoded.removals,
             };
-            store.publish(topic.id, rows, &share.next, share.rejected, now_ms)?;
+            store.publish(topic.id, rows, &share.next, rejected, now_ms)?;
         }
         work.first = (last + 1) % topic.partitions;
         self.topics.insert(topic.id, work);
         progress.more = has_more(store, topic);
         Ok(Some(progress))
     }
+}
+
+/// Whether what was decoded tells that the topic has documents.
+fn is_decided(before: Sorting, shares: &[(DecodedRows, Share)]) -> bool {
+    let mut shares = shares.iter();
+    shares.any(|(rows, share)| before.after(rows.rows.row_count(), &share.letters) == Sorting::All)
+}
+
+/// Makes dead letters of a topic's first documents that cannot be rows, and of all records before
+/// them that are remembered.
+fn bury_first(
+    store: &Store,
+    topic: &Topic,
+    shares: &[(DecodedRows, Share)],
+    now_ms: i64,
+) -> Result<(), MaterializeError> {
+    let instant = store.instant(topic.id);
+    let rejected = instant.iter().flat_map(|instant| instant.rejected.newest());
+    let mut letters = dead_letters::read_again(store, topic, rejected)?;
+    letters.extend(
+        shares
+            .iter()
+            .flat_map(|(_, share)| share.letters.iter().cloned()),
+    );
+    dead_letters::write(store, topic, letters, now_ms)
 }
 
 /// The next records of each partition in turn, from `first` on.

@@ -9,8 +9,8 @@ use storage::catalog::{
     Catalog, CatalogChange, Dynamic, Edit, Materialize, MemoryCheckpoint, TimeField, Topic,
 };
 use storage::disk::{Disk, MemoryDisk};
-use storage::log::{BatchBuilder, Codec, NewRecord, RecordBatch};
-use storage::model::{FieldType, Mapping, Partition, PartitionId, TopicId, TopicName};
+use storage::log::{BatchBuilder, Batches, Codec, DecompressionBuffer, NewRecord, RecordBatch};
+use storage::model::{FieldType, Mapping, Offset, Partition, PartitionId, TopicId, TopicName};
 use storage::store::{Store, StoreError, StoreOptions};
 
 use super::{Crew, Job, Materializer, Progress, WorkBudget};
@@ -129,6 +129,115 @@ fn rows(store: &Store, topic: TopicId) -> Vec<(u32, u64, String)> {
     }
     rows.sort();
     rows
+}
+
+/// Each dead letter of `events`: partition, offset and kind by its headers, and its value.
+fn dead_letters(store: &Store) -> Vec<(u32, u64, String, Vec<u8>)> {
+    let catalog = store.catalog();
+    let Some(state) = catalog.topic_named("events.dead-letter") else {
+        return Vec::new();
+    };
+    let partition = Partition::new(state.topic.id, PartitionId(0));
+    let mut letters = Vec::new();
+    let mut scratch = DecompressionBuffer::new();
+    let mut from = Offset(0);
+    while from < store.log_bounds(partition).unwrap().high_watermark {
+        for batch in Batches::new(store.read(partition, from, 1).unwrap()) {
+            let batch = batch.unwrap();
+            for record in batch.records(&mut scratch).unwrap() {
+                let record = record.unwrap();
+                let header = |name: &str| {
+                    let value = record.headers.last(name.as_bytes()).flatten().unwrap();
+                    String::from_utf8(value.to_vec()).unwrap()
+                };
+                letters.push((
+                    header("dead-letter.partition").parse().unwrap(),
+                    header("dead-letter.offset").parse().unwrap(),
+                    header("dead-letter.kind"),
+                    record.value.unwrap().to_vec(),
+                ));
+            }
+            from = batch.header().next_offset();
+        }
+    }
+    letters.sort();
+    letters
+}
+
+#[test]
+fn records_that_cannot_be_rows_are_dead_letters() {
+    let store = open(&memory());
+    let topic = create(&store, 1, |topic| {
+        let limits = [
+            ("index.mapping.total_fields.limit", 2),
+            ("index.mapping.depth.limit", 2),
+        ];
+        let limits = limits.map(|(name, limit)| (name.into(), limit.into()));
+        topic.settings.extend(limits);
+    });
+    let deep = format!("{}1{}", "{\"a\":".repeat(1_000), "}".repeat(1_000));
+    let values: [&[u8]; 8] = [
+        br#"{"v":1}"#,
+        b"no json",
+        br#"{"v":"x"}"#,
+        deep.as_bytes(),
+        br#"{"a":1,"b":2,"c":3}"#,
+        b"{\"v\":\"\xff\"}",
+        br#"{"v":2"#,
+        br#"{"v":3}"#,
+    ];
+    let mut builder = BatchBuilder::new();
+    for value in values {
+        let record = NewRecord {
+            timestamp_ms: 5_000,
+            key: Some(b"key"),
+            value: Some(value),
+            headers: &[("own", Some(b"header"))],
+        };
+        builder.push(record).unwrap();
+    }
+    let partition = Partition::new(topic, PartitionId(0));
+    let staged = store.stage_batch(partition, builder.finish(Codec::Lz4), 9_000);
+    store.wait_durable(staged.unwrap().lsn).unwrap();
+    assert_eq!(run_all(&store, topic).rejected, 6);
+    let found = dead_letters(&store);
+    let kinds: Vec<(u64, &str)> = found
+        .iter()
+        .map(|(_, offset, kind, _)| (*offset, &**kind))
+        .collect();
+    let expected = [
+        (1, "json"),
+        (2, "type"),
+        (3, "depth"),
+        (4, "width"),
+        (5, "utf8"),
+        (6, "json"),
+    ];
+    assert_eq!(kinds, expected);
+    for (_, offset, _, value) in &found {
+        assert_eq!(value, values[usize::try_from(*offset).unwrap()]);
+    }
+    let catalog = store.catalog();
+    let state = &catalog.topic(topic).unwrap().dead_letters;
+    assert_eq!(state.total(), 6);
+    assert_eq!(state.next(PartitionId(0)), Offset(7));
+}
+
+#[test]
+fn a_topic_of_other_bytes_has_no_dead_letters_until_it_has_documents() {
+    let disk = memory();
+    let mut store = open(&disk);
+    let topic = create(&store, 1, |_| {});
+    append(&store, topic, 0, &[Some("a"), Some("b")]);
+    run_all(&store, topic);
+    assert_eq!(dead_letters(&store), []);
+    store.seal(topic).unwrap();
+    drop(store);
+    store = open(&disk);
+    append(&store, topic, 0, &[Some("c"), Some("{}"), Some("d")]);
+    run_all(&store, topic);
+    let offsets: Vec<u64> = dead_letters(&store).iter().map(|letter| letter.1).collect();
+    assert_eq!(offsets, [0, 1, 2, 4]);
 }
 
 #[test]
@@ -301,7 +410,7 @@ proptest! {
         let mut store = open(&disk);
         let topic = create(&store, 3, |_| {});
         let mut materializer = Materializer::new();
-        let mut expected = Vec::new();
+        let (mut expected, mut broken) = (Vec::new(), Vec::new());
         let mut ends = [0u64; 3];
         for event in events {
             match event {
@@ -315,6 +424,9 @@ proptest! {
                     append(&store, topic, partition, &values);
                     let end = &mut ends[partition as usize];
                     for text in texts {
+                        if text.as_deref() == Some("broken") {
+                            broken.push((partition, *end));
+                        }
                         if let Some(text) = text.filter(|text| text.starts_with('{')) {
                             expected.push((partition, *end, text));
                         }
@@ -337,6 +449,12 @@ proptest! {
         }
         run_all(&store, topic);
         expected.sort();
+        let letters: Vec<(u32, u64)> =
+            dead_letters(&store).iter().map(|letter| (letter.0, letter.1)).collect();
+        // Nothing told that there are documents.
+        let mut broken = if expected.is_empty() { Vec::new() } else { broken };
+        broken.sort();
+        prop_assert_eq!(letters, broken);
         prop_assert_eq!(rows(&store, topic), expected);
     }
 }

@@ -1,12 +1,13 @@
 //! What one thread does of a step: some partitions' records, decoded.
 
 use bytes::Bytes;
-use storage::catalog::{Rejected, Topic};
+use storage::catalog::{RejectKind, Rejected, Topic};
 use storage::log::{Batches, DecompressionBuffer, RecordBatch};
 use storage::model::{Offset, Partition, PartitionId};
 use storage::store::Removal;
 
 use super::MaterializeError;
+use super::dead_letters::Letter;
 use crate::decode::{DecodedRows, Document, DocumentDecoder, Meaning, Spread};
 
 /// Bytes of documents after which rows are published even if the budget has more: what a small
@@ -27,7 +28,16 @@ pub(super) struct Turn {
 pub(super) struct Share {
     /// Where each partition goes on.
     pub(super) next: Vec<(PartitionId, Offset)>,
-    pub(super) rejected: Vec<Rejected>,
+    /// Records that are no rows.
+    pub(super) letters: Vec<Letter>,
+    letter_bytes: usize,
+}
+
+impl Share {
+    fn reject(&mut self, letter: Letter) {
+        self.letter_bytes += letter.bytes();
+        self.letters.push(letter);
+    }
 }
 
 /// A decoder and its buffer.
@@ -66,7 +76,7 @@ impl Worker {
             bytes,
         } in turns
         {
-            if self.decoder.source_bytes() >= row_bytes_max {
+            if self.decoder.source_bytes() + share.letter_bytes >= row_bytes_max {
                 break;
             }
             let mut next = from;
@@ -78,7 +88,7 @@ impl Worker {
                 })?;
                 self.decode_batch(&batch, partition, next, &mut share);
                 next = batch.header().next_offset();
-                if self.decoder.source_bytes() >= row_bytes_max {
+                if self.decoder.source_bytes() + share.letter_bytes >= row_bytes_max {
                     break;
                 }
             }
@@ -98,29 +108,33 @@ impl Worker {
         if batch.header().is_control() {
             return;
         }
-        let mut reject = |offset: Offset, reason: &str| {
-            share
-                .rejected
-                .push(Rejected::new(partition.id, offset, reason));
+        let unreadable = |offset: Offset, reason: &str| {
+            let rejected = Rejected::new(partition.id, offset.max(from), reason);
+            let rejected = rejected.with_kind(RejectKind::Unreadable);
+            Letter::of_batch(rejected, batch.header().max_timestamp_ms, batch.bytes())
         };
+        let mut next = batch.header().base_offset;
         let records = match batch.records(&mut self.scratch) {
             Ok(records) => records,
             // Nobody can read any of its records: together they are one.
-            Err(error) => return reject(batch.header().base_offset.max(from), &error.to_string()),
+            Err(error) => return share.reject(unreadable(next, &error.to_string())),
         };
-        let mut next = batch.header().base_offset;
         for record in records {
             let record = match record {
                 Ok(record) => record,
-                Err(error) => return reject(next.max(from), &error.to_string()),
+                Err(error) => return share.reject(unreadable(next, &error.to_string())),
             };
             next = record.offset.plus(1);
             if record.offset < from {
                 continue;
             }
+            let mut reject = |kind: RejectKind, reason: &str| {
+                let rejected = Rejected::new(partition.id, record.offset, reason);
+                share.reject(Letter::new(rejected.with_kind(kind), &record));
+            };
             match Meaning::of(&record, partition.id, self.spread) {
                 Meaning::Nothing => {}
-                Meaning::Malformed(reason) => reject(record.offset, reason),
+                Meaning::Malformed(reason) => reject(RejectKind::Id, reason),
                 Meaning::Delete { id, .. } => self.decoder.remove(Removal {
                     partition: partition.id,
                     offset: record.offset,
@@ -140,7 +154,7 @@ impl Worker {
                     });
                     match decoded {
                         Ok(()) => self.decoder.note_version(version),
-                        Err(error) => reject(record.offset, &error.to_string()),
+                        Err(error) => reject(error.kind(), &error.to_string()),
                     }
                 }
             }

@@ -17,6 +17,7 @@ use super::target::Target;
 use super::{EXIT_FAILED, log, print_line};
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
+use crate::options::LogFormat;
 use crate::server::{Ports, Server, ServerOptions};
 
 /// The producer that `make demo` sets up: a Python client, so nothing of ours speaks to ourselves.
@@ -84,7 +85,7 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) fn run(&self) -> Result<ExitCode> {
-        log::start("warn")?;
+        log::start("warn", LogFormat::Text)?;
         let folder = Folder::new()?;
         let db = Db::open(folder.path())?;
         let options = ServerOptions {

@@ -4,6 +4,7 @@
 //! a directory through the same interface without a port.
 
 mod client;
+mod dead_letters;
 mod demo;
 mod export;
 mod inspect;
@@ -49,6 +50,8 @@ enum Command {
     Topic(topic::Topic),
     /// Ask an index a question in Elasticsearch's JSON
     Query(query::Query),
+    /// Show records that could not become rows, or append them to their topic once more
+    DeadLetters(dead_letters::DeadLetters),
     /// Merge the segments of an index now
     Merge(merge::Merge),
     /// Check everything that a directory holds
@@ -74,6 +77,7 @@ pub fn run() -> ExitCode {
         Command::Demo(command) => command.run(),
         Command::Topic(command) => command.run(),
         Command::Query(command) => command.run(),
+        Command::DeadLetters(command) => command.run(),
         Command::Merge(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Repair(command) => command.run(),

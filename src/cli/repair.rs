@@ -11,7 +11,7 @@ use super::target::require_store;
 use super::{EXIT_FAILED, log, print_line};
 use crate::db::Db;
 use crate::error::Result;
-use crate::options::{Options, Work};
+use crate::options::{LogFormat, Options, Work};
 
 /// Make damaged segments anew from the log
 ///
@@ -33,7 +33,7 @@ pub(super) struct Repair {
 
 impl Repair {
     pub(super) fn run(&self) -> Result<ExitCode> {
-        log::start("warn")?;
+        log::start("warn", LogFormat::Text)?;
         require_store(&self.data)?;
         let options = Options {
             work: Work::Caller,

@@ -40,7 +40,8 @@ impl Serve {
             None => self.settings,
             Some(path) => self.settings.or(Settings::read(path)?),
         };
-        log::start(settings.log.as_deref().unwrap_or(LOG_FILTER))?;
+        let filter = settings.log.as_deref().unwrap_or(LOG_FILTER);
+        log::start(filter, settings.log_format.unwrap_or_default())?;
         let data = settings.data.as_deref().ok_or_else(|| {
             let text = "say where the data is: --data DIR, SILTSTONE_DATA or data in the file";
             Error::new(ErrorKind::Invalid, text)

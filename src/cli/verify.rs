@@ -11,7 +11,7 @@ use super::target::{Target, require_store};
 use super::{EXIT_FAILED, log, print_line};
 use crate::db::Db;
 use crate::error::Result;
-use crate::options::{HTTP_ADDRESS, Options, Work};
+use crate::options::{HTTP_ADDRESS, LogFormat, Options, Work};
 
 /// Check everything that a directory holds
 ///
@@ -73,7 +73,7 @@ impl Verify {
     }
 
     fn verify(&self, data: &Path) -> Result<ExitCode> {
-        log::start("warn")?;
+        log::start("warn", LogFormat::Text)?;
         require_store(data)?;
         let options = Options {
             work: Work::Caller,

@@ -2,7 +2,7 @@
 //! `background`'s; a caller may take the same steps itself.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +41,10 @@ pub(crate) struct Core {
     seals: Mutex<u64>,
     sealed: Condvar,
     pub(super) scrubbing: Mutex<Scrubbing>,
+    /// Held while dead letters are sent once more.
+    pub(super) replaying: Mutex<()>,
+    /// Merges that were carried out.
+    pub(super) merges: AtomicU64,
 }
 
 /// Whether a step left work behind.
@@ -69,6 +73,8 @@ impl Core {
             seals: Mutex::default(),
             sealed: Condvar::new(),
             scrubbing: Mutex::default(),
+            replaying: Mutex::default(),
+            merges: AtomicU64::new(0),
         })
     }
 
@@ -237,7 +243,7 @@ impl Core {
             tracing::warn!(
                 topic = topic.0,
                 records = progress.rejected,
-                "records could not become rows; `siltstone topic rejected` says which and why"
+                "records could not become rows; `siltstone dead-letters list` says which and why"
             );
         }
         self.wait_for_room(topic)?;

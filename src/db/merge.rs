@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use storage::catalog::{SegmentId, SegmentMeta};
@@ -118,14 +119,17 @@ impl Core {
         let stopwatch = Stopwatch::start();
         tracing::debug!(topic = topic.0, segments = chosen.len(), "merging");
         match self.store.merge(topic, chosen, watch)? {
-            Merged::Done(segment) => tracing::info!(
-                topic = topic.0,
-                segments = chosen.len(),
-                rows = segment.row_count,
-                bytes = segment.bytes,
-                took_ms = stopwatch.elapsed_ms(),
-                "segments merged"
-            ),
+            Merged::Done(segment) => {
+                self.merges.fetch_add(1, Ordering::Relaxed);
+                tracing::info!(
+                    topic = topic.0,
+                    segments = chosen.len(),
+                    rows = segment.row_count,
+                    bytes = segment.bytes,
+                    took_ms = stopwatch.elapsed_ms(),
+                    "segments merged"
+                );
+            }
             Merged::Outdated | Merged::Stopped => {}
         }
         Ok(())

@@ -6,8 +6,10 @@
 mod append;
 mod builder;
 mod core;
+mod dead_letters;
 mod documents;
 mod export;
+mod figures;
 mod identity;
 mod inspect;
 mod merge;
@@ -28,7 +30,9 @@ pub use scrub::{RepairReport, ScrubStatus};
 pub use verify::Verdict;
 
 pub(crate) use core::{Core, Progress};
+pub(crate) use dead_letters::{DeadLetter, DeadLetterPage};
 pub(crate) use documents::DocumentWrite;
+pub(crate) use figures::{Figures, TopicFigures};
 pub(crate) use inspect::inspect;
 pub(crate) use topics::templates;
 

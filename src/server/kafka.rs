@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
+use crate::metrics::{Metrics, Port};
 use connection::{Connection, now_ms};
 
 /// What clients may hold and how long they may wait.
@@ -94,6 +95,7 @@ const TICK_MAX: Duration = Duration::from_millis(100);
 struct Shared {
     broker: Arc<Broker>,
     limits: KafkaLimits,
+    metrics: Arc<Metrics>,
     medium_bytes: Arc<Semaphore>,
     huge_bytes: Arc<Semaphore>,
     fetch_bytes: Arc<Semaphore>,
@@ -124,9 +126,10 @@ async fn tick_groups(shared: Arc<Shared>) {
 pub(crate) async fn serve(
     broker: Arc<Broker>,
     listener: TcpListener,
+    metrics: Arc<Metrics>,
     stopped: watch::Receiver<bool>,
 ) {
-    serve_with(broker, listener, KafkaLimits::default(), stopped).await;
+    serve_with(broker, listener, KafkaLimits::default(), metrics, stopped).await;
 }
 
 /// [`serve`] with other limits.
@@ -134,6 +137,7 @@ pub(crate) async fn serve_with(
     broker: Arc<Broker>,
     listener: TcpListener,
     limits: KafkaLimits,
+    metrics: Arc<Metrics>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let (committed, commits) = watch::channel(0);
@@ -146,6 +150,7 @@ pub(crate) async fn serve_with(
         huge_bytes: Arc::new(Semaphore::new(limits.huge_bytes_max)),
         fetch_bytes: Arc::new(Semaphore::new(limits.fetch_bytes_max)),
         limits,
+        metrics,
         commits,
         stopped: stopped.clone(),
     });
@@ -164,6 +169,7 @@ pub(crate) async fn serve_with(
                 connections.spawn(connection.run());
             }
             Ok((_, peer)) => {
+                shared.metrics.refused(Port::Kafka);
                 let limit = shared.limits.connections_max;
                 tracing::warn!(%peer, limit, "connection refused: too many are open");
             }

@@ -5,6 +5,7 @@ mod kafka;
 mod listen;
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -125,6 +126,7 @@ impl Server {
 
         let (stop, stopped) = watch::channel(false);
         let edge = http::Edge::new(db.clone(), &options.elastic_version);
+        let metrics = Arc::clone(&edge.metrics);
         let desk = http::Http::new(edge, options.search_threads).map_err(internal)?;
         let broker = db.broker(&advertised.host, advertised.port);
         let tasks = runtime.block_on(async {
@@ -132,7 +134,7 @@ impl Server {
             let kafka = tokio::net::TcpListener::from_std(ports.kafka)?;
             Ok(vec![
                 tokio::spawn(http::serve(desk, http, stopped.clone())),
-                tokio::spawn(kafka::serve(broker, kafka, stopped)),
+                tokio::spawn(kafka::serve(broker, kafka, metrics, stopped)),
             ])
         });
         let tasks = tasks.map_err(internal)?;

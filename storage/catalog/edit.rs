@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::{OverlayMeta, RejectedRecords, SegmentId, SegmentMeta, TimeField, Topic};
+use super::{OverlayMeta, RejectKind, RejectedRecords, SegmentId, SegmentMeta, TimeField, Topic};
 use crate::model::{Mapping, Offset, Partition, PartitionId, TopicId, TopicName};
 
 /// Version of the encoding of edits.
@@ -87,6 +87,18 @@ pub enum CatalogChange {
         removed: Vec<SegmentId>,
         /// The segment that took their place.
         segment: SegmentMeta,
+    },
+    /// Records of a topic that could not become rows are dead letters, appended in the same group
+    /// of the journal.
+    DeadLetters {
+        /// The topic.
+        topic: TopicId,
+        /// The partition that they lie in.
+        partition: PartitionId,
+        /// No record before it will become one again.
+        next: Offset,
+        /// How many there are of each kind.
+        counts: BTreeMap<RejectKind, u64>,
     },
     /// An index template, new or replaced.
     PutTemplate {

@@ -22,6 +22,7 @@ const TOPIC_PREFIX: &str = "topic/";
 const SEGMENT_PREFIX: &str = "segment/";
 const WATERMARKS_PREFIX: &str = "watermarks/";
 const REJECTED_PREFIX: &str = "rejected/";
+const DEAD_LETTERS_PREFIX: &str = "dead_letters/";
 const LOG_STARTS_PREFIX: &str = "log_starts/";
 const DROPPED_PREFIX: &str = "dropped/";
 const TEMPLATE_PREFIX: &str = "template/";
@@ -153,6 +154,11 @@ impl Catalog {
         Ok(())
     }
 
+    fn read_dead_letters(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), CatalogError> {
+        self.owner(key, DEAD_LETTERS_PREFIX)?.dead_letters = decode_entry(key, bytes)?;
+        Ok(())
+    }
+
     fn read_dropped(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), CatalogError> {
         self.owner(key, DROPPED_PREFIX)?.dropped = decode_entry(key, bytes)?;
         Ok(())
@@ -189,11 +195,12 @@ impl Catalog {
 type ReadEntry = fn(&mut Catalog, &[u8], &[u8]) -> Result<(), CatalogError>;
 
 /// How the entries under each prefix are read, in this order.
-const READERS: [(&str, ReadEntry); 7] = [
+const READERS: [(&str, ReadEntry); 8] = [
     (TOPIC_PREFIX, Catalog::read_topic),
     (SEGMENT_PREFIX, Catalog::read_segment),
     (WATERMARKS_PREFIX, Catalog::read_watermarks),
     (REJECTED_PREFIX, Catalog::read_rejected),
+    (DEAD_LETTERS_PREFIX, Catalog::read_dead_letters),
     (DROPPED_PREFIX, Catalog::read_dropped),
     (LOG_STARTS_PREFIX, Catalog::read_log_starts),
     (TEMPLATE_PREFIX, Catalog::read_template),
@@ -218,6 +225,10 @@ fn write_topic(id: TopicId, state: &TopicState, entries: &mut Entries) {
     if state.rejected.total() > 0 {
         let key = format!("{REJECTED_PREFIX}{:010}", id.0);
         entries.insert(key.into(), encode_entry(&state.rejected));
+    }
+    if !state.dead_letters.next.is_empty() {
+        let key = format!("{DEAD_LETTERS_PREFIX}{:010}", id.0);
+        entries.insert(key.into(), encode_entry(&state.dead_letters));
     }
     if state.dropped > 0 {
         let key = format!("{DROPPED_PREFIX}{:010}", id.0);

@@ -8,6 +8,7 @@
 //! Nothing here knows what a row holds, what a batch is, or how a query reads either.
 
 mod checkpoint;
+mod dead_letters;
 mod edit;
 mod entries;
 mod hex;
@@ -23,10 +24,13 @@ mod topic;
 mod tests;
 
 pub use checkpoint::{CatalogError, CheckpointStore, Entries};
+pub use dead_letters::{DEAD_LETTER_SUFFIX, DeadLetterState};
 pub use edit::{CatalogChange, EDIT_VERSION, Edit, EditDecodeError, EditError};
 pub use entries::{CHECKPOINT_FORMAT_VERSION, decode_entry, encode_entry};
 pub use memory::MemoryCheckpoint;
-pub use rejected::{REJECTED_KEPT_MAX, REJECTED_REASONS_MAX, Rejected, RejectedRecords};
+pub use rejected::{
+    REJECTED_KEPT_MAX, REJECTED_REASONS_MAX, RejectKind, Rejected, RejectedRecords,
+};
 #[cfg(feature = "rocksdb")]
 pub use rocks::RocksCheckpoint;
 pub use segment_meta::{OverlayMeta, SegmentId, SegmentMeta};

@@ -19,6 +19,68 @@ const REASON_BYTES_MAX: usize = 512;
 /// What reasons beyond [`REJECTED_REASONS_MAX`] are counted under.
 const OTHER_REASON: &str = "other";
 
+/// What keeps a record from becoming a row, for counting: few, unlike reasons.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum RejectKind {
+    /// Its value is no JSON object.
+    Json,
+    /// Its bytes are no text.
+    Utf8,
+    /// A value does not fit the mapping.
+    Type,
+    /// It has, or would bring, too many fields.
+    Width,
+    /// It is nested too deep.
+    Depth,
+    /// A name in it cannot be a field's.
+    Name,
+    /// The mapping is strict and does not know a field.
+    Strict,
+    /// Its id or its operation cannot be one.
+    Id,
+    /// Nobody can read its batch.
+    Unreadable,
+    /// Something else.
+    #[default]
+    Other,
+}
+
+impl RejectKind {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Json,
+        Self::Utf8,
+        Self::Type,
+        Self::Width,
+        Self::Depth,
+        Self::Name,
+        Self::Strict,
+        Self::Id,
+        Self::Unreadable,
+        Self::Other,
+    ];
+
+    /// Its name, as it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Utf8 => "utf8",
+            Self::Type => "type",
+            Self::Width => "width",
+            Self::Depth => "depth",
+            Self::Name => "name",
+            Self::Strict => "strict",
+            Self::Id => "id",
+            Self::Unreadable => "unreadable",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// A record that could not become a row. The record itself stays in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
@@ -28,6 +90,9 @@ pub struct Rejected {
     pub offset: Offset,
     /// Why.
     pub reason: Arc<str>,
+    /// Why, in one word.
+    #[serde(default)]
+    pub kind: RejectKind,
 }
 
 impl Rejected {
@@ -39,7 +104,14 @@ impl Rejected {
             partition,
             offset,
             reason,
+            kind: RejectKind::default(),
         }
+    }
+
+    /// The same, said in one word too.
+    #[must_use]
+    pub fn with_kind(self, kind: RejectKind) -> Self {
+        Self { kind, ..self }
     }
 }
 
@@ -47,6 +119,8 @@ impl Rejected {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RejectedRecords {
     counts: BTreeMap<Arc<str>, u64>,
+    #[serde(default)]
+    kinds: BTreeMap<RejectKind, u64>,
     newest: VecDeque<Rejected>,
 }
 
@@ -55,6 +129,12 @@ impl RejectedRecords {
     #[must_use]
     pub fn counts(&self) -> &BTreeMap<Arc<str>, u64> {
         &self.counts
+    }
+
+    /// How many there were of each kind.
+    #[must_use]
+    pub fn kinds(&self) -> &BTreeMap<RejectKind, u64> {
+        &self.kinds
     }
 
     /// How many there were.
@@ -71,6 +151,7 @@ impl RejectedRecords {
     /// Counts `record` and remembers it.
     pub fn add(&mut self, record: Rejected) {
         self.count(&record.reason, 1);
+        *self.kinds.entry(record.kind).or_default() += 1;
         self.remember(record);
     }
 
@@ -78,6 +159,9 @@ impl RejectedRecords {
     pub fn merge(&mut self, later: &Self) {
         for (reason, count) in &later.counts {
             self.count(reason, *count);
+        }
+        for (kind, count) in &later.kinds {
+            *self.kinds.entry(*kind).or_default() += count;
         }
         for record in &later.newest {
             self.remember(record.clone());

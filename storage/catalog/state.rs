@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    CatalogChange, Edit, EditError, RejectedRecords, SegmentId, SegmentMeta, TimeField, Topic,
+    CatalogChange, DeadLetterState, Edit, EditError, RejectedRecords, SegmentId, SegmentMeta,
+    TimeField, Topic,
 };
 use crate::model::{Mapping, Offset, Partition, PartitionId, TopicId, TopicName};
 
@@ -38,6 +39,8 @@ pub struct TopicState {
     pub watermarks: BTreeMap<PartitionId, Offset>,
     /// Records that could not become rows.
     pub rejected: Arc<RejectedRecords>,
+    /// Which of these are dead letters.
+    pub dead_letters: Arc<DeadLetterState>,
     /// The first offset of each partition that clients may read; partitions at 0 are left out.
     pub log_starts: BTreeMap<PartitionId, Offset>,
     /// Rows that were deleted and are in no segment any more.
@@ -51,6 +54,7 @@ impl TopicState {
             segments: Vec::new(),
             watermarks: BTreeMap::new(),
             rejected: Arc::default(),
+            dead_letters: Arc::default(),
             log_starts: BTreeMap::new(),
             dropped: 0,
         }
@@ -232,6 +236,20 @@ impl Catalog {
             } => {
                 self.remove_merged(*topic, removed, segment)?;
                 self.add_segment(*topic, Some(segment))
+            }
+            CatalogChange::DeadLetters {
+                topic,
+                partition,
+                next,
+                counts,
+            } => {
+                let state = self.state_mut(*topic)?;
+                if partition.0 >= state.topic.partitions {
+                    let partition = Partition::new(*topic, *partition);
+                    return Err(EditError::UnknownPartition(partition));
+                }
+                Arc::make_mut(&mut state.dead_letters).add(*partition, *next, counts);
+                Ok(())
             }
             CatalogChange::PutTemplate { name, body } => {
                 let templates = Arc::make_mut(&mut self.templates);

@@ -172,6 +172,7 @@ impl Durable {
             | CatalogChange::MoveLogStarts { .. }
             | CatalogChange::Seal { .. }
             | CatalogChange::Merge { .. }
+            | CatalogChange::DeadLetters { .. }
             | CatalogChange::PutTemplate { .. }
             | CatalogChange::DeleteTemplate { .. }
             | CatalogChange::ReserveProducerIds { .. } => Ok(()),

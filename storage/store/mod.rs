@@ -25,6 +25,7 @@
 mod active;
 mod checkpoint;
 mod commit;
+mod dead_letters;
 mod durable;
 mod error;
 mod files;
@@ -59,6 +60,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use dead_letters::DeadLetters;
 pub use error::{ReadError, StageError, StoreError};
 pub use find::FoundRow;
 pub use inspect::{

@@ -48,7 +48,9 @@ impl Group {
             JournalRecord::Edit(edit) => edit.changes.iter().all(|change| {
                 matches!(
                     change,
-                    CatalogChange::CreateTopic(_) | CatalogChange::ChangeFields { .. }
+                    CatalogChange::CreateTopic(_)
+                        | CatalogChange::ChangeFields { .. }
+                        | CatalogChange::DeadLetters { .. }
                 )
             }),
         })

@@ -153,6 +153,7 @@ impl View {
             | CatalogChange::ChangeFields { .. }
             | CatalogChange::ChangeConfig { .. }
             | CatalogChange::MoveLogStarts { .. }
+            | CatalogChange::DeadLetters { .. }
             | CatalogChange::PutTemplate { .. }
             | CatalogChange::DeleteTemplate { .. }
             | CatalogChange::ReserveProducerIds { .. } => {}

@@ -44,12 +44,13 @@ const ALLOWED: &[(&str, &str, &[&str])] = &[
     (
         "src",
         "server",
-        &["background", "db", "elastic", "error", "options"],
+        &["background", "db", "elastic", "error", "metrics", "options"],
     ),
+    ("src", "metrics", &["db"]),
     (
         "src",
         "cli",
-        &["db", "elastic", "error", "options", "server"],
+        &["db", "elastic", "error", "metrics", "options", "server"],
     ),
 ];
 

@@ -2,12 +2,12 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Response;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -21,6 +21,7 @@ use super::edge::{Edge, print};
 use super::reply::{Form, Reply};
 use crate::background::Pool;
 use crate::elastic::ElasticError;
+use crate::metrics::Port;
 
 /// Most connections at once; further clients wait in the listener's backlog.
 const CONNECTIONS_MAX: usize = 1024;
@@ -89,7 +90,9 @@ pub(in crate::server) async fn serve(
                     true => CROWDED_HEAD_WAIT_MAX,
                     false => HEAD_WAIT_MAX,
                 };
+                let open = http.edge.metrics.connected(Port::Http);
                 tasks.spawn(async move {
+                    let _open = open;
                     connection(http, stream, head_wait_max, stop).await;
                     drop(slot);
                 });
@@ -155,10 +158,15 @@ async fn connection(
 impl Http {
     async fn answer(self: &Arc<Self>, request: hyper::Request<Incoming>) -> Response<Full<Bytes>> {
         let form = Form::of(request.headers());
-        match self.receive(request, &form).await {
+        let response = match self.receive(request, &form).await {
             Ok(response) => response,
             Err(reply) => form.frame(print(reply, &[])),
-        }
+        };
+        let metrics = &self.edge.metrics;
+        metrics.http_answered(response.status().as_u16());
+        let bytes = response.body().size_hint().exact().unwrap_or(0);
+        metrics.sent(Port::Http, usize::try_from(bytes).unwrap_or(usize::MAX));
+        response
     }
 
     /// Checks and reads the request, then has it answered by a thread of its pool.
@@ -173,6 +181,7 @@ impl Http {
         let slot = slot.map_err(|_| admission::rejected("requests"))?;
         let received = self.bodies.receive(body, admitted.body_bytes_max).await;
         let received = received.map_err(admission::refused)?;
+        self.edge.metrics.received(Port::Http, received.bytes.len());
         let response = self.run(admitted, received, form.clone()).await;
         drop(slot);
         response
@@ -190,6 +199,8 @@ impl Http {
             false => &self.others,
         };
         let (answered, answer) = oneshot::channel();
+        let is_search = admitted.endpoint.is_search();
+        let began = Instant::now();
         let http = Arc::clone(self);
         let job = move || {
             let limit_bytes = admitted.body_bytes_max;
@@ -210,6 +221,9 @@ impl Http {
                 }
                 Err(error) => admission::refused(*error),
             };
+            if is_search {
+                http.edge.metrics.searched(began.elapsed());
+            }
             // Whoever asked may have gone away by now.
             let _ = answered.send(form.frame(print(reply, &request.params)));
         };

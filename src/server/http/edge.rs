@@ -1,18 +1,22 @@
 //! From an endpoint to its handler. No socket is needed to ask.
 
+use std::sync::Arc;
+
 use super::endpoint::Endpoint;
 use super::reply::{Content, Kind, Printed, Reply};
 use super::request::Request;
-use super::{Method, cluster, documents, indices, params, search, templates};
+use super::{Method, cluster, dead_letters, documents, indices, params, search, templates};
 use crate::db::Db;
 use crate::elastic::{FilterPath, ServerInfo, pretty};
 use crate::error::Result;
+use crate::metrics::Metrics;
 
 /// What handlers know.
 #[derive(Debug)]
 pub(in crate::server) struct Edge {
     pub(super) db: Db,
     pub(super) info: ServerInfo,
+    pub(in crate::server) metrics: Arc<Metrics>,
 }
 
 impl Edge {
@@ -23,7 +27,8 @@ impl Edge {
             uuid: db.catalog().store_uuid(),
             version: elastic_version.into(),
         };
-        Self { db, info }
+        let metrics = Metrics::new();
+        Self { db, info, metrics }
     }
 
     /// Answers a request that came without a socket: status and body.
@@ -67,6 +72,10 @@ impl Edge {
             Endpoint::License => Ok(cluster::license()),
             Endpoint::Absent => Ok(cluster::absent(request)),
             Endpoint::CatIndices => cluster::cat_indices(self, request),
+            // Where Prometheus looks unless told otherwise. An index of this name can still be made.
+            Endpoint::Index { index } if index == "metrics" && request.method == Method::Get => {
+                Ok(Reply::metrics(self.metrics.scrape(&self.db)))
+            }
             Endpoint::Index { index } => indices::index(self, request, index),
             Endpoint::Mapping { index } => {
                 indices::mapping(self, request, index.as_deref().unwrap_or(all))
@@ -104,6 +113,8 @@ impl Edge {
             Endpoint::DeleteByQuery { index } => documents::delete_by_query(self, request, index),
             Endpoint::Create { index, id } => documents::create(self, request, index, id),
             Endpoint::Rejected { index } => indices::rejected(self, request, index),
+            Endpoint::DeadLetters { index } => dead_letters::list(self, request, index),
+            Endpoint::ReplayDeadLetters { index } => dead_letters::replay(self, index),
             Endpoint::Templates => templates::list(self),
             Endpoint::Template { name } => templates::template(self, request, name),
         }
@@ -116,6 +127,7 @@ pub(super) fn print(reply: Reply, params: &[(String, String)]) -> Printed {
     let (kind, bytes) = match reply.content {
         Content::Empty => (Kind::Empty, Vec::new()),
         Content::Text(text) => (Kind::Text, text.into_bytes()),
+        Content::Metrics(text) => (Kind::Metrics, text.into_bytes()),
         Content::Json(bytes) => (Kind::Json, shaped(bytes, params)),
     };
     Printed {

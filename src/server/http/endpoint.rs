@@ -59,6 +59,10 @@ pub(super) enum Endpoint {
     ForceMerge { index: Option<String> },
     /// `/{index}/_rejected`: records that could not become rows. Elasticsearch has no such thing.
     Rejected { index: String },
+    /// `/{index}/_dead_letters`: the same records, as they were appended to a topic of their own.
+    DeadLetters { index: String },
+    /// `/{index}/_dead_letters/_replay`: appends them to the index once more.
+    ReplayDeadLetters { index: String },
     /// `/_index_template`
     Templates,
     /// `/_index_template/{name}`
@@ -118,6 +122,8 @@ impl Endpoint {
             ("_refresh", []) => Some(Self::Refresh { index }),
             ("_flush", []) => Some(Self::Flush { index }),
             ("_forcemerge", []) => Some(Self::ForceMerge { index }),
+            ("_dead_letters", []) => index.map(|index| Self::DeadLetters { index }),
+            ("_dead_letters", ["_replay"]) => index.map(|index| Self::ReplayDeadLetters { index }),
             ("_rejected", []) => index.map(|index| Self::Rejected { index }),
             ("_doc", []) => index.map(|index| Self::Document { index }),
             ("_doc", [id]) => index.map(|index| Self::DocumentId {
@@ -164,7 +170,8 @@ impl Endpoint {
             Self::MultiGet { .. } => &[M::Get, M::Post],
             Self::Refresh { .. } | Self::Flush { .. } => &[M::Get, M::Post],
             Self::ForceMerge { .. } => &[M::Post],
-            Self::Templates | Self::Rejected { .. } => &[M::Get],
+            Self::Templates | Self::Rejected { .. } | Self::DeadLetters { .. } => &[M::Get],
+            Self::ReplayDeadLetters { .. } => &[M::Post],
             Self::Template { .. } => &[M::Get, M::Head, M::Put, M::Post, M::Delete],
         }
     }
@@ -201,6 +208,8 @@ impl Endpoint {
             | Self::Settings { .. }
             | Self::FieldCaps { .. }
             | Self::Rejected { .. }
+            | Self::DeadLetters { .. }
+            | Self::ReplayDeadLetters { .. }
             | Self::Templates => false,
         }
     }

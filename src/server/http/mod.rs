@@ -10,6 +10,7 @@ mod admission;
 mod body;
 mod cluster;
 mod connection;
+mod dead_letters;
 mod documents;
 mod edge;
 mod endpoint;

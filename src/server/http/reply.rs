@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::Method;
 use crate::elastic::ElasticError;
+use crate::metrics;
 
 /// Answers shorter than this are not worth compressing.
 const GZIP_BYTES_MIN: usize = 4 << 10;
@@ -36,6 +37,8 @@ pub(super) enum Content {
     Json(Vec<u8>),
     /// Plain text.
     Text(String),
+    /// What Prometheus reads.
+    Metrics(String),
 }
 
 impl Reply {
@@ -69,6 +72,13 @@ impl Reply {
             status: 200,
             content: Content::Text(text),
             allow: &[],
+        }
+    }
+
+    pub(super) fn metrics(text: String) -> Self {
+        Self {
+            content: Content::Metrics(text),
+            ..Self::empty(200)
         }
     }
 
@@ -144,6 +154,10 @@ impl Form {
                 let plain = HeaderValue::from_static("text/plain; charset=UTF-8");
                 headers.insert(CONTENT_TYPE, plain);
             }
+            Kind::Metrics => {
+                let text = HeaderValue::from_static(metrics::CONTENT_TYPE);
+                headers.insert(CONTENT_TYPE, text);
+            }
         }
         if !reply.allow.is_empty() {
             let names: Vec<_> = reply.allow.iter().map(|method| method.name()).collect();
@@ -178,6 +192,7 @@ pub(super) enum Kind {
     Empty,
     Json,
     Text,
+    Metrics,
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Shared;
 use super::frame_reader::{FrameReader, ReceivedFrame};
+use crate::metrics::{Connected, KafkaCall, Port};
 
 /// Why a connection ends before its client ends it.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,8 @@ enum End {
 struct Waiting {
     lsn: Lsn,
     frame: Frame,
+    call: KafkaCall,
+    began: Instant,
     /// The memory of its request, which the store still holds.
     _share: Option<OwnedSemaphorePermit>,
 }
@@ -61,6 +64,7 @@ pub(super) struct Connection {
     waiting: VecDeque<Waiting>,
     /// Until then nothing is read: the client was told to be silent, and not every client is.
     muted_until: Option<Instant>,
+    _open: Connected,
     commits: watch::Receiver<u64>,
     stopped: watch::Receiver<bool>,
     shared: Arc<Shared>,
@@ -90,6 +94,7 @@ impl Connection {
             },
             waiting: VecDeque::new(),
             muted_until: None,
+            _open: shared.metrics.connected(Port::Kafka),
             commits: shared.commits.clone(),
             stopped: shared.stopped.clone(),
             shared,
@@ -150,7 +155,13 @@ impl Connection {
 
     async fn request(&mut self, frame: ReceivedFrame) -> Result<(), End> {
         let ReceivedFrame { bytes, share } = frame;
+        let began = Instant::now();
+        self.shared.metrics.received(Port::Kafka, bytes.len());
         let (header, request) = decode_request(&bytes)?;
+        let call = match request {
+            Request::Produce(_) => KafkaCall::Produce,
+            _ => KafkaCall::Other,
+        };
         drop(bytes);
         let mut reply = self.handle(&header, request).await?;
         if let Reply::Later(later) = reply {
@@ -161,6 +172,7 @@ impl Connection {
             Reply::Ready(response) => {
                 self.send_all().await?;
                 self.send(encode_response(&header, &response)?).await?;
+                self.shared.metrics.kafka_answered(call, began.elapsed());
             }
             Reply::AfterDurable(lsn, response) => {
                 self.mute(&response);
@@ -168,6 +180,8 @@ impl Connection {
                 self.waiting.push_back(Waiting {
                     lsn,
                     frame,
+                    call,
+                    began,
                     _share: share,
                 });
             }
@@ -260,28 +274,39 @@ impl Connection {
         header: &RequestHeader,
         mut fetch: PendingFetch,
     ) -> Result<(), End> {
+        let mut is_stopping = false;
         loop {
             self.commits.borrow_and_update();
             self.check_store()?;
             let broker = Arc::clone(&self.shared.broker);
-            if broker.is_fetch_due(&fetch, now_ms()) {
+            // Whoever waits when the server stops gets what there is.
+            let now_ms = if is_stopping {
+                fetch.deadline_ms()
+            } else {
+                now_ms()
+            };
+            if broker.is_fetch_due(&fetch, now_ms) {
+                let began = Instant::now();
                 let (share, bytes_max) = self.fetch_share(fetch.bytes_max());
                 let polled = spawn_blocking(move || {
-                    let response = broker.poll_fetch(&mut fetch, bytes_max, now_ms());
+                    let response = broker.poll_fetch(&mut fetch, bytes_max, now_ms);
                     (fetch, response)
                 });
                 let (still_pending, response) = polled.await.map_err(|_| End::Panicked)?;
                 if let Some(response) = response {
-                    return self.send_fetched(header, &response, share).await;
+                    self.send_fetched(header, &response, share).await?;
+                    let metrics = &self.shared.metrics;
+                    metrics.kafka_answered(KafkaCall::Fetch, began.elapsed());
+                    return Ok(());
                 }
                 fetch = still_pending;
             }
-            let left_ms = u64::try_from(fetch.deadline_ms() - now_ms()).unwrap_or(0);
+            let left_ms = u64::try_from(fetch.deadline_ms() - now_ms).unwrap_or(0);
             tokio::select! {
                 _ = self.commits.changed() => {}
                 () = sleep(Duration::from_millis(left_ms)) => {}
                 () = self.reader.closed() => return Err(closed().into()),
-                () = stop(&mut self.stopped) => return Err(End::Stopped),
+                () = stop(&mut self.stopped), if !is_stopping => is_stopping = true,
             }
         }
     }
@@ -324,6 +349,9 @@ impl Connection {
         let durable = self.shared.broker.store().durable();
         while let Some(first) = self.waiting.pop_front_if(|first| first.lsn <= durable) {
             self.send(first.frame).await?;
+            self.shared
+                .metrics
+                .kafka_answered(first.call, first.began.elapsed());
         }
         if self.waiting.is_empty() {
             Ok(())
@@ -351,6 +379,7 @@ impl Connection {
 
     async fn send(&mut self, mut frame: Frame) -> Result<(), End> {
         let time_max = self.shared.limits.transfer_time_max(frame.remaining());
+        self.shared.metrics.sent(Port::Kafka, frame.remaining());
         let sent = timeout(time_max, self.writer.write_all_buf(&mut frame)).await;
         let too_slow = |_| io::Error::new(io::ErrorKind::TimedOut, "receives too slowly");
         sent.map_err(too_slow)??;

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::{KafkaLimits, serve_with};
+use crate::metrics::Metrics;
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -42,7 +43,13 @@ impl Running {
             BrokerOptions::new("127.0.0.1", port, Box::new(new_topic), Box::new(|| [7; 16]));
         let broker = Arc::new(Broker::new(Arc::clone(&store), options));
         let (stop, stopped) = watch::channel(false);
-        let serving = tokio::spawn(serve_with(broker, listener, limits, stopped));
+        let serving = tokio::spawn(serve_with(
+            broker,
+            listener,
+            limits,
+            Metrics::new(),
+            stopped,
+        ));
         Self {
             port,
             store,
