@@ -216,7 +216,13 @@ fn set(
             parts.retain(|it| !value.split(',').any(|part| part == it));
         })?,
     };
-    config.insert(name.to_owned(), configs::check(name, &value)?);
+    let value = configs::check(name, &value)?;
+    let current = configs::named(name).map(|known| configs::value(config, known.name));
+    if !configs::is_obeyed(name) && current != Some(&value) {
+        let text = format!("Cannot change {name}: this broker does nothing about it.");
+        return Err(Refusal::new(KafkaError::InvalidConfig, text));
+    }
+    config.insert(name.to_owned(), value);
     Ok(())
 }
 

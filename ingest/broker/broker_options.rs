@@ -14,6 +14,9 @@ pub type NewTopic = Box<dyn Fn(&TopicName, &Catalog) -> Topic + Send + Sync>;
 /// Makes sixteen random bytes, for ids that nobody is to guess.
 pub type NewUuid = Box<dyn Fn() -> [u8; 16] + Send + Sync>;
 
+/// Most partitions of all topics together, unless somebody chooses another number.
+pub const PARTITIONS_MAX: u32 = 20_000;
+
 /// Options of a [`super::Broker`].
 pub struct BrokerOptions {
     /// This broker's number, which is the controller's too.
@@ -51,7 +54,7 @@ impl BrokerOptions {
             port,
             auto_create_topics: true,
             partitions_default: 1,
-            partitions_max: 20_000,
+            partitions_max: PARTITIONS_MAX,
             fetch_bytes_max: 16 << 20,
             log_folder: "log".to_owned(),
             groups: GroupOptions::default(),

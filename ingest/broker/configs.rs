@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use storage::log::Codec;
+
 use super::refusal::Refusal;
 use crate::wire::KafkaError;
 
@@ -123,6 +125,30 @@ pub(super) static TOPIC_CONFIGS: &[TopicConfig] = &[
     config("unclean.leader.election.enable", "false", Boolean, "unclean.leader.election.enable", Any),
 ];
 
+/// What is obeyed, sorted by name. The others are shown as read-only.
+const OBEYED: &[&str] = &[
+    "cleanup.policy",
+    "compression.type",
+    "delete.retention.ms",
+    "max.compaction.lag.ms",
+    "max.message.bytes",
+    "message.timestamp.after.max.ms",
+    "message.timestamp.before.max.ms",
+    "message.timestamp.type",
+    "min.cleanable.dirty.ratio",
+    "min.compaction.lag.ms",
+    "retention.bytes",
+    "retention.ms",
+    "segment.bytes",
+    "segment.ms",
+];
+
+/// Whether the broker does what the config `name` says. With one copy of everything,
+/// `min.insync.replicas` has nothing to say.
+pub(super) fn is_obeyed(name: &str) -> bool {
+    OBEYED.binary_search(&name).is_ok()
+}
+
 /// The config with this name.
 pub(super) fn named(name: &str) -> Option<&'static TopicConfig> {
     TOPIC_CONFIGS.iter().find(|config| config.name == name)
@@ -238,6 +264,8 @@ pub(super) struct AppendRules {
     pub(super) compacted: bool,
     /// Whether the append gives batches their time.
     pub(super) log_append_time: bool,
+    /// How batches are compressed; `None` leaves that to their producers.
+    pub(super) codec: Option<Codec>,
 }
 
 impl AppendRules {
@@ -250,6 +278,14 @@ impl AppendRules {
             deletes: has_policy(config, "delete"),
             compacted: has_policy(config, "compact"),
             log_append_time: value(config, "message.timestamp.type") == "LogAppendTime",
+            codec: match value(config, "compression.type") {
+                "uncompressed" => Some(Codec::None),
+                "gzip" => Some(Codec::Gzip),
+                "snappy" => Some(Codec::Snappy),
+                "lz4" => Some(Codec::Lz4),
+                "zstd" => Some(Codec::Zstd),
+                _ => None,
+            },
         }
     }
 }
@@ -279,4 +315,27 @@ fn default(name: &'static str) -> &'static str {
     named(name)
         .expect("only configs of the table are asked for")
         .default
+}
+
+#[cfg(test)]
+mod tests {
+    use storage::catalog::LogRules;
+
+    use super::*;
+
+    #[test]
+    fn what_the_store_obeys_has_the_defaults_that_clients_are_shown() {
+        let defaults = TOPIC_CONFIGS.iter();
+        let shown = defaults.map(|config| (config.name.to_owned(), config.default.to_owned()));
+        assert_eq!(
+            LogRules::of(&shown.collect()),
+            LogRules::of(&BTreeMap::new())
+        );
+    }
+
+    #[test]
+    fn what_is_obeyed_is_in_the_table_and_sorted() {
+        assert!(OBEYED.is_sorted());
+        assert!(OBEYED.iter().all(|name| named(name).is_some()));
+    }
 }

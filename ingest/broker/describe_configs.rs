@@ -11,7 +11,7 @@ use kafka_protocol::protocol::StrBytes;
 use storage::catalog::Topic;
 
 use super::configs::ConfigKind::{Boolean, Int, Text};
-use super::configs::{ConfigKind, TOPIC_CONFIGS, TopicConfig, named};
+use super::configs::{ConfigKind, TOPIC_CONFIGS, TopicConfig, is_obeyed, named};
 use super::new_topics::valid_name;
 use super::refusal::{INVALID_REQUEST_TEXT, Refusal};
 use super::{Broker, Reply};
@@ -195,6 +195,7 @@ fn topic_config(
             FROM_DEFAULT
         })
         .with_value(Some(own.unwrap_or(default)))
+        .with_read_only(!is_obeyed(config.name))
         .with_synonyms(sources)
         .with_config_type(config.kind.code())
 }

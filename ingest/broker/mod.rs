@@ -40,7 +40,7 @@ use std::sync::Arc;
 
 use storage::store::{Lsn, Store};
 
-pub use broker_options::{BrokerOptions, NewTopic, NewUuid};
+pub use broker_options::{BrokerOptions, NewTopic, NewUuid, PARTITIONS_MAX};
 pub use fetch::PendingFetch;
 pub use groups::{GroupOptions, Later};
 

@@ -137,7 +137,13 @@ pub(super) fn check_batch(
         );
         return Err(Refusal::new(KafkaError::RecordListTooLarge, message).into());
     }
-    Ok(batch)
+    match rules.codec {
+        Some(codec) if codec != batch.header().codec => {
+            let written = scratches.with(|scratch| batch.rewritten(codec, scratch, |_| true));
+            written.map_err(|error| refuse(&error))
+        }
+        Some(_) | None => Ok(batch),
+    }
 }
 
 /// A partition by the names that clients know.

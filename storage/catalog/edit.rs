@@ -88,6 +88,13 @@ pub enum CatalogChange {
         /// The segment that took their place.
         segment: SegmentMeta,
     },
+    /// Segments of a topic whose rows are all older than it keeps.
+    DropSegments {
+        /// The topic.
+        topic: TopicId,
+        /// The segments, each once.
+        removed: Vec<SegmentId>,
+    },
     /// Records of a topic that could not become rows are dead letters, appended in the same group
     /// of the journal.
     DeadLetters {

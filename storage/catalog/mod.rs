@@ -12,6 +12,7 @@ mod dead_letters;
 mod edit;
 mod entries;
 mod hex;
+mod log_rules;
 mod memory;
 mod rejected;
 #[cfg(feature = "rocksdb")]
@@ -27,6 +28,7 @@ pub use checkpoint::{CatalogError, CheckpointStore, Entries};
 pub use dead_letters::{DEAD_LETTER_SUFFIX, DeadLetterState};
 pub use edit::{CatalogChange, EDIT_VERSION, Edit, EditDecodeError, EditError};
 pub use entries::{CHECKPOINT_FORMAT_VERSION, decode_entry, encode_entry};
+pub use log_rules::LogRules;
 pub use memory::MemoryCheckpoint;
 pub use rejected::{
     REJECTED_KEPT_MAX, REJECTED_REASONS_MAX, RejectKind, Rejected, RejectedRecords,

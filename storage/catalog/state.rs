@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    CatalogChange, DeadLetterState, Edit, EditError, RejectedRecords, SegmentId, SegmentMeta,
-    TimeField, Topic,
+    CatalogChange, DeadLetterState, Edit, EditError, RejectKind, RejectedRecords, SegmentId,
+    SegmentMeta, TimeField, Topic,
 };
 use crate::model::{Mapping, Offset, Partition, PartitionId, TopicId, TopicName};
 
@@ -74,6 +74,13 @@ impl TopicState {
     #[must_use]
     pub fn log_start(&self, partition: PartitionId) -> Offset {
         self.log_starts.get(&partition).copied().unwrap_or_default()
+    }
+
+    /// The first record of `partition` that clients may read or that is no row yet: its files of
+    /// the log may go before it.
+    #[must_use]
+    pub fn needed_from(&self, partition: PartitionId) -> Offset {
+        self.log_start(partition).min(self.watermark(partition))
     }
 
     /// The first offset of `partition` that is not a row in a segment (nor rejected) yet.
@@ -229,6 +236,11 @@ impl Catalog {
                 }
                 Ok(())
             }
+            CatalogChange::DropSegments { topic, removed } => {
+                let rows = self.remove_segments(*topic, removed)?;
+                self.state_mut(*topic)?.dropped += rows;
+                Ok(())
+            }
             CatalogChange::Merge {
                 topic,
                 removed,
@@ -242,27 +254,35 @@ impl Catalog {
                 partition,
                 next,
                 counts,
-            } => {
-                let state = self.state_mut(*topic)?;
-                if partition.0 >= state.topic.partitions {
-                    let partition = Partition::new(*topic, *partition);
-                    return Err(EditError::UnknownPartition(partition));
-                }
-                Arc::make_mut(&mut state.dead_letters).add(*partition, *next, counts);
-                Ok(())
-            }
+            } => self.note_dead_letters(Partition::new(*topic, *partition), *next, counts),
             CatalogChange::PutTemplate { name, body } => {
                 let templates = Arc::make_mut(&mut self.templates);
                 templates.insert(name.clone(), Arc::new(body.clone()));
                 Ok(())
             }
-            CatalogChange::DeleteTemplate { name } => {
-                match Arc::make_mut(&mut self.templates).remove(name) {
-                    Some(_) => Ok(()),
-                    None => Err(EditError::UnknownTemplate(name.clone())),
-                }
-            }
+            CatalogChange::DeleteTemplate { name } => self.delete_template(name),
             CatalogChange::ReserveProducerIds { next } => self.reserve_producer_ids(*next),
+        }
+    }
+
+    fn note_dead_letters(
+        &mut self,
+        partition: Partition,
+        next: Offset,
+        counts: &BTreeMap<RejectKind, u64>,
+    ) -> Result<(), EditError> {
+        let state = self.state_mut(partition.topic)?;
+        if partition.id.0 >= state.topic.partitions {
+            return Err(EditError::UnknownPartition(partition));
+        }
+        Arc::make_mut(&mut state.dead_letters).add(partition.id, next, counts);
+        Ok(())
+    }
+
+    fn delete_template(&mut self, name: &str) -> Result<(), EditError> {
+        match Arc::make_mut(&mut self.templates).remove(name) {
+            Some(_) => Ok(()),
+            None => Err(EditError::UnknownTemplate(name.into())),
         }
     }
 
@@ -374,8 +394,21 @@ impl Catalog {
         if removed.is_empty() {
             return Err(EditError::NothingMerged(topic));
         }
-        let state = self.state_mut(topic)?;
-        let segments = &mut state.segments;
+        let rows = self.remove_segments(topic, removed)?;
+        if merged.row_count > rows {
+            return Err(EditError::RowsAppeared {
+                segment: merged.id,
+                merged: merged.row_count,
+                removed: rows,
+            });
+        }
+        self.state_mut(topic)?.dropped += rows - merged.row_count;
+        Ok(())
+    }
+
+    /// Takes `removed` out of the topic's segments; how many rows they had.
+    fn remove_segments(&mut self, topic: TopicId, removed: &[SegmentId]) -> Result<u64, EditError> {
+        let segments = &mut self.state_mut(topic)?.segments;
         let mut rows = 0;
         for id in removed {
             let Ok(index) = segments.binary_search_by_key(id, |meta| meta.id) else {
@@ -386,15 +419,7 @@ impl Catalog {
             };
             rows += segments.remove(index).row_count;
         }
-        if merged.row_count > rows {
-            return Err(EditError::RowsAppeared {
-                segment: merged.id,
-                merged: merged.row_count,
-                removed: rows,
-            });
-        }
-        state.dropped += rows - merged.row_count;
-        Ok(())
+        Ok(rows)
     }
 
     fn advance(

@@ -25,7 +25,7 @@ pub(super) const CHECKSUM_AT: usize = 17;
 pub(super) const ATTRIBUTES_AT: usize = 21;
 pub(super) const MAX_TIMESTAMP_AT: usize = 35;
 
-const CODEC_BITS: i16 = 0b111;
+pub(super) const CODEC_BITS: i16 = 0b111;
 pub(super) const LOG_APPEND_TIME_BIT: i16 = 1 << 3;
 const TRANSACTIONAL_BIT: i16 = 1 << 4;
 const CONTROL_BIT: i16 = 1 << 5;

@@ -18,6 +18,7 @@ mod lz4;
 mod partition;
 mod producers;
 mod records;
+mod rewrite;
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +32,8 @@ pub use journal::{
     JournalSight, Replay, inspect_journal,
 };
 pub use partition::{
-    IndexState, LogEnd, LogError, LogFileReport, LogOptions, LogReader, LogSight, PartitionLog,
+    COMPACTION_KEYS_MAX, CompactedFiles, CompactionPlan, CompactionRules, FileFigures, IndexState,
+    LogEnd, LogError, LogFileReport, LogOptions, LogReader, LogRolls, LogSight, PartitionLog,
     TimedOffset, inspect_log_file, log_files, log_partitions,
 };
 pub use producers::{

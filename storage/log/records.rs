@@ -90,6 +90,16 @@ impl<'a> Records<'a> {
     }
 }
 
+impl<'a> Records<'a> {
+    /// The next record, and its bytes as they stand in the batch.
+    pub(super) fn next_with_bytes(&mut self) -> Option<Result<(Record<'a>, &'a [u8]), BatchError>> {
+        let before = self.rest.rest();
+        let record = self.next()?;
+        let len = before.len() - self.rest.rest().len();
+        Some(record.map(|record| (record, &before[..len])))
+    }
+}
+
 impl<'a> Iterator for Records<'a> {
     type Item = Result<Record<'a>, BatchError>;
 

@@ -201,7 +201,8 @@ impl Store {
         checkpointer: &mut Checkpointer,
         captured: &Captured,
     ) -> Result<(), StoreError> {
-        let entries = entries(captured).map_err(|error| self.stop(error))?;
+        let mut ends = Vec::new();
+        let entries = entries(captured, &mut ends).map_err(|error| self.stop(error))?;
         let position = JournalPosition(captured.head.journal_position);
         let written = checkpointer.write(entries, position);
         written.map_err(|error| match StoreError::from(error) {
@@ -212,6 +213,7 @@ impl Store {
         })?;
         self.checkpointed.store(position.0, Ordering::Relaxed);
         self.committer().journal.trim(position)?;
+        settle(captured, &ends)?;
         remove_deleted_topics(&*self.disk, &captured.catalog)?;
         self.remove_retired_files()?;
         Ok(())
@@ -219,20 +221,36 @@ impl Store {
 }
 
 /// Syncs all partition files and writes the state down.
-fn entries(captured: &Captured) -> Result<Entries, StoreError> {
+fn entries(
+    captured: &Captured,
+    ends: &mut Vec<(Partition, LogEnd)>,
+) -> Result<Entries, StoreError> {
     let mut entries = captured.groups.clone();
     captured.catalog.write_entries(&mut entries);
     entries.insert(HEAD_KEY.into(), encode_entry(&captured.head));
     for (partition, DurableLog { log, tail, .. }) in &captured.logs {
+        let end = log.lock().sync().map_err(StoreError::log(*partition))?;
+        ends.push((*partition, end));
         let entry = PartitionEntry {
             next: tail.next,
-            end: log.lock().sync().map_err(StoreError::log(*partition))?,
+            end,
             producers: tail.producers.clone(),
             epochs: Arc::clone(&tail.epochs),
         };
         entries.insert(partition_key(*partition), encode_entry(&entry));
     }
     Ok(entries)
+}
+
+/// Tells the logs what the checkpoint knows, so that they drop what nobody needs any more.
+fn settle(captured: &Captured, ends: &[(Partition, LogEnd)]) -> Result<(), StoreError> {
+    for ((partition, end), (_, log)) in ends.iter().zip(&captured.logs) {
+        let state = captured.catalog.topic(partition.topic);
+        let start = state.map_or_else(Offset::default, |state| state.needed_from(partition.id));
+        let settled = log.log.lock().settle(*end, start);
+        settled.map_err(StoreError::log(*partition))?;
+    }
+    Ok(())
 }
 
 /// What `entries` say about the store; `None` in a new one.

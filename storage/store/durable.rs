@@ -69,8 +69,13 @@ impl Durable {
         end: &LogEnd,
         tail: StagedTail,
     ) -> Result<(), StoreError> {
-        let log = PartitionLog::open(Arc::clone(&self.disk), partition, end, self.options);
-        let log = log.map_err(StoreError::log(partition))?;
+        let state = self.catalog.topic(partition.topic);
+        let start = state.map_or_else(Offset::default, |state| state.needed_from(partition.id));
+        let log = PartitionLog::open(Arc::clone(&self.disk), partition, end, start, self.options);
+        let mut log = log.map_err(StoreError::log(partition))?;
+        if let Some(state) = state {
+            log.set_rolls(state.topic.log_rules().rolls);
+        }
         let reader = log.reader();
         let log = SharedLog(Arc::new(Mutex::new(log)));
         self.logs
@@ -167,15 +172,32 @@ impl Durable {
                 Ok(())
             }
             CatalogChange::AddPartitions { topic, .. } => self.create_missing_logs(*topic),
+            CatalogChange::ChangeConfig { topic, .. } => {
+                self.set_rolls(*topic);
+                Ok(())
+            }
             CatalogChange::ChangeFields { .. }
-            | CatalogChange::ChangeConfig { .. }
             | CatalogChange::MoveLogStarts { .. }
             | CatalogChange::Seal { .. }
             | CatalogChange::Merge { .. }
             | CatalogChange::DeadLetters { .. }
+            | CatalogChange::DropSegments { .. }
             | CatalogChange::PutTemplate { .. }
             | CatalogChange::DeleteTemplate { .. }
             | CatalogChange::ReserveProducerIds { .. } => Ok(()),
+        }
+    }
+
+    /// Lets the logs of a topic follow its configuration.
+    fn set_rolls(&self, topic: TopicId) {
+        let Some(state) = self.catalog.topic(topic) else {
+            return;
+        };
+        let rolls = state.topic.log_rules().rolls;
+        for partition in state.topic.partitions() {
+            if let Some(log) = self.logs.get(&partition) {
+                log.log.lock().set_rolls(rolls);
+            }
         }
     }
 

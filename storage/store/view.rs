@@ -149,6 +149,13 @@ impl View {
                     view.show(&self.pool, *topic, Some(segment));
                 }
             }
+            CatalogChange::DropSegments { topic, removed } => {
+                if let Some(view) = self.topics.get_mut(topic) {
+                    view.deleted.retain(|id, _| !removed.contains(id));
+                    view.overlays.retain(|id, _| !removed.contains(id));
+                    self.retired.extend(view.hide(&self.pool, removed));
+                }
+            }
             CatalogChange::CreateTopic(_)
             | CatalogChange::ChangeFields { .. }
             | CatalogChange::ChangeConfig { .. }

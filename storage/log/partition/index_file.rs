@@ -24,6 +24,17 @@ pub(super) fn write(
         .map_err(LogError::disk("write", &path))
 }
 
+/// Removes the index of a file, if there is one.
+pub(super) fn remove(disk: &dyn Disk, partition: Partition, base: Offset) -> Result<(), LogError> {
+    let path = file_path(partition, base, INDEX_ENDING);
+    match disk.remove(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(LogError::disk("remove", &path)(error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Reads the index of a file; `None` when there is none or it does not hold, since it can be made
 /// from the file itself.
 pub(super) fn read(

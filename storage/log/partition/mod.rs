@@ -4,6 +4,7 @@
 //! from them the journal still has, so that opening them cuts them at the end that the checkpoint
 //! knows, and the rest is appended once more. `docs/formats/log.md` has the bytes.
 
+mod compaction;
 mod error;
 mod format;
 mod index;
@@ -11,13 +12,16 @@ mod index_file;
 mod inspect;
 mod reader;
 mod recovery;
+mod retention;
 #[cfg(test)]
 mod tests;
 mod walk;
 mod writer;
 
+pub use compaction::{COMPACTION_KEYS_MAX, CompactedFiles, CompactionPlan, CompactionRules};
 pub use error::LogError;
 pub use index_file::IndexState;
 pub use inspect::{LogFileReport, LogSight, inspect_log_file, log_files, log_partitions};
 pub use reader::{LogReader, TimedOffset};
-pub use writer::{LogEnd, LogOptions, PartitionLog};
+pub use retention::FileFigures;
+pub use writer::{LogEnd, LogOptions, LogRolls, PartitionLog};

@@ -22,6 +22,7 @@ pub(super) struct Recovered {
 
 /// Removes everything that was written after `end`, then opens what is left.
 ///
+/// 0. Files that nobody needs any more go: a crash may have left some of those that a trim removed.
 /// 1. Files that start after the last durable one go, with every index that is not of a file
 ///    before it and what interrupted replacements left.
 /// 2. The last durable file is cut to its durable length. The cut need not be synced: until the
@@ -32,9 +33,11 @@ pub(super) fn recover(
     disk: &dyn Disk,
     partition: Partition,
     end: &LogEnd,
+    start: Offset,
     options: LogOptions,
 ) -> Result<Recovered, LogError> {
-    let bases = remove_after(disk, partition, end)?;
+    let mut bases = remove_after(disk, partition, end)?;
+    remove_before(disk, partition, start, &mut bases)?;
     if end.file_bytes == 0 {
         let files = LogFiles {
             files: Vec::new(),
@@ -110,6 +113,27 @@ fn remove_after(
         }
     }
     Ok(bases)
+}
+
+/// Step 0. The last file stays in any case.
+fn remove_before(
+    disk: &dyn Disk,
+    partition: Partition,
+    start: Offset,
+    bases: &mut Vec<Offset>,
+) -> Result<(), LogError> {
+    let old = bases
+        .iter()
+        .skip(1)
+        .take_while(|next| **next <= start)
+        .count();
+    for base in bases.drain(..old) {
+        index_file::remove(disk, partition, base)?;
+        let path = file_path(partition, base, LOG_ENDING);
+        disk.remove(&path)
+            .map_err(LogError::disk("remove", &path))?;
+    }
+    Ok(())
 }
 
 /// Step 2.

@@ -91,7 +91,7 @@ fn files(disk: &dyn Disk, ending: &str) -> Vec<FilePath> {
 }
 
 fn reopened(disk: &MemoryDisk, end: &LogEnd) -> Result<PartitionLog, LogError> {
-    PartitionLog::open(Arc::new(disk.clone()), PARTITION, end, SMALL)
+    PartitionLog::open(Arc::new(disk.clone()), PARTITION, end, Offset(0), SMALL)
 }
 
 fn twenty() -> Vec<Vec<i64>> {
@@ -341,7 +341,7 @@ fn a_full_disk_refuses_a_batch_and_keeps_the_log() {
     }
     let end = log.sync().unwrap();
     let disk: Arc<dyn Disk> = Arc::new(disk.crash(1));
-    let log = PartitionLog::open(disk, PARTITION, &end, SMALL).unwrap();
+    let log = PartitionLog::open(disk, PARTITION, &end, Offset(0), SMALL).unwrap();
     assert_eq!(all_bytes(&log.reader()), joined(&batches));
 }
 
@@ -430,7 +430,7 @@ proptest! {
         disk.inject(cut, Fault::PowerCut);
         let (durable, batches) = append_until_failure(&disk, &times_ms, sync_every);
         let left: Arc<dyn Disk> = Arc::new(disk.crash(seed));
-        let log = PartitionLog::open(left, PARTITION, &durable, SMALL).unwrap();
+        let log = PartitionLog::open(left, PARTITION, &durable, Offset(0), SMALL).unwrap();
         prop_assert_eq!(log.end(), durable.offset);
         let kept = batches.iter().filter(|batch| batch.header().base_offset < durable.offset);
         let kept: Vec<RecordBatch> = kept.cloned().collect();

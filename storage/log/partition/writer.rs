@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::compaction::Cleaned;
 use super::format::{
     DIRECTORY, FILE_HEADER_BYTES, LOG_ENDING, directory, directory_partition, encode_file_header,
     file_path,
@@ -36,6 +37,15 @@ impl Default for LogOptions {
     }
 }
 
+/// When a log begins another file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogRolls {
+    /// A batch that would make the file longer goes to the next one.
+    pub file_bytes: u64,
+    /// So does a batch whose records are this much later than the first of the file.
+    pub file_ms: i64,
+}
+
 /// How far a partition's files are durable. A checkpoint keeps it; the default is that of a new
 /// partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -63,16 +73,25 @@ impl LogEnd {
 /// The log of one partition: the half that appends. [`PartitionLog::reader`] gives the other one.
 #[derive(Debug)]
 pub struct PartitionLog {
-    disk: Arc<dyn Disk>,
-    partition: Partition,
-    options: LogOptions,
-    reader: LogReader,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) partition: Partition,
+    pub(super) options: LogOptions,
+    pub(super) reader: LogReader,
     /// The last file; none before the first append.
-    active: Option<Box<dyn AppendFile>>,
+    pub(super) active: Option<Box<dyn AppendFile>>,
     /// Files that get no more batches but are not synced yet, with their bases.
-    closed: Vec<(Offset, Box<dyn AppendFile>)>,
+    pub(super) closed: Vec<(Offset, Box<dyn AppendFile>)>,
     unsynced: Unsynced,
     poisoned: bool,
+    pub(super) rolls: LogRolls,
+    /// The latest time of the first batch that this process appended to the last file.
+    active_since_ms: Option<i64>,
+    /// Nobody may read what the last file holds.
+    pub(super) must_roll: bool,
+    /// What the last checkpoint names: files before its last one change no more.
+    pub(super) settled: LogEnd,
+    /// What compaction remembers.
+    pub(super) cleaned: Cleaned,
 }
 
 /// What the next sync has to do.
@@ -94,11 +113,17 @@ impl PartitionLog {
         partition: Partition,
         options: LogOptions,
     ) -> Result<Self, LogError> {
-        Self::open(disk, partition, &LogEnd::empty(Offset(0)), options)
+        Self::open(
+            disk,
+            partition,
+            &LogEnd::empty(Offset(0)),
+            Offset(0),
+            options,
+        )
     }
 
     /// Opens a partition's log as it was at `end`: what was written later is cut off, since only
-    /// the journal knows how much of it is durable.
+    /// the journal knows how much of it is durable. Files with nothing behind `start` go.
     ///
     /// # Errors
     /// What the disk reports; bytes before `end` that are missing or damaged; another format
@@ -107,9 +132,11 @@ impl PartitionLog {
         disk: Arc<dyn Disk>,
         partition: Partition,
         end: &LogEnd,
+        start: Offset,
         options: LogOptions,
     ) -> Result<Self, LogError> {
-        let Recovered { files, active } = recover(disk.as_ref(), partition, end, options)?;
+        let recovered = recover(disk.as_ref(), partition, end, start, options)?;
+        let Recovered { files, active } = recovered;
         let reader = LogReader::new(partition, files);
         let (closed, unsynced, poisoned) = (Vec::new(), Unsynced::Nothing, false);
         Ok(Self {
@@ -121,6 +148,14 @@ impl PartitionLog {
             closed,
             unsynced,
             poisoned,
+            rolls: LogRolls {
+                file_bytes: options.file_bytes,
+                file_ms: i64::MAX,
+            },
+            active_since_ms: None,
+            must_roll: false,
+            settled: *end,
+            cleaned: Cleaned::default(),
         })
     }
 
@@ -180,9 +215,13 @@ impl PartitionLog {
             header.base_offset,
             self.partition
         );
-        if !self.has_room(header.batch_bytes as u64) {
+        let latest_ms = header.max_timestamp_ms;
+        if !self.has_room(header.batch_bytes as u64, latest_ms) {
             self.roll(end)?;
+            self.active_since_ms = None;
+            self.must_roll = false;
         }
+        self.active_since_ms.get_or_insert(latest_ms);
         let path = self.active_path();
         let file = self
             .active
@@ -205,11 +244,22 @@ impl PartitionLog {
     }
 
     /// Whether the last file takes another batch. A file without batches takes one of any size.
-    fn has_room(&self, batch_bytes: u64) -> bool {
+    fn has_room(&self, batch_bytes: u64, latest_ms: i64) -> bool {
+        let since_ms = self.active_since_ms.unwrap_or(latest_ms);
+        let is_late = latest_ms.saturating_sub(since_ms) > self.rolls.file_ms;
         self.active.as_ref().is_some_and(|file| {
             let len_bytes = file.len_bytes();
-            len_bytes == FILE_HEADER_BYTES || len_bytes + batch_bytes <= self.options.file_bytes
+            let is_long = len_bytes + batch_bytes > self.rolls.file_bytes;
+            len_bytes == FILE_HEADER_BYTES || !(is_long || is_late || self.must_roll)
         })
+    }
+
+    /// Changes when the log begins another file; a file is never longer than it was opened for.
+    pub fn set_rolls(&mut self, rolls: LogRolls) {
+        self.rolls = LogRolls {
+            file_bytes: rolls.file_bytes.min(self.options.file_bytes),
+            ..rolls
+        };
     }
 
     /// Starts a file at `base`, where the one before ends, so that files leave no gap.

@@ -9,6 +9,7 @@ mod deletes;
 mod fixture;
 mod formats;
 mod repair;
+mod retention;
 mod rows;
 mod trouble;
 mod world;
