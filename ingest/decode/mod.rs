@@ -11,6 +11,7 @@ mod error;
 mod field;
 mod fields;
 mod number;
+mod own_id;
 mod record;
 mod routing;
 mod row;
@@ -28,5 +29,6 @@ pub use decoder::{
 };
 pub use error::DocumentError;
 pub use fields::FieldsCommit;
+pub use own_id::{ID_FIELD_SETTING, KEY_AS_ID, OwnId};
 pub use record::{ID_BYTES_MAX, Meaning, OPERATION_HEADER, Operation, VERSION_HEADER};
 pub use routing::{Spread, partition_of_id};

@@ -6,7 +6,7 @@ use storage::model::{ColumnBatch, Offset, Partition};
 use storage::store::{LostRows, Store};
 
 use super::{MaterializeError, ROW_BYTES_MAX};
-use crate::decode::{Document, DocumentDecoder, Meaning, Spread};
+use crate::decode::{Document, DocumentDecoder, Meaning, OwnId, Spread};
 
 /// Bytes of log that are read at once.
 const READ_BYTES: usize = 1 << 20;
@@ -21,6 +21,7 @@ pub struct RowsAgain<'a> {
     lost: &'a LostRows,
     decoder: DocumentDecoder,
     spread: Spread,
+    own_id: OwnId,
     scratch: DecompressionBuffer,
     /// Which range is read, and where in it.
     range: usize,
@@ -36,6 +37,7 @@ impl<'a> RowsAgain<'a> {
             lost,
             decoder: DocumentDecoder::new(topic),
             spread: Spread::of(topic),
+            own_id: OwnId::of(topic),
             scratch: DecompressionBuffer::default(),
             range: 0,
             next: None,
@@ -103,12 +105,13 @@ impl<'a> RowsAgain<'a> {
                 source,
             } = Meaning::of(&record, partition.id, self.spread)
                 && is_lost
+                && let Ok(own_id) = self.own_id.find(&record)
             {
                 let decoded = self.decoder.decode(&Document {
                     partition: partition.id,
                     offset: record.offset,
                     timestamp_ms: record.timestamp_ms,
-                    id: id.map(str::as_bytes),
+                    id: id.or(own_id.as_deref()).map(str::as_bytes),
                     source,
                 });
                 // A record that is rejected now was rejected then: the segment's count of rows

@@ -108,7 +108,7 @@ fn run_all(store: &Store, topic: TopicId) -> Progress {
     }
 }
 
-/// Each row's partition, offset and document.
+/// Each live row's partition, offset and document.
 fn rows(store: &Store, topic: TopicId) -> Vec<(u32, u64, String)> {
     let snapshot = store.snapshot(topic).unwrap();
     let mut rows = Vec::new();
@@ -122,6 +122,9 @@ fn rows(store: &Store, topic: TopicId) -> Vec<(u32, u64, String)> {
                 .vector_rows(vector)
                 .zip(partitions.iter().zip(&offsets))
             {
+                if !source.is_live(row) {
+                    continue;
+                }
                 let document = String::from_utf8(source.source(row).unwrap()).unwrap();
                 rows.push((*partition, *offset, document));
             }
@@ -283,6 +286,80 @@ fn records_become_rows_rejects_or_nothing() {
     let topic = &catalog.topic(topic).unwrap().topic;
     assert_eq!(topic.mapping.fields["v"].field_type, FieldType::Double);
     assert_eq!(topic.time_field, Some(TimeField::RecordTime));
+}
+
+/// Appends records with keys.
+fn append_keyed(store: &Store, topic: TopicId, partition: u32, records: &[(&str, Option<&str>)]) {
+    let mut builder = BatchBuilder::new();
+    for (key, value) in records {
+        let record = NewRecord {
+            timestamp_ms: 5_000,
+            key: Some(key.as_bytes()),
+            value: value.map(str::as_bytes),
+            ..NewRecord::default()
+        };
+        builder.push(record).unwrap();
+    }
+    let partition = Partition::new(topic, PartitionId(partition));
+    let staged = store.stage_batch(partition, builder.finish(Codec::None), 9_000);
+    store.wait_durable(staged.unwrap().lsn).unwrap();
+}
+
+fn with_id_field(path: &str) -> impl FnOnce(&mut Topic) {
+    move |topic| {
+        let setting = ("index.id_field".into(), path.into());
+        topic.settings.extend([setting]);
+    }
+}
+
+#[test]
+fn a_later_record_with_the_id_of_a_field_takes_the_place_of_the_row() {
+    let disk = memory();
+    let mut store = open(&disk);
+    let topic = create(&store, 2, with_id_field("tx.id"));
+    append(
+        &store,
+        topic,
+        0,
+        &[Some(r#"{"tx":{"id":"a"},"v":1}"#), Some(r#"{"v":2}"#)],
+    );
+    append(&store, topic, 1, &[Some(r#"{"tx":{"id":"a"},"v":3}"#)]);
+    run_all(&store, topic);
+    store.seal(topic).unwrap();
+    append(&store, topic, 0, &[Some(r#"{"tx":{"id":"a"},"v":4}"#)]);
+    append(&store, topic, 0, &[Some(r#"{"tx":{"id":["a"]},"v":5}"#)]);
+    let expected: Vec<(u32, u64, String)> = vec![
+        (0, 1, r#"{"v":2}"#.into()),
+        (0, 2, r#"{"tx":{"id":"a"},"v":4}"#.into()),
+        (1, 0, r#"{"tx":{"id":"a"},"v":3}"#.into()),
+    ];
+    run_all(&store, topic);
+    assert_eq!(rows(&store, topic), expected);
+    assert_eq!(dead_letters(&store).len(), 1);
+    drop(store);
+    store = open(&disk);
+    run_all(&store, topic);
+    assert_eq!(rows(&store, topic), expected);
+    assert_eq!(dead_letters(&store).len(), 1);
+}
+
+#[test]
+fn a_record_without_a_value_takes_the_row_of_its_key_away() {
+    let store = open(&memory());
+    let topic = create(&store, 1, with_id_field("_key"));
+    let first = [
+        ("a", Some("{}")),
+        ("b", Some("{}")),
+        ("a", None),
+        ("c", None),
+    ];
+    append_keyed(&store, topic, 0, &first);
+    run_all(&store, topic);
+    assert_eq!(rows(&store, topic), [(0, 1, "{}".into())]);
+    store.seal(topic).unwrap();
+    append_keyed(&store, topic, 0, &[("b", None), ("a", Some("{}"))]);
+    run_all(&store, topic);
+    assert_eq!(rows(&store, topic), [(0, 5, "{}".into())]);
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use storage::catalog::{RejectKind, Rejected, Topic};
-use storage::log::{Batches, DecompressionBuffer, RecordBatch};
+use storage::log::{Batches, DecompressionBuffer, Record, RecordBatch};
 use storage::model::{Offset, Partition, PartitionId};
 use storage::store::Removal;
 
 use super::MaterializeError;
 use super::dead_letters::Letter;
-use crate::decode::{DecodedRows, Document, DocumentDecoder, Meaning, Spread};
+use crate::decode::{DecodedRows, Document, DocumentDecoder, Meaning, OwnId, Spread};
 
 /// Bytes of documents after which rows are published even if the budget has more: what a small
 /// compressed batch can become is bounded by this and one batch of each worker.
@@ -43,23 +43,31 @@ impl Share {
 /// A decoder and its buffer.
 #[derive(Debug)]
 pub(super) struct Worker {
+    reader: RecordReader,
+    scratch: DecompressionBuffer,
+}
+
+/// What makes rows of records.
+#[derive(Debug)]
+struct RecordReader {
     decoder: DocumentDecoder,
     spread: Spread,
-    scratch: DecompressionBuffer,
+    own_id: OwnId,
 }
 
 impl Worker {
     pub(super) fn new(topic: &Topic) -> Self {
         Self {
-            decoder: DocumentDecoder::new(topic),
-            spread: Spread::of(topic),
+            reader: RecordReader::new(topic),
             scratch: DecompressionBuffer::new(),
         }
     }
 
     /// Whether it still knows what `topic` says about its fields.
     pub(super) fn is_current(&self, topic: &Topic) -> bool {
-        self.spread == Spread::of(topic) && self.decoder.is_current(topic)
+        self.reader.spread == Spread::of(topic)
+            && self.reader.own_id == OwnId::of(topic)
+            && self.reader.decoder.is_current(topic)
     }
 
     /// Decodes the records of `turns`, or as many as this one of `workers` may.
@@ -76,7 +84,7 @@ impl Worker {
             bytes,
         } in turns
         {
-            if self.decoder.source_bytes() + share.letter_bytes >= row_bytes_max {
+            if self.reader.decoder.source_bytes() + share.letter_bytes >= row_bytes_max {
                 break;
             }
             let mut next = from;
@@ -88,13 +96,13 @@ impl Worker {
                 })?;
                 self.decode_batch(&batch, partition, next, &mut share);
                 next = batch.header().next_offset();
-                if self.decoder.source_bytes() + share.letter_bytes >= row_bytes_max {
+                if self.reader.decoder.source_bytes() + share.letter_bytes >= row_bytes_max {
                     break;
                 }
             }
             share.next.push((partition.id, next));
         }
-        Ok((self.decoder.finish(), share))
+        Ok((self.reader.decoder.finish(), share))
     }
 
     /// Decodes the records of `batch` from offset `from` on.
@@ -128,36 +136,61 @@ impl Worker {
             if record.offset < from {
                 continue;
             }
-            let mut reject = |kind: RejectKind, reason: &str| {
-                let rejected = Rejected::new(partition.id, record.offset, reason);
+            if let Err((kind, reason)) = self.reader.read(&record, partition.id) {
+                let rejected = Rejected::new(partition.id, record.offset, &reason);
                 share.reject(Letter::new(rejected.with_kind(kind), &record));
-            };
-            match Meaning::of(&record, partition.id, self.spread) {
-                Meaning::Nothing => {}
-                Meaning::Malformed(reason) => reject(RejectKind::Id, reason),
-                Meaning::Delete { id, .. } => self.decoder.remove(Removal {
-                    partition: partition.id,
-                    offset: record.offset,
-                    id: id.as_bytes().to_vec(),
-                }),
-                Meaning::Document {
-                    id,
-                    version,
-                    source,
-                } => {
-                    let decoded = self.decoder.decode(&Document {
-                        partition: partition.id,
-                        offset: record.offset,
-                        timestamp_ms: record.timestamp_ms,
-                        id: id.map(str::as_bytes),
-                        source,
-                    });
-                    match decoded {
-                        Ok(()) => self.decoder.note_version(version),
-                        Err(error) => reject(error.kind(), &error.to_string()),
-                    }
-                }
             }
         }
+    }
+}
+
+impl RecordReader {
+    fn new(topic: &Topic) -> Self {
+        Self {
+            decoder: DocumentDecoder::new(topic),
+            spread: Spread::of(topic),
+            own_id: OwnId::of(topic),
+        }
+    }
+
+    /// Does what `record` of `partition` says; else why that cannot be done.
+    fn read(
+        &mut self,
+        record: &Record<'_>,
+        partition: PartitionId,
+    ) -> Result<(), (RejectKind, String)> {
+        let as_id = |reason: &'static str| (RejectKind::Id, reason.to_owned());
+        let own_id = self.own_id.find(record).map_err(as_id)?;
+        let removal = |id: &str| Removal {
+            partition,
+            offset: record.offset,
+            id: id.as_bytes().to_vec(),
+        };
+        match Meaning::of(record, partition, self.spread) {
+            // The id of a record without a value is that of a document which is gone.
+            Meaning::Nothing => {
+                if let Some(id) = own_id {
+                    self.decoder.remove(removal(&id));
+                }
+            }
+            Meaning::Malformed(reason) => return Err(as_id(reason)),
+            Meaning::Delete { id, .. } => self.decoder.remove(removal(id)),
+            Meaning::Document {
+                id,
+                version,
+                source,
+            } => {
+                let decoded = self.decoder.decode(&Document {
+                    partition,
+                    offset: record.offset,
+                    timestamp_ms: record.timestamp_ms,
+                    id: id.or(own_id.as_deref()).map(str::as_bytes),
+                    source,
+                });
+                decoded.map_err(|error| (error.kind(), error.to_string()))?;
+                self.decoder.note_version(version);
+            }
+        }
+        Ok(())
     }
 }
