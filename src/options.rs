@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use ingest::broker::{GroupOptions, PARTITIONS_MAX};
+use ingest::group::GroupLimits;
 use serde::Deserialize;
 use storage::maintenance::{MERGE_BYTES_MAX, MERGE_ROWS_MAX};
 use storage::store::DISK_RESERVE_BYTES;
@@ -36,6 +38,11 @@ pub const OFFSETS_RETENTION_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 pub const SCRUB_BYTES_PER_SECOND: u64 = 16 << 20;
 /// Time from the end of one pass of scrubbing to the start of the next, in milliseconds.
 pub const SCRUB_INTERVAL_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+/// Time between looks for records and rows that have become too old, as Kafka's
+/// `log.retention.check.interval.ms`, in milliseconds.
+pub const RETENTION_CHECK_INTERVAL_MS: i64 = 5 * 60 * 1000;
+/// Time between looks for logs to compact, as Kafka's `log.cleaner.backoff.ms`, in milliseconds.
+pub const COMPACTION_INTERVAL_MS: i64 = 15 * 1000;
 /// Where HTTP listens unless told otherwise.
 pub const HTTP_ADDRESS: &str = "127.0.0.1:9200";
 /// Where Kafka clients are awaited unless told otherwise.
@@ -135,6 +142,16 @@ pub struct Options {
     pub offsets_retention_ms: i64,
     /// How long the first member of a group of consumers waits for others, in milliseconds.
     pub group_initial_delay_ms: i64,
+    /// Time between looks for records and rows that have become too old, in milliseconds.
+    pub retention_check_interval_ms: i64,
+    /// Time between looks for logs to compact, in milliseconds.
+    pub compaction_interval_ms: i64,
+    /// Groups of consumers, those included that only have committed offsets.
+    pub groups_max: usize,
+    /// Members of one group of consumers.
+    pub group_members_max: usize,
+    /// Partitions of all topics together.
+    pub partitions_max: u32,
     /// Who does the work that nobody waits for.
     pub work: Work,
     /// Where the time of day comes from.
@@ -166,6 +183,11 @@ impl Default for Options {
             group_initial_delay_ms: 0,
             scrub_bytes_per_second: SCRUB_BYTES_PER_SECOND,
             scrub_interval_ms: SCRUB_INTERVAL_MS,
+            retention_check_interval_ms: RETENTION_CHECK_INTERVAL_MS,
+            compaction_interval_ms: COMPACTION_INTERVAL_MS,
+            groups_max: GroupOptions::default().groups_max,
+            group_members_max: GroupLimits::default().members_max,
+            partitions_max: PARTITIONS_MAX,
             work: Work::Background,
             clock: Clock::System,
         }
@@ -228,6 +250,46 @@ pub struct Settings {
     /// Time between checkpoints [default: 60000]
     #[arg(long, value_name = "MS", env = "SILTSTONE_CHECKPOINT_INTERVAL_MS")]
     pub checkpoint_interval_ms: Option<i64>,
+    /// Time between looks for records and rows that have become too old [default: 300000]
+    #[arg(long, value_name = "MS", env = "SILTSTONE_RETENTION_CHECK_INTERVAL_MS")]
+    pub retention_check_interval_ms: Option<i64>,
+    /// Time between looks for logs to compact [default: 15000]
+    #[arg(long, value_name = "MS", env = "SILTSTONE_COMPACTION_INTERVAL_MS")]
+    pub compaction_interval_ms: Option<i64>,
+    /// Connections of Kafka clients; the next one is closed [default: 1000]
+    #[arg(long, value_name = "N", env = "SILTSTONE_KAFKA_CONNECTIONS_MAX")]
+    pub kafka_connections_max: Option<usize>,
+    /// Connections of one address of Kafka clients; the next one is closed [default: 500]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "SILTSTONE_KAFKA_CONNECTIONS_PER_ADDRESS_MAX"
+    )]
+    pub kafka_connections_per_address_max: Option<usize>,
+    /// Bytes of a request of a Kafka client; a longer one ends the connection
+    /// [default: 104857600]
+    #[arg(long, value_name = "BYTES", env = "SILTSTONE_KAFKA_REQUEST_BYTES_MAX")]
+    pub kafka_request_bytes_max: Option<usize>,
+    /// Bytes of requests between 64 KiB and 2 MiB that are under way; others wait
+    /// [default: 67108864]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "SILTSTONE_KAFKA_IN_FLIGHT_BYTES_MAX"
+    )]
+    pub kafka_in_flight_bytes_max: Option<usize>,
+    /// Groups of consumers [default: 10000]
+    #[arg(long, value_name = "N", env = "SILTSTONE_GROUPS_MAX")]
+    pub groups_max: Option<usize>,
+    /// Members of one group of consumers [default: 1000]
+    #[arg(long, value_name = "N", env = "SILTSTONE_GROUP_MEMBERS_MAX")]
+    pub group_members_max: Option<usize>,
+    /// Partitions of all topics together [default: 20000]
+    #[arg(long, value_name = "N", env = "SILTSTONE_PARTITIONS_MAX")]
+    pub partitions_max: Option<u32>,
+    /// HTTP connections; further clients wait [default: 1024]
+    #[arg(long, value_name = "N", env = "SILTSTONE_HTTP_CONNECTIONS_MAX")]
+    pub http_connections_max: Option<usize>,
     /// Threads that answer searches [default: one a core, at least 2]
     #[arg(long, value_name = "N", env = "SILTSTONE_SEARCH_THREADS")]
     pub search_threads: Option<usize>,
@@ -301,6 +363,28 @@ impl Settings {
             checkpoint_interval_ms: self
                 .checkpoint_interval_ms
                 .or(fallback.checkpoint_interval_ms),
+            retention_check_interval_ms: self
+                .retention_check_interval_ms
+                .or(fallback.retention_check_interval_ms),
+            compaction_interval_ms: self
+                .compaction_interval_ms
+                .or(fallback.compaction_interval_ms),
+            kafka_connections_max: self
+                .kafka_connections_max
+                .or(fallback.kafka_connections_max),
+            kafka_connections_per_address_max: self
+                .kafka_connections_per_address_max
+                .or(fallback.kafka_connections_per_address_max),
+            kafka_request_bytes_max: self
+                .kafka_request_bytes_max
+                .or(fallback.kafka_request_bytes_max),
+            kafka_in_flight_bytes_max: self
+                .kafka_in_flight_bytes_max
+                .or(fallback.kafka_in_flight_bytes_max),
+            groups_max: self.groups_max.or(fallback.groups_max),
+            group_members_max: self.group_members_max.or(fallback.group_members_max),
+            partitions_max: self.partitions_max.or(fallback.partitions_max),
+            http_connections_max: self.http_connections_max.or(fallback.http_connections_max),
             search_threads: self.search_threads.or(fallback.search_threads),
             log: self.log.or(fallback.log),
             log_format: self.log_format.or(fallback.log_format),
@@ -335,6 +419,15 @@ impl Settings {
                 .checkpoint_interval_ms
                 .unwrap_or(default.checkpoint_interval_ms),
             partitions: self.partitions.unwrap_or(default.partitions),
+            retention_check_interval_ms: self
+                .retention_check_interval_ms
+                .unwrap_or(default.retention_check_interval_ms),
+            compaction_interval_ms: self
+                .compaction_interval_ms
+                .unwrap_or(default.compaction_interval_ms),
+            groups_max: self.groups_max.unwrap_or(default.groups_max),
+            group_members_max: self.group_members_max.unwrap_or(default.group_members_max),
+            partitions_max: self.partitions_max.unwrap_or(default.partitions_max),
             auto_create_topics: self
                 .auto_create_topics
                 .unwrap_or(default.auto_create_topics),

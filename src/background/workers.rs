@@ -22,6 +22,8 @@ const ROOM_WAIT: Duration = Duration::from_millis(1000);
 const SEAL_WAIT: Duration = Duration::from_millis(250);
 /// How often it is looked at whether segments are to be merged.
 const MERGE_WAIT: Duration = Duration::from_millis(1000);
+/// How often it is looked at whether old records are to be let go.
+const UPKEEP_WAIT: Duration = Duration::from_millis(1000);
 /// How often it is looked at whether a checkpoint is due.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(1000);
 
@@ -51,6 +53,7 @@ impl Workers {
         workers.spawn("merge", core, merge)?;
         workers.spawn("checkpoint", core, checkpoint)?;
         workers.spawn("scrub", core, scrub)?;
+        workers.spawn("upkeep", core, upkeep)?;
         Ok(workers)
     }
 
@@ -130,6 +133,13 @@ fn materialize(core: &Core, wake: &Wake) -> Result<()> {
             return Ok(());
         }
     }
+}
+
+fn upkeep(core: &Core, wake: &Wake) -> Result<()> {
+    while wake.wait(UPKEEP_WAIT) != Woken::Stop {
+        core.upkeep_step()?;
+    }
+    Ok(())
 }
 
 fn seal(core: &Core, wake: &Wake) -> Result<()> {

@@ -10,11 +10,12 @@ use ingest::documents::DocumentWriter;
 use ingest::materialize::{Materializer, WorkBudget};
 use query::ScanPool;
 use storage::model::{Offset, Partition, TopicId};
-use storage::store::{ActiveSize, Store};
+use storage::store::{ActiveSize, Store, StoreError};
 
 use super::merge::MergeMemory;
 use super::scrub::Scrubbing;
 use crate::background::{Health, Threads, Wake};
+use crate::elastic::row_retention_ms;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
 
@@ -43,8 +44,17 @@ pub(crate) struct Core {
     pub(super) scrubbing: Mutex<Scrubbing>,
     /// Held while dead letters are sent once more.
     pub(super) replaying: Mutex<()>,
+    /// When logs were last looked through for old records, and for replaced ones.
+    upkept: Mutex<Upkept>,
     /// Merges that were carried out.
     pub(super) merges: AtomicU64,
+}
+
+/// When upkeep last did what; nothing was done before the first time.
+#[derive(Debug, Default)]
+struct Upkept {
+    expired_ms: Option<i64>,
+    compacted_ms: Option<i64>,
 }
 
 /// Whether a step left work behind.
@@ -74,6 +84,7 @@ impl Core {
             sealed: Condvar::new(),
             scrubbing: Mutex::default(),
             replaying: Mutex::default(),
+            upkept: Mutex::default(),
             merges: AtomicU64::new(0),
         })
     }
@@ -211,6 +222,83 @@ impl Core {
                 Err(error) => return Err(error.into()),
             }
             *lock(&self.last_checkpoint_ms) = now_ms;
+        }
+        Ok(())
+    }
+
+    /// Lets go of records and rows that nobody wants any more, where that is due.
+    pub(crate) fn upkeep_step(&self) -> Result<()> {
+        let now_ms = self.now_ms();
+        let is_due = |last: &mut Option<i64>, interval_ms: i64| {
+            let is_due = last.is_none_or(|last| now_ms - last >= interval_ms);
+            if is_due {
+                *last = Some(now_ms);
+            }
+            is_due
+        };
+        let (expires, compacts) = {
+            let mut upkept = lock(&self.upkept);
+            (
+                is_due(
+                    &mut upkept.expired_ms,
+                    self.options.retention_check_interval_ms,
+                ),
+                is_due(
+                    &mut upkept.compacted_ms,
+                    self.options.compaction_interval_ms,
+                ),
+            )
+        };
+        let done = self.let_go(expires, compacts, now_ms);
+        match done {
+            Err(error) if error.is_disk_full() => {
+                tracing::warn!(%error, "no room to let go of old records");
+                Ok(())
+            }
+            // Damage of one log is told, and leaves the others alone.
+            Err(error @ StoreError::Log { .. }) if self.store.check().is_ok() => {
+                tracing::error!(%error, "a log cannot be compacted");
+                Ok(())
+            }
+            done => Ok(done?),
+        }
+    }
+
+    fn let_go(
+        &self,
+        expires: bool,
+        compacts: bool,
+        now_ms: i64,
+    ) -> std::result::Result<(), StoreError> {
+        if expires {
+            let logs = self.store.expire_records(now_ms)?;
+            if logs > 0 {
+                tracing::info!(logs, "old records can be read no more");
+            }
+            for state in self.store.catalog().topics() {
+                let Some(keep_ms) = row_retention_ms(&state.topic.settings) else {
+                    continue;
+                };
+                let before_ms = now_ms.saturating_sub(keep_ms);
+                let rows = match self.store.expire_rows(state.topic.id, before_ms) {
+                    Err(StoreError::UnknownTopic(_)) => continue,
+                    rows => rows?,
+                };
+                if rows > 0 {
+                    let topic = state.topic.name.as_str();
+                    tracing::info!(topic, rows, "old rows were dropped");
+                }
+            }
+        }
+        while compacts && self.health.check().is_ok() {
+            match self.store.compact_one(now_ms)? {
+                Some(done) => tracing::info!(
+                    records = done.records,
+                    bytes = done.bytes,
+                    "a log was compacted"
+                ),
+                None => break,
+            }
         }
         Ok(())
     }

@@ -192,14 +192,17 @@ impl Db {
         let broker = BrokerOptions {
             groups: GroupOptions {
                 offsets_retention_ms: options.offsets_retention_ms,
+                groups_max: options.groups_max,
                 limits: GroupLimits {
                     initial_delay_ms: options.group_initial_delay_ms,
+                    members_max: options.group_members_max,
                     ..GroupLimits::default()
                 },
                 ..GroupOptions::default()
             },
             auto_create_topics: options.auto_create_topics,
             partitions_default: options.partitions,
+            partitions_max: options.partitions_max,
             ..BrokerOptions::new(host, port, Box::new(new_topic), Box::new(new_uuid))
         };
         Arc::new(Broker::new(Arc::clone(&self.core().store), broker))

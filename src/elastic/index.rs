@@ -17,6 +17,7 @@ use super::template::{Templates, matching};
 const TIME_FIELD_DEFAULT: &str = "@timestamp";
 
 /// The setting that says how many partitions there are.
+const RETENTION_SETTING: &str = "index.retention";
 const PARTITIONS_SETTING: &str = "index.number_of_shards";
 
 /// What an index is to be.
@@ -144,6 +145,14 @@ fn define(written: WrittenIndex) -> Result<IndexDefinition, ElasticError> {
             )));
         }
     };
+    if let Some(given) = settings.get(RETENTION_SETTING).map(read::shown)
+        && retention_ms(&given).is_none()
+    {
+        return Err(ElasticError::illegal_argument(format!(
+            "failed to parse setting [{RETENTION_SETTING}] with value [{given}] as a time value: \
+             it must be -1 or a number with a unit, such as 30d, 12h, 90m, 45s or 500ms"
+        )));
+    }
     let said = settings.get("index.time_field").map(read::shown);
     let time_field = time_field(said, &mapping.mapping)?;
     Ok(IndexDefinition {
@@ -154,6 +163,32 @@ fn define(written: WrittenIndex) -> Result<IndexDefinition, ElasticError> {
         partitions,
         materialize,
     })
+}
+
+/// How long rows are kept by what an index's settings say; `None` is for ever.
+#[must_use]
+pub fn row_retention_ms(settings: &BTreeMap<String, Value>) -> Option<i64> {
+    let given = settings.get(RETENTION_SETTING).map(read::shown)?;
+    retention_ms(&given).flatten()
+}
+
+/// Reads `30d` or `-1`; `None` when it is neither.
+fn retention_ms(text: &str) -> Option<Option<i64>> {
+    if text == "-1" {
+        return Some(None);
+    }
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    let number: i64 = number.parse().ok()?;
+    number.checked_mul(unit_ms).map(Some)
 }
 
 fn partitions(value: &Value) -> Result<u32, ElasticError> {

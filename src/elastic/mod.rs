@@ -44,7 +44,7 @@ pub use bulk::{
 pub use by_query::{Deleted, render_deleted};
 pub use error::ElasticError;
 pub use filter_path::{FilterPath, pretty};
-pub use index::{IndexDefinition, parse_create_index};
+pub use index::{IndexDefinition, parse_create_index, row_retention_ms};
 pub use index_expression::{IndexOptions, check_index_name, resolve_indices};
 pub use info::{
     ServerInfo, render_field_caps, render_health, render_indices, render_info, render_mappings,

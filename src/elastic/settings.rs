@@ -9,9 +9,11 @@ use super::read;
 
 /// Settings that do something here.
 const WORKING: &[&str] = &[
+    "index.id_field",
     "index.mapping.whole_texts",
     "index.materialize",
     "index.number_of_shards",
+    "index.retention",
     "index.time_field",
 ];
 

@@ -30,6 +30,12 @@ impl Metrics {
     }
 }
 
+/// First offset, high watermark, and how far records are rows.
+type Offsets = (u64, u64, u64);
+
+/// A family's name and help, and how its number is found.
+type Number<T> = (&'static str, &'static str, fn(T) -> u64);
+
 /// How names of numbers end that only grow.
 const COUNTER_SUFFIX: &str = "_total";
 
@@ -59,8 +65,15 @@ impl Scrape {
         self.gauge("topics", "Topics", signed(topics.len() as u64));
         let under = "Partitions with fewer copies than asked for; a node alone has none";
         self.gauge("under_replicated_partitions", under, 0);
+        self.topics(topics);
+        self.partitions(topics);
+        self.groups(figures);
+        let help = "Series that a family of this scrape left out because there are too many";
+        self.gauge("series_left_out", help, signed(self.left_out as u64));
+    }
 
-        let numbers: [(&str, &str, fn(&TopicFigures) -> u64); 6] = [
+    fn topics(&mut self, topics: &[TopicFigures]) {
+        let numbers: [Number<&TopicFigures>; 6] = [
             ("topic_partitions", "Partitions", |topic| {
                 topic.partitions.len() as u64
             }),
@@ -107,31 +120,27 @@ impl Scrape {
             labels,
             kinds(|topic| &topic.dead_letters),
         );
+    }
 
-        self.partitions(topics);
-        let numbers: Vec<(String, &(String, String, u32, u64))> = figures
-            .lags
-            .iter()
-            .map(|lag| (lag.2.to_string(), lag))
-            .collect();
-        let series = numbers.iter().map(|(partition, (group, topic, _, lag))| {
+    fn groups(&mut self, figures: &Figures) {
+        let lags = figures.lags.iter();
+        let lags: Vec<_> = lags.map(|lag| (lag.2.to_string(), lag)).collect();
+        let series = lags.iter().map(|(partition, (group, topic, _, lag))| {
             ([group.as_str(), topic.as_str(), partition.as_str()], *lag)
         });
         let help = "Records that the group has not read: high watermark less committed offset";
         self.vector("group_lag", help, ["group", "topic", "partition"], series);
-        let help = "Series that a family of this scrape left out because there are too many";
-        self.gauge("series_left_out", help, signed(self.left_out as u64));
     }
 
     fn partitions(&mut self, topics: &[TopicFigures]) {
-        let partitions: Vec<(&str, String, (u64, u64, u64))> = topics
+        let partitions: Vec<(&str, String, Offsets)> = topics
             .iter()
             .flat_map(|topic| {
                 let partitions = topic.partitions.iter().enumerate();
                 partitions.map(|(id, offsets)| (topic.name.as_str(), id.to_string(), *offsets))
             })
             .collect();
-        let numbers: [(&str, &str, fn((u64, u64, u64)) -> u64); 3] = [
+        let numbers: [Number<Offsets>; 3] = [
             (
                 "partition_high_watermark",
                 "The first offset that is not durable",

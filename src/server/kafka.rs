@@ -5,6 +5,7 @@
 //! a commit or for records costs no thread: the store's callback wakes the tasks. Everything that
 //! a client can make us hold has a limit in [`KafkaLimits`].
 
+mod addresses;
 mod connection;
 mod frame_reader;
 #[cfg(test)]
@@ -20,14 +21,21 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
-use crate::metrics::{Metrics, Port};
+use addresses::Addresses;
 use connection::{Connection, now_ms};
+
+use super::ServerOptions;
+use crate::metrics::{Metrics, Port};
 
 /// What clients may hold and how long they may wait.
 #[derive(Debug, Clone)]
 pub(crate) struct KafkaLimits {
     /// Open connections; the next one is closed at once.
     pub(crate) connections_max: usize,
+    /// Those of one address.
+    pub(crate) connections_per_address_max: usize,
+    /// Bytes of a request; a longer one ends the connection.
+    pub(crate) request_bytes_max: usize,
     /// Requests up to this size take no share of the memory for requests.
     pub(crate) small_frame_bytes: usize,
     /// Requests up to this size share `medium_bytes_max`, larger ones `huge_bytes_max`: who
@@ -58,6 +66,8 @@ impl Default for KafkaLimits {
     fn default() -> Self {
         Self {
             connections_max: 1_000,
+            connections_per_address_max: 500,
+            request_bytes_max: FRAME_BYTES_MAX,
             small_frame_bytes: 64 << 10,
             medium_frame_bytes: 2 << 20,
             medium_bytes_max: 64 << 20,
@@ -73,6 +83,19 @@ impl Default for KafkaLimits {
 }
 
 impl KafkaLimits {
+    /// Those that an operator has chosen. What is shared can hold the largest that takes a share.
+    pub(crate) fn of(options: &ServerOptions) -> Self {
+        let default = Self::default();
+        let shared_max = options.kafka_in_flight_bytes_max;
+        Self {
+            connections_max: options.kafka_connections_max,
+            connections_per_address_max: options.kafka_connections_per_address_max,
+            request_bytes_max: options.kafka_request_bytes_max.min(FRAME_BYTES_MAX),
+            medium_bytes_max: shared_max.max(default.medium_frame_bytes),
+            ..default
+        }
+    }
+
     /// How long it may take to move `bytes`.
     fn transfer_time_max(&self, bytes: usize) -> Duration {
         let seconds = bytes / self.bytes_per_second_min;
@@ -126,16 +149,6 @@ async fn tick_groups(shared: Arc<Shared>) {
 pub(crate) async fn serve(
     broker: Arc<Broker>,
     listener: TcpListener,
-    metrics: Arc<Metrics>,
-    stopped: watch::Receiver<bool>,
-) {
-    serve_with(broker, listener, KafkaLimits::default(), metrics, stopped).await;
-}
-
-/// [`serve`] with other limits.
-pub(crate) async fn serve_with(
-    broker: Arc<Broker>,
-    listener: TcpListener,
     limits: KafkaLimits,
     metrics: Arc<Metrics>,
     mut stopped: watch::Receiver<bool>,
@@ -156,6 +169,7 @@ pub(crate) async fn serve_with(
     });
     let ticking = tokio::spawn(tick_groups(Arc::clone(&shared)));
     let mut connections = JoinSet::new();
+    let addresses = Addresses::default();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -164,14 +178,23 @@ pub(crate) async fn serve_with(
         };
         while connections.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, peer)) if connections.len() < shared.limits.connections_max => {
+            Ok((stream, peer)) => {
+                let is_full = connections.len() >= shared.limits.connections_max;
+                let per_address_max = shared.limits.connections_per_address_max;
+                let entered = match is_full {
+                    true => None,
+                    false => addresses.enter(peer.ip(), per_address_max),
+                };
+                let Some(entered) = entered else {
+                    shared.metrics.refused(Port::Kafka);
+                    tracing::warn!(%peer, "connection refused: too many are open");
+                    continue;
+                };
                 let connection = Connection::new(stream, peer, Arc::clone(&shared));
-                connections.spawn(connection.run());
-            }
-            Ok((_, peer)) => {
-                shared.metrics.refused(Port::Kafka);
-                let limit = shared.limits.connections_max;
-                tracing::warn!(%peer, limit, "connection refused: too many are open");
+                connections.spawn(async move {
+                    connection.run().await;
+                    drop(entered);
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");

@@ -35,17 +35,33 @@ pub struct ServerOptions {
     pub elastic_version: String,
     /// Threads that answer searches.
     pub search_threads: usize,
+    /// HTTP connections.
+    pub http_connections_max: usize,
+    /// Connections of Kafka clients.
+    pub kafka_connections_max: usize,
+    /// Connections of Kafka clients from one address.
+    pub kafka_connections_per_address_max: usize,
+    /// Bytes of a request of a Kafka client.
+    pub kafka_request_bytes_max: usize,
+    /// Bytes of requests of middling size that are under way.
+    pub kafka_in_flight_bytes_max: usize,
 }
 
 impl Default for ServerOptions {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, Into::into);
+        let limits = kafka::KafkaLimits::default();
         Self {
             http: HTTP_ADDRESS.into(),
             kafka: KAFKA_ADDRESS.into(),
             kafka_advertised: None,
             elastic_version: ELASTIC_VERSION.into(),
             search_threads: cores.max(2),
+            http_connections_max: http::CONNECTIONS_MAX,
+            kafka_connections_max: limits.connections_max,
+            kafka_connections_per_address_max: limits.connections_per_address_max,
+            kafka_request_bytes_max: limits.request_bytes_max,
+            kafka_in_flight_bytes_max: limits.medium_bytes_max,
         }
     }
 }
@@ -65,6 +81,24 @@ impl From<&Settings> for ServerOptions {
                 .search_threads
                 .unwrap_or(default.search_threads)
                 .max(1),
+            http_connections_max: settings
+                .http_connections_max
+                .unwrap_or(default.http_connections_max)
+                .max(1),
+            kafka_connections_max: settings
+                .kafka_connections_max
+                .unwrap_or(default.kafka_connections_max)
+                .max(1),
+            kafka_connections_per_address_max: settings
+                .kafka_connections_per_address_max
+                .unwrap_or(default.kafka_connections_per_address_max)
+                .max(1),
+            kafka_request_bytes_max: settings
+                .kafka_request_bytes_max
+                .unwrap_or(default.kafka_request_bytes_max),
+            kafka_in_flight_bytes_max: settings
+                .kafka_in_flight_bytes_max
+                .unwrap_or(default.kafka_in_flight_bytes_max),
         }
     }
 }
@@ -127,14 +161,17 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let edge = http::Edge::new(db.clone(), &options.elastic_version);
         let metrics = Arc::clone(&edge.metrics);
-        let desk = http::Http::new(edge, options.search_threads).map_err(internal)?;
+        let connections_max = options.http_connections_max;
+        let desk =
+            http::Http::new(edge, options.search_threads, connections_max).map_err(internal)?;
+        let limits = kafka::KafkaLimits::of(options);
         let broker = db.broker(&advertised.host, advertised.port);
         let tasks = runtime.block_on(async {
             let http = tokio::net::TcpListener::from_std(ports.http)?;
             let kafka = tokio::net::TcpListener::from_std(ports.kafka)?;
             Ok(vec![
                 tokio::spawn(http::serve(desk, http, stopped.clone())),
-                tokio::spawn(kafka::serve(broker, kafka, metrics, stopped)),
+                tokio::spawn(kafka::serve(broker, kafka, limits, metrics, stopped)),
             ])
         });
         let tasks = tasks.map_err(internal)?;

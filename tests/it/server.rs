@@ -72,6 +72,16 @@ impl Server {
 
     /// Starts on `data` with these addresses and waits until it is ready.
     pub(crate) fn start_on(data: &Path, http: SocketAddr, kafka: SocketAddr) -> Self {
+        Self::start_with(data, http, kafka, &[])
+    }
+
+    /// As [`Server::start_on`], with further arguments.
+    pub(crate) fn start_with(
+        data: &Path,
+        http: SocketAddr,
+        kafka: SocketAddr,
+        arguments: &[&str],
+    ) -> Self {
         let mut child = Command::new(binary())
             .args([
                 "serve",
@@ -82,6 +92,7 @@ impl Server {
                 "--data",
             ])
             .arg(data)
+            .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the binary starts");

@@ -24,7 +24,7 @@ use crate::elastic::ElasticError;
 use crate::metrics::Port;
 
 /// Most connections at once; further clients wait in the listener's backlog.
-const CONNECTIONS_MAX: usize = 1024;
+pub(in crate::server) const CONNECTIONS_MAX: usize = 1024;
 /// Most requests between their first byte and their answer.
 const REQUESTS_MAX: usize = 512;
 /// Threads for all but searches. They mostly wait, together, for one group commit.
@@ -51,17 +51,23 @@ pub(in crate::server) struct Http {
     others: Pool,
     requests: Semaphore,
     bodies: Budget,
+    connections_max: usize,
 }
 
 impl Http {
     /// Answers with `search_threads` threads for searches.
-    pub(in crate::server) fn new(edge: Edge, search_threads: usize) -> std::io::Result<Arc<Self>> {
+    pub(in crate::server) fn new(
+        edge: Edge,
+        search_threads: usize,
+        connections_max: usize,
+    ) -> std::io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             edge,
             searches: Pool::start("search", search_threads, WAITING_MAX)?,
             others: Pool::start("request", OTHER_THREADS, WAITING_MAX)?,
             requests: Semaphore::new(REQUESTS_MAX),
             bodies: Budget::default(),
+            connections_max,
         }))
     }
 }
@@ -72,7 +78,7 @@ pub(in crate::server) async fn serve(
     listener: TcpListener,
     mut stop: watch::Receiver<bool>,
 ) {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let connections = Arc::new(Semaphore::new(http.connections_max));
     let mut tasks = JoinSet::new();
     loop {
         while tasks.try_join_next().is_some() {}
@@ -86,7 +92,8 @@ pub(in crate::server) async fn serve(
         match accepted {
             (slot, Ok((stream, _))) => {
                 let (http, stop) = (Arc::clone(&http), stop.clone());
-                let head_wait_max = match connections.available_permits() < CONNECTIONS_MAX / 2 {
+                let head_wait_max = match connections.available_permits() < http.connections_max / 2
+                {
                     true => CROWDED_HEAD_WAIT_MAX,
                     false => HEAD_WAIT_MAX,
                 };

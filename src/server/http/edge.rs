@@ -72,7 +72,7 @@ impl Edge {
             Endpoint::License => Ok(cluster::license()),
             Endpoint::Absent => Ok(cluster::absent(request)),
             Endpoint::CatIndices => cluster::cat_indices(self, request),
-            // Where Prometheus looks unless told otherwise. An index of this name can still be made.
+            // Where Prometheus looks. An index of this name can still be made.
             Endpoint::Index { index } if index == "metrics" && request.method == Method::Get => {
                 Ok(Reply::metrics(self.metrics.scrape(&self.db)))
             }

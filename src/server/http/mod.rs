@@ -21,7 +21,7 @@ mod request;
 mod search;
 mod templates;
 
-pub(super) use connection::{Http, serve};
+pub(super) use connection::{CONNECTIONS_MAX, Http, serve};
 pub(super) use edge::Edge;
 
 /// Methods that some endpoint takes.

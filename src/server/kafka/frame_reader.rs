@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
-use ingest::wire::FRAME_BYTES_MAX;
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit};
@@ -133,10 +132,11 @@ impl FrameReader {
             return Ok(Wanted::Unknown);
         };
         let length = i32::from_be_bytes(*length);
+        let max = self.shared.limits.request_bytes_max;
         match usize::try_from(length) {
-            Ok(bytes) if bytes > 0 && bytes <= FRAME_BYTES_MAX => Ok(Wanted::Bytes(bytes)),
+            Ok(bytes) if bytes > 0 && bytes <= max => Ok(Wanted::Bytes(bytes)),
             _ => {
-                let text = format!("frame length {length} is not in 1..={FRAME_BYTES_MAX}");
+                let text = format!("frame length {length} is not in 1..={max}");
                 Err(io::Error::new(io::ErrorKind::InvalidData, text))
             }
         }

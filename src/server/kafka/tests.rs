@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{KafkaLimits, serve_with};
+use super::{KafkaLimits, serve};
 use crate::metrics::Metrics;
 
 /// Longer than anything here takes.
@@ -43,13 +43,7 @@ impl Running {
             BrokerOptions::new("127.0.0.1", port, Box::new(new_topic), Box::new(|| [7; 16]));
         let broker = Arc::new(Broker::new(Arc::clone(&store), options));
         let (stop, stopped) = watch::channel(false);
-        let serving = tokio::spawn(serve_with(
-            broker,
-            listener,
-            limits,
-            Metrics::new(),
-            stopped,
-        ));
+        let serving = tokio::spawn(serve(broker, listener, limits, Metrics::new(), stopped));
         Self {
             port,
             store,
