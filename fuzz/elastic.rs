@@ -26,6 +26,7 @@ pub fn search_body(input: &[u8]) {
     let targets = [SearchTarget {
         index: "i",
         mapping: &mapping,
+        filters: &[],
     }];
     let _ = parse_search(input, &SearchParams::default(), &targets, NOW_MS);
     let _ = parse_msearch(input, Some("i"));

@@ -3,6 +3,7 @@
 //! [`Db`] joins arrival (`ingest`), state (`storage`) and answers (`query`) for embedders; the
 //! server uses the same calls. It knows no socket.
 
+mod aliases;
 mod append;
 mod builder;
 mod core;
@@ -11,8 +12,12 @@ mod export;
 mod identity;
 mod inspect;
 mod merge;
+mod names;
 mod scrub;
 mod search;
+mod settings;
+mod streams;
+mod templates;
 mod topics;
 mod verify;
 
@@ -30,7 +35,9 @@ pub use verify::Verdict;
 pub(crate) use core::{Core, Progress};
 pub(crate) use documents::DocumentWrite;
 pub(crate) use inspect::inspect;
-pub(crate) use topics::templates;
+pub(crate) use settings::Existing;
+pub(crate) use templates::{Replace, templates};
+pub(crate) use topics::Wildcards;
 
 use crate::background::Workers;
 use crate::elastic::IndexOptions;

@@ -26,6 +26,7 @@ fn search(body: &[u8]) {
     let targets = [SearchTarget {
         index: "i",
         mapping: &mapping,
+        filters: &[],
     }];
     let parsed = parse_search(body, &SearchParams::default(), &targets, 1_700_000_000_000);
     if let Err(error) = parsed {

@@ -8,6 +8,7 @@
 //! Nothing here knows what a row holds, what a batch is, or how a query reads either.
 
 mod checkpoint;
+mod definition;
 mod edit;
 mod entries;
 mod hex;
@@ -23,6 +24,7 @@ mod topic;
 mod tests;
 
 pub use checkpoint::{CatalogError, CheckpointStore, Entries};
+pub use definition::DefinitionKind;
 pub use edit::{CatalogChange, EDIT_VERSION, Edit, EditDecodeError, EditError};
 pub use entries::{CHECKPOINT_FORMAT_VERSION, decode_entry, encode_entry};
 pub use memory::MemoryCheckpoint;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    CatalogChange, Edit, EditError, RejectedRecords, SegmentId, SegmentMeta, TimeField, Topic,
+    CatalogChange, DefinitionKind, Edit, EditError, RejectedRecords, SegmentId, SegmentMeta,
+    TimeField, Topic,
 };
 use crate::model::{Mapping, Offset, Partition, PartitionId, TopicId, TopicName};
 
@@ -24,7 +25,11 @@ pub struct Catalog {
     pub(super) names: Arc<BTreeMap<TopicName, TopicId>>,
     pub(super) topics: Arc<BTreeMap<TopicId, Arc<TopicState>>>,
     pub(super) templates: Arc<BTreeMap<String, Arc<Value>>>,
+    pub(super) definitions: Arc<Definitions>,
 }
+
+/// Definitions by kind and name.
+pub(super) type Definitions = BTreeMap<(DefinitionKind, String), Arc<Value>>;
 
 /// What exists of one topic.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +47,8 @@ pub struct TopicState {
     pub log_starts: BTreeMap<PartitionId, Offset>,
     /// Rows that were deleted and are in no segment any more.
     pub dropped: u64,
+    /// Its other names, and what is said of each.
+    pub aliases: Arc<BTreeMap<String, Value>>,
 }
 
 impl TopicState {
@@ -53,6 +60,7 @@ impl TopicState {
             rejected: Arc::default(),
             log_starts: BTreeMap::new(),
             dropped: 0,
+            aliases: Arc::default(),
         }
     }
 
@@ -92,6 +100,7 @@ impl Catalog {
             names: Arc::default(),
             topics: Arc::default(),
             templates: Arc::default(),
+            definitions: Arc::default(),
         }
     }
 
@@ -170,6 +179,20 @@ impl Catalog {
             .map(|(name, body)| (name.as_str(), body))
     }
 
+    /// The definition of this kind with this name.
+    #[must_use]
+    pub fn definition(&self, kind: DefinitionKind, name: &str) -> Option<&Arc<Value>> {
+        self.definitions.get(&(kind, name.to_owned()))
+    }
+
+    /// All definitions of this kind, ascending by name.
+    pub fn definitions(&self, kind: DefinitionKind) -> impl Iterator<Item = (&str, &Arc<Value>)> {
+        self.definitions
+            .range((kind, String::new())..)
+            .take_while(move |((own, _), _)| *own == kind)
+            .map(|((_, name), body)| (name.as_str(), body))
+    }
+
     /// The catalog after `edit`.
     ///
     /// # Errors
@@ -243,6 +266,25 @@ impl Catalog {
                     Some(_) => Ok(()),
                     None => Err(EditError::UnknownTemplate(name.clone())),
                 }
+            }
+            CatalogChange::PutDefinition { kind, name, body } => {
+                let definitions = Arc::make_mut(&mut self.definitions);
+                definitions.insert((*kind, name.clone()), Arc::new(body.clone()));
+                Ok(())
+            }
+            CatalogChange::DeleteDefinition { kind, name } => {
+                let key = (*kind, name.clone());
+                match Arc::make_mut(&mut self.definitions).remove(&key) {
+                    Some(_) => Ok(()),
+                    None => Err(EditError::UnknownDefinition {
+                        kind: *kind,
+                        name: key.1,
+                    }),
+                }
+            }
+            CatalogChange::ChangeAliases { topic, aliases } => {
+                self.state_mut(*topic)?.aliases = Arc::new(aliases.clone());
+                Ok(())
             }
             CatalogChange::ReserveProducerIds { next } => self.reserve_producer_ids(*next),
         }

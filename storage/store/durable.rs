@@ -174,6 +174,9 @@ impl Durable {
             | CatalogChange::Merge { .. }
             | CatalogChange::PutTemplate { .. }
             | CatalogChange::DeleteTemplate { .. }
+            | CatalogChange::PutDefinition { .. }
+            | CatalogChange::DeleteDefinition { .. }
+            | CatalogChange::ChangeAliases { .. }
             | CatalogChange::ReserveProducerIds { .. } => Ok(()),
         }
     }

@@ -155,6 +155,9 @@ impl View {
             | CatalogChange::MoveLogStarts { .. }
             | CatalogChange::PutTemplate { .. }
             | CatalogChange::DeleteTemplate { .. }
+            | CatalogChange::PutDefinition { .. }
+            | CatalogChange::DeleteDefinition { .. }
+            | CatalogChange::ChangeAliases { .. }
             | CatalogChange::ReserveProducerIds { .. } => {}
         }
     }

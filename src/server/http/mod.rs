@@ -7,13 +7,16 @@
 //! `elastic` and `db`.
 
 mod admission;
+mod aliases;
 mod body;
+mod cat;
 mod cluster;
 mod connection;
 mod documents;
 mod edge;
 mod endpoint;
 mod indices;
+mod monitor;
 mod params;
 mod reply;
 mod request;
