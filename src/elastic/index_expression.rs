@@ -540,7 +540,7 @@ mod tests {
     }
 
     #[test]
-    fn names() {
+    fn names_of_new_indices() {
         check_index_name("logs-2024.01").expect("fine");
         for name in [
             "", "Logs", "_x", "-x", "a b", "a*", "..", "a:b", "a#b", "höhe",

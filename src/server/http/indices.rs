@@ -304,6 +304,86 @@ mod tests {
         }
     }
 
+    fn send(edge: &Edge, method: &str, uri: &str, body: &str) -> (u16, Value) {
+        let (status, answer) = edge.ask(method, uri, body.as_bytes());
+        (status, serde_json::from_slice(&answer).unwrap_or_default())
+    }
+
+    #[test]
+    fn aliases_filter_searches_and_take_writes() {
+        let edge = edge();
+        let body = r#"{"aliases": {"odd": {"filter": {"term": {"n": 1}}}, "all": {}}}"#;
+        assert_eq!(send(&edge, "PUT", "/a", body).0, 200);
+        for (id, n) in [("x", 1), ("y", 2)] {
+            let document = format!(r#"{{"n": {n}}}"#);
+            let (status, answer) =
+                send(&edge, "PUT", &format!("/all/_doc/{id}?refresh"), &document);
+            assert_eq!(
+                (status, &answer["_index"]),
+                (201, &Value::from("a")),
+                "{answer}"
+            );
+        }
+        let count =
+            |index: &str| send(&edge, "GET", &format!("/{index}/_count"), "").1["count"].clone();
+        assert_eq!(count("odd"), 1);
+        assert_eq!(count("all"), 2);
+        assert_eq!(count("odd,a"), 2);
+        let (status, _) = send(&edge, "PUT", "/all", "");
+        assert_eq!(status, 400, "an alias has the name");
+        let actions = r#"{"actions": [{"remove": {"index": "a", "alias": "odd"}},
+            {"add": {"index": "a", "alias": "new"}}]}"#;
+        assert_eq!(send(&edge, "POST", "/_aliases", actions).0, 200);
+        assert_eq!(send(&edge, "GET", "/odd/_count", "").0, 404);
+        assert_eq!(count("new"), 2);
+    }
+
+    #[test]
+    fn closed_indices_answer_nothing_until_they_are_opened() {
+        let edge = edge();
+        assert_eq!(send(&edge, "PUT", "/a/_doc/1?refresh", "{}").0, 201);
+        assert_eq!(send(&edge, "POST", "/a/_close", "").0, 200);
+        let (status, answer) = send(&edge, "GET", "/a/_search", "");
+        assert_eq!(status, 400);
+        assert_eq!(answer["error"]["type"], "index_closed_exception");
+        assert_eq!(send(&edge, "PUT", "/a/_doc/2", "{}").0, 400);
+        assert_eq!(
+            send(&edge, "GET", "/*/_search", "").1["hits"]["total"]["value"],
+            0
+        );
+        assert_eq!(send(&edge, "POST", "/a/_open", "").0, 200);
+        assert_eq!(
+            send(&edge, "GET", "/a/_search", "").1["hits"]["total"]["value"],
+            1
+        );
+    }
+
+    #[test]
+    fn data_streams_write_to_their_newest_index() {
+        let edge = edge();
+        let template = r#"{"index_patterns": ["logs-*"], "data_stream": {}}"#;
+        assert_eq!(send(&edge, "PUT", "/_index_template/t", template).0, 200);
+        let lines = "{\"create\": {}}\n{\"@timestamp\": 1}\n";
+        let (status, answer) = send(&edge, "POST", "/logs-app/_bulk?refresh", lines);
+        assert_eq!(
+            (status, &answer["errors"]),
+            (200, &Value::from(false)),
+            "{answer}"
+        );
+        let first = answer["items"][0]["create"]["_index"].clone();
+        assert!(
+            first
+                .as_str()
+                .is_some_and(|name| name.starts_with(".ds-logs-app-"))
+        );
+        assert_eq!(send(&edge, "POST", "/logs-app/_rollover", "").0, 200);
+        let (_, answer) = send(&edge, "POST", "/logs-app/_bulk?refresh", lines);
+        assert_ne!(answer["items"][0]["create"]["_index"], first);
+        assert_eq!(send(&edge, "GET", "/logs-app/_count", "").1["count"], 2);
+        assert_eq!(send(&edge, "DELETE", "/_data_stream/logs-app", "").0, 200);
+        assert_eq!(send(&edge, "GET", "/logs-app/_count", "").0, 404);
+    }
+
     #[test]
     fn only_full_names_are_deleted() {
         let edge = edge();
