@@ -256,6 +256,21 @@ impl Catalog {
                 self.remove_merged(*topic, removed, segment)?;
                 self.add_segment(*topic, Some(segment))
             }
+            CatalogChange::PutTemplate { .. }
+            | CatalogChange::DeleteTemplate { .. }
+            | CatalogChange::PutDefinition { .. }
+            | CatalogChange::DeleteDefinition { .. } => self.change_definitions(change),
+            CatalogChange::ChangeAliases { topic, aliases } => {
+                self.state_mut(*topic)?.aliases = Arc::new(aliases.clone());
+                Ok(())
+            }
+            CatalogChange::ReserveProducerIds { next } => self.reserve_producer_ids(*next),
+        }
+    }
+
+    /// Puts and deletes what is kept by name.
+    fn change_definitions(&mut self, change: &CatalogChange) -> Result<(), EditError> {
+        match change {
             CatalogChange::PutTemplate { name, body } => {
                 let templates = Arc::make_mut(&mut self.templates);
                 templates.insert(name.clone(), Arc::new(body.clone()));
@@ -282,11 +297,7 @@ impl Catalog {
                     }),
                 }
             }
-            CatalogChange::ChangeAliases { topic, aliases } => {
-                self.state_mut(*topic)?.aliases = Arc::new(aliases.clone());
-                Ok(())
-            }
-            CatalogChange::ReserveProducerIds { next } => self.reserve_producer_ids(*next),
+            _other => Ok(()),
         }
     }
 

@@ -101,6 +101,54 @@ impl Edge {
             Endpoint::Nodes => Ok(cluster::nodes(self)),
             Endpoint::Scrub => Ok(cluster::scrub(self)),
             Endpoint::License => Ok(cluster::license()),
+            Endpoint::Index { index } => indices::index(self, request, index),
+            Endpoint::Mapping { index } => {
+                indices::mapping(self, request, index.as_deref().unwrap_or(all))
+            }
+            Endpoint::Settings { index, names } => {
+                let index = index.as_deref().unwrap_or(all);
+                indices::settings(self, request, index, names.as_deref())
+            }
+            Endpoint::FieldCaps { index } => {
+                indices::field_caps(self, request, index.as_deref().unwrap_or(all))
+            }
+            Endpoint::Refresh { index } => {
+                indices::refresh(self, request, index.as_deref().unwrap_or(all))
+            }
+            Endpoint::Flush { index } => {
+                indices::flush(self, request, index.as_deref().unwrap_or(all))
+            }
+            Endpoint::ForceMerge { index } => {
+                indices::force_merge(self, request, index.as_deref().unwrap_or(all))
+            }
+            Endpoint::Count { index } => {
+                search::count(self, request, index.as_deref().unwrap_or(all))
+            }
+            Endpoint::Search { index } => {
+                search::search(self, request, index.as_deref().unwrap_or(all))
+            }
+            Endpoint::MultiSearch { index } => {
+                search::multi_search(self, request, index.as_deref())
+            }
+            Endpoint::Bulk { index } => documents::bulk(self, request, index.as_deref()),
+            Endpoint::Document { index } => documents::add(self, request, index),
+            Endpoint::DocumentId { index, id } => documents::document(self, request, index, id),
+            Endpoint::DocumentSource { index, id } => documents::source(self, request, index, id),
+            Endpoint::Update { index, id } => documents::update(self, request, index, id),
+            Endpoint::MultiGet { index } => documents::multi_get(self, request, index.as_deref()),
+            Endpoint::DeleteByQuery { index } => documents::delete_by_query(self, request, index),
+            Endpoint::Create { index, id } => documents::create(self, request, index, id),
+            Endpoint::Rejected { index } => indices::rejected(self, request, index),
+            Endpoint::Templates { kind } => templates::template(self, request, *kind, "*"),
+            Endpoint::Template { kind, name } => templates::template(self, request, *kind, name),
+            other => self.dispatch_rarer(other, request),
+        }
+    }
+
+    /// What clients ask when they prepare or watch.
+    fn dispatch_rarer(&self, endpoint: &Endpoint, request: &Request) -> Result<Reply> {
+        let all = "_all";
+        match endpoint {
             Endpoint::Nothing => Ok(Reply::value(200, &serde_json::json!({}))),
             Endpoint::Cat { table, names } => {
                 cat::table(self, request, table.as_deref(), names.as_deref())
@@ -143,46 +191,7 @@ impl Edge {
             Endpoint::Definition { kind, name } => {
                 templates::definition(self, request, *kind, name.as_deref())
             }
-            Endpoint::Index { index } => indices::index(self, request, index),
-            Endpoint::Mapping { index } => {
-                indices::mapping(self, request, index.as_deref().unwrap_or(all))
-            }
-            Endpoint::Settings { index, names } => {
-                let index = index.as_deref().unwrap_or(all);
-                indices::settings(self, request, index, names.as_deref())
-            }
-            Endpoint::FieldCaps { index } => {
-                indices::field_caps(self, request, index.as_deref().unwrap_or(all))
-            }
-            Endpoint::Refresh { index } => {
-                indices::refresh(self, request, index.as_deref().unwrap_or(all))
-            }
-            Endpoint::Flush { index } => {
-                indices::flush(self, request, index.as_deref().unwrap_or(all))
-            }
-            Endpoint::ForceMerge { index } => {
-                indices::force_merge(self, request, index.as_deref().unwrap_or(all))
-            }
-            Endpoint::Count { index } => {
-                search::count(self, request, index.as_deref().unwrap_or(all))
-            }
-            Endpoint::Search { index } => {
-                search::search(self, request, index.as_deref().unwrap_or(all))
-            }
-            Endpoint::MultiSearch { index } => {
-                search::multi_search(self, request, index.as_deref())
-            }
-            Endpoint::Bulk { index } => documents::bulk(self, request, index.as_deref()),
-            Endpoint::Document { index } => documents::add(self, request, index),
-            Endpoint::DocumentId { index, id } => documents::document(self, request, index, id),
-            Endpoint::DocumentSource { index, id } => documents::source(self, request, index, id),
-            Endpoint::Update { index, id } => documents::update(self, request, index, id),
-            Endpoint::MultiGet { index } => documents::multi_get(self, request, index.as_deref()),
-            Endpoint::DeleteByQuery { index } => documents::delete_by_query(self, request, index),
-            Endpoint::Create { index, id } => documents::create(self, request, index, id),
-            Endpoint::Rejected { index } => indices::rejected(self, request, index),
-            Endpoint::Templates { kind } => templates::template(self, request, *kind, "*"),
-            Endpoint::Template { kind, name } => templates::template(self, request, *kind, name),
+            other => unreachable!("{other:?} is answered above"),
         }
     }
 }
