@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use storage::catalog::{Rejected, Topic};
-use storage::log::{Batches, DecompressionBuffer, RecordBatch};
+use storage::log::{AbortedBatches, Batches, DecompressionBuffer, RecordBatch};
 use storage::model::{Offset, Partition, PartitionId};
 use storage::store::Removal;
 
@@ -20,6 +20,8 @@ pub(super) struct Turn {
     pub(super) from: Offset,
     /// Whole batches, the first of which has `from`.
     pub(super) bytes: Bytes,
+    /// What of them never was.
+    pub(super) aborted: AbortedBatches,
 }
 
 /// A worker's results beside the rows.
@@ -64,6 +66,7 @@ impl Worker {
             partition,
             from,
             bytes,
+            aborted,
         } in turns
         {
             if self.decoder.source_bytes() >= row_bytes_max {
@@ -76,7 +79,10 @@ impl Worker {
                     from: next,
                     source,
                 })?;
-                self.decode_batch(&batch, partition, next, &mut share);
+                let header = batch.header();
+                if !header.is_control() && !aborted.contains(header) {
+                    self.decode_batch(&batch, partition, next, &mut share);
+                }
                 next = batch.header().next_offset();
                 if self.decoder.source_bytes() >= row_bytes_max {
                     break;
@@ -95,9 +101,6 @@ impl Worker {
         from: Offset,
         share: &mut Share,
     ) {
-        if batch.header().is_control() {
-            return;
-        }
         let mut reject = |offset: Offset, reason: &str| {
             share
                 .rejected

@@ -7,6 +7,7 @@
 //! journal fills in what its files may lose. [`ProducerStates`] knows repeated batches.
 //! What is inside a record's value is none of its business, and neither is the Kafka API.
 
+mod aborted;
 mod batch;
 mod builder;
 mod codec;
@@ -15,12 +16,14 @@ mod damage;
 mod header;
 mod journal;
 mod lz4;
+mod marker;
 mod partition;
 mod producers;
 mod records;
 #[cfg(test)]
 mod tests;
 
+pub use aborted::{AbortedBatches, AbortedTransaction, AbortedTransactions};
 pub use batch::{Batches, RecordBatch};
 pub use builder::{BatchBuilder, NewRecord, ProducerStamp};
 pub use codec::{Codec, DECOMPRESSED_BYTES_MAX, DecompressionBuffer};
@@ -30,6 +33,7 @@ pub use journal::{
     GROUP_BYTES_MAX, Journal, JournalError, JournalFileReport, JournalOptions, JournalPosition,
     JournalSight, Replay, inspect_journal,
 };
+pub use marker::{Marker, TransactionOutcome};
 pub use partition::{
     IndexState, LogEnd, LogError, LogFileReport, LogOptions, LogReader, LogSight, PartitionLog,
     TimedOffset, inspect_log_file, log_files, log_partitions,

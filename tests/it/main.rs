@@ -12,4 +12,5 @@ mod replay;
 mod server;
 mod sources;
 mod tidy;
+mod transactions;
 mod writes;
