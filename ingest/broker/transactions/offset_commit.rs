@@ -19,6 +19,9 @@ use crate::wire::{KafkaError, Response};
 /// First version that names the member that has read.
 const MEMBER_FROM: i16 = 3;
 
+/// How far a group has read.
+type Offsets = Vec<(Partition, CommittedOffset)>;
+
 impl Broker {
     pub(in crate::broker) fn txn_offset_commit(
         &self,
@@ -76,10 +79,7 @@ impl Broker {
         &self,
         request: &TxnOffsetCommitRequest,
         now_ms: i64,
-    ) -> (
-        Vec<(Partition, CommittedOffset)>,
-        Vec<Result<(), KafkaError>>,
-    ) {
+    ) -> (Offsets, Vec<Result<(), KafkaError>>) {
         let catalog = self.store.catalog();
         let mut room = self.offset_room();
         let (mut offsets, mut results) = (Vec::new(), Vec::new());
