@@ -3,6 +3,7 @@
 mod acceptance;
 mod clients;
 mod commands;
+mod dashboards;
 mod export;
 mod hostile;
 mod inspect;
