@@ -52,7 +52,7 @@ const ALLOWED: &[(&str, &str, &[&str])] = &[
     ("export", "tests", &[]),
     ("src", "elastic", &[]),
     ("src", "error", &["elastic"]),
-    ("src", "options", &["error"]),
+    ("src", "options", &["elastic", "error"]),
     ("src", "db", &["background", "elastic", "error", "options"]),
     ("src", "background", &["db", "error", "options"]),
     (
