@@ -28,6 +28,13 @@ test: build $(VENV)/ready $(VENV)/clients ## Run everything that must hold
 	SILTSTONE_BINARY="$(CURDIR)/$(BINARY)" cargo test --workspace --all-targets
 	$(WITH_ROCKSDB) cargo test --release --package siltstone-storage --features rocksdb --lib checkpoint
 
+.PHONY: test-long
+test-long: ## Run random tests for hours: 10 million searches, 100,000 crashes
+	ORACLE_SEEDS=$(or $(ORACLE_SEEDS),600..2500600) cargo test --workspace --profile quick --lib -- any_search_over_any_split
+	DELETE_SEEDS=$(or $(DELETE_SEEDS),150..5150) cargo test --workspace --profile quick --lib -- what_is_live_follows
+	CRASH_SEEDS=$(or $(CRASH_SEEDS),1250..11250) cargo test --workspace --profile quick --lib -- ten_thousand_crashes
+	cargo run --package siltstone-fuzz --profile quick -- all --seconds $(or $(FUZZ_SECONDS),480)
+
 .PHONY: lint
 lint: ## Check format, lints and documentation, warnings denied
 	cargo fmt --all --check

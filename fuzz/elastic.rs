@@ -3,8 +3,9 @@
 use jiff::tz::TimeZone;
 use serde_json::json;
 use siltstone::elastic::{
-    FilterPath, SearchParams, SearchTarget, Templates, parse_bulk, parse_create_index,
-    parse_msearch, parse_search, parse_template, pretty,
+    FilterPath, SearchParams, SearchTarget, TemplateKind, Templates, parse_alias_actions,
+    parse_bulk, parse_create_index, parse_msearch, parse_put_alias, parse_search,
+    parse_settings_change, parse_template, pretty,
 };
 use storage::model::{DateFormat, Field, FieldType, Mapping};
 
@@ -26,6 +27,7 @@ pub fn search_body(input: &[u8]) {
     let targets = [SearchTarget {
         index: "i",
         mapping: &mapping,
+        filters: &[],
     }];
     let _ = parse_search(input, &SearchParams::default(), &targets, NOW_MS);
     let _ = parse_msearch(input, Some("i"));
@@ -50,7 +52,16 @@ pub fn bulk(input: &[u8]) {
 /// The definition of an index, and of a template.
 pub fn index_body(input: &[u8]) {
     let _ = parse_create_index("i", input, &Templates::new());
-    let _ = parse_template("t", input, &Templates::new());
+    for kind in [
+        TemplateKind::Index,
+        TemplateKind::Component,
+        TemplateKind::Legacy,
+    ] {
+        let _ = parse_template(kind, "t", input, &Templates::new());
+    }
+    let _ = parse_alias_actions(input);
+    let _ = parse_put_alias(Some("i"), Some("a"), input);
+    let _ = parse_settings_change("i", "u", input);
     if let Some(filter) = FilterPath::parse(&String::from_utf8_lossy(input)) {
         let _ = filter.apply(input);
     }

@@ -5,7 +5,7 @@
 //! same width, so a value is known to 1/256 of itself. Which of the two it is depends on the number
 //! of values alone, and counting knows no order, so no answer depends on order or parts.
 
-use std::collections::BTreeMap;
+use storage::model::Decimal;
 
 /// So many values are kept one by one.
 pub const VALUES_MAX: usize = 1 << 15;
@@ -19,8 +19,8 @@ const BUCKET_SHIFT: u32 = 45;
 /// Values that are counted together.
 const CHUNK_VALUES: usize = 1024;
 
-/// Octaves that values counted together may span.
-const CHUNK_OCTAVES: usize = 64;
+/// Values that are compared side by side.
+const LANES: usize = 4;
 
 /// How so many values are distributed.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -45,10 +45,20 @@ impl Default for Kept {
 /// Counts of values by bucket.
 #[derive(Debug, Clone, PartialEq)]
 struct Histogram {
-    /// The counts of octaves; negative ones below zero, mirrored.
-    octaves: BTreeMap<i16, Box<[u64; OCTAVE_BUCKETS]>>,
+    negative: Side,
+    /// Zeros, and what is too small to tell from them.
+    zeros: u64,
+    positive: Side,
     min: f64,
     max: f64,
+}
+
+/// Counts of values of one sign: all octaves from the lowest to the highest that has some.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Side {
+    /// Number of the first bucket, that of the start of an octave.
+    first: usize,
+    counts: Vec<u64>,
 }
 
 impl Distribution {
@@ -64,16 +74,23 @@ impl Distribution {
         }
     }
 
-    /// Adds values.
-    pub(crate) fn add_all(&mut self, values: &[f64]) {
-        match &mut self.kept {
-            Kept::Histogram(histogram) => {
-                self.count += values.len() as u64;
-                for values in values.chunks(CHUNK_VALUES) {
+    /// Adds `mantissas × 10^exponent`.
+    pub(crate) fn add_all(&mut self, mantissas: &[i64], exponent: i16) {
+        let mut values = [0.0; CHUNK_VALUES];
+        for mantissas in mantissas.chunks(CHUNK_VALUES) {
+            let values = &mut values[..mantissas.len()];
+            to_doubles(mantissas, exponent, values);
+            match &mut self.kept {
+                Kept::Values(kept) if kept.len() + values.len() <= VALUES_MAX => {
+                    kept.extend_from_slice(values);
+                    self.count += values.len() as u64;
+                }
+                Kept::Values(_) => values.iter().for_each(|value| self.add(*value)),
+                Kept::Histogram(histogram) => {
                     histogram.add_chunk(values);
+                    self.count += values.len() as u64;
                 }
             }
-            Kept::Values(_) => values.iter().for_each(|value| self.add(*value)),
         }
     }
 
@@ -112,8 +129,9 @@ impl Distribution {
         match &self.kept {
             Kept::Values(values) => values.capacity() * size_of::<f64>(),
             Kept::Histogram(histogram) => {
-                histogram.octaves.len() * size_of::<[u64; OCTAVE_BUCKETS]>()
-                    + size_of::<Histogram>()
+                let sides = [&histogram.negative, &histogram.positive];
+                let counts: usize = sides.map(|side| side.counts.capacity()).iter().sum();
+                counts * size_of::<u64>() + size_of::<Histogram>()
             }
         }
     }
@@ -208,7 +226,9 @@ fn place_in(place: u64, values: &[f64]) -> usize {
 impl Default for Histogram {
     fn default() -> Self {
         Self {
-            octaves: BTreeMap::new(),
+            negative: Side::default(),
+            zeros: 0,
+            positive: Side::default(),
             min: f64::INFINITY,
             max: f64::NEG_INFINITY,
         }
@@ -219,74 +239,48 @@ impl Histogram {
     fn add(&mut self, value: f64, count: u64) {
         self.min = self.min.min(value);
         self.max = self.max.max(value);
-        let (octave, bucket) = bucket_of(value);
-        let octave = self.octaves.entry(octave);
-        octave.or_insert_with(|| Box::new([0; OCTAVE_BUCKETS]))[bucket] += count;
+        match bucket_of(value) {
+            Bucket::Zero => self.zeros += count,
+            Bucket::Negative(number) => *self.negative.count_mut(number) += count,
+            Bucket::Positive(number) => *self.positive.count_mut(number) += count,
+        }
     }
 
-    /// Adds up to `CHUNK_VALUES` values: finds the octaves once, then only counts.
+    /// Adds values. Those that are all above zero are only counted.
     fn add_chunk(&mut self, values: &[f64]) {
-        let mut keys = [0_i32; CHUNK_VALUES];
-        let (mut lowest, mut highest) = (i32::MAX, i32::MIN);
-        for (key, value) in keys.iter_mut().zip(values) {
-            // There is one zero.
-            let value = value + 0.0;
-            self.min = self.min.min(value);
-            self.max = self.max.max(value);
-            let (octave, bucket) = bucket_of(value);
-            *key = i32::from(octave) * OCTAVE_BUCKETS as i32 + bucket as i32;
-            lowest = lowest.min(*key);
-            highest = highest.max(*key);
-        }
-        let keys = &keys[..values.len()];
-        let octave_of = |key: i32| key.div_euclid(OCTAVE_BUCKETS as i32);
-        let first = octave_of(lowest);
-        if values.is_empty() || octave_of(highest) - first >= CHUNK_OCTAVES as i32 {
-            // So far apart are values by accident only.
-            values.iter().for_each(|value| self.add(value + 0.0, 1));
+        let (min, max) = extremes(values);
+        let (Bucket::Positive(first), Bucket::Positive(last)) = (bucket_of(min), bucket_of(max))
+        else {
+            values.iter().for_each(|value| self.add(*value, 1));
             return;
-        }
-        let place = |key: i32| (octave_of(key) - first) as usize;
-        let used = keys.iter().fold(0_u64, |used, key| used | 1 << place(*key));
-        let number = |place: usize| (first + place as i32) as i16;
-        for place in (0..CHUNK_OCTAVES).filter(|place| used >> place & 1 == 1) {
-            let octave = self.octaves.entry(number(place));
-            octave.or_insert_with(|| Box::new([0; OCTAVE_BUCKETS]));
-        }
-        let mut octaves = [const { None }; CHUNK_OCTAVES];
-        let range = number(0)..=number(CHUNK_OCTAVES - 1);
-        for (octave, counts) in self.octaves.range_mut(range) {
-            octaves[(i32::from(*octave) - first) as usize] = Some(counts);
-        }
-        for key in keys {
-            let bucket = key.rem_euclid(OCTAVE_BUCKETS as i32) as usize;
-            if let Some(counts) = &mut octaves[place(*key)] {
-                counts[bucket] += 1;
-            }
+        };
+        self.min = self.min.min(min);
+        self.max = self.max.max(max);
+        self.positive.cover(first);
+        self.positive.cover(last);
+        let Side { first, counts } = &mut self.positive;
+        for value in values {
+            counts[number_of(*value) - *first] += 1;
         }
     }
 
     fn merge(&mut self, other: &Self) {
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
-        for (octave, counts) in &other.octaves {
-            let own = self.octaves.entry(*octave);
-            let own = own.or_insert_with(|| Box::new([0; OCTAVE_BUCKETS]));
-            for (own, count) in own.iter_mut().zip(counts.iter()) {
-                *own += count;
-            }
-        }
+        self.zeros += other.zeros;
+        self.negative.merge(&other.negative);
+        self.positive.merge(&other.positive);
     }
 
     /// The middle of each bucket that has values, and how many; ascending.
     fn counts(&self) -> impl Iterator<Item = (f64, u64)> {
-        self.octaves.iter().flat_map(move |(octave, counts)| {
-            let used = counts.iter().enumerate().filter(|(_, count)| **count > 0);
-            used.map(move |(bucket, count)| {
-                let middle = middle_of(*octave, bucket);
-                (middle.clamp(self.min, self.max), *count)
-            })
-        })
+        let below = self.negative.used().rev();
+        let below = below.map(|(number, count)| (-middle_of(number), count));
+        let zeros = (self.zeros > 0).then_some((0.0, self.zeros));
+        let above = self.positive.used();
+        let above = above.map(|(number, count)| (middle_of(number), count));
+        let all = below.chain(zeros).chain(above);
+        all.map(|(middle, count)| (middle.clamp(self.min, self.max), count))
     }
 
     fn value_at(&self, place: u64) -> f64 {
@@ -308,52 +302,179 @@ impl Histogram {
         if value < self.min {
             return (0.0, 0.0);
         }
-        let all = |counts: &[u64]| counts.iter().sum::<u64>() as f64;
-        let (octave, bucket) = bucket_of(value + 0.0);
-        let mut below: f64 = self
-            .octaves
-            .range(..octave)
-            .map(|(_, own)| all(&own[..]))
-            .sum();
-        let mut equal = 0.0;
-        if let Some(counts) = self.octaves.get(&octave) {
-            below += all(&counts[..bucket]);
-            equal = counts[bucket] as f64;
-        }
+        let negative = self.negative.count_below(usize::MAX);
+        let (below, equal) = match bucket_of(value) {
+            Bucket::Negative(number) => {
+                let equal = self.negative.count(number);
+                let nearer = self.negative.count_below(number);
+                (negative - nearer - equal, equal)
+            }
+            Bucket::Zero => (negative, self.zeros),
+            Bucket::Positive(number) => {
+                let nearer = self.positive.count_below(number);
+                (negative + self.zeros + nearer, self.positive.count(number))
+            }
+        };
         if value > self.max {
-            return (below + equal, 0.0);
+            return ((below + equal) as f64, 0.0);
         }
-        (below, equal)
+        (below as f64, equal as f64)
     }
 }
 
-/// The octave and bucket of `value`; both ascend as values do.
-fn bucket_of(value: f64) -> (i16, usize) {
-    let number = value.abs().to_bits() >> BUCKET_SHIFT;
-    // Eleven bits of exponent and seven of mantissa are left.
-    let octave = (number / OCTAVE_BUCKETS as u64) as i16;
-    let bucket = (number % OCTAVE_BUCKETS as u64) as usize;
-    if value < 0.0 {
-        (-1 - octave, OCTAVE_BUCKETS - 1 - bucket)
-    } else {
-        (octave, bucket)
+impl Side {
+    /// Makes sure that there is a count for bucket `number`.
+    fn cover(&mut self, number: usize) {
+        let octave = number - number % OCTAVE_BUCKETS;
+        if self.counts.is_empty() {
+            self.first = octave;
+        }
+        if octave < self.first {
+            let more = std::iter::repeat_n(0, self.first - octave);
+            self.counts.splice(0..0, more);
+            self.first = octave;
+        }
+        let end = octave + OCTAVE_BUCKETS - self.first;
+        if self.counts.len() < end {
+            self.counts.resize(end, 0);
+        }
+    }
+
+    fn count_mut(&mut self, number: usize) -> &mut u64 {
+        self.cover(number);
+        &mut self.counts[number - self.first]
+    }
+
+    /// How many values bucket `number` has.
+    fn count(&self, number: usize) -> u64 {
+        let place = number.checked_sub(self.first);
+        place
+            .and_then(|place| self.counts.get(place))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// How many values are in the buckets before bucket `number`.
+    fn count_below(&self, number: usize) -> u64 {
+        let end = number.saturating_sub(self.first).min(self.counts.len());
+        self.counts[..end].iter().sum()
+    }
+
+    /// The buckets that have values, and how many; ascending by distance from zero.
+    fn used(&self) -> impl DoubleEndedIterator<Item = (usize, u64)> {
+        let counts = self.counts.iter().enumerate();
+        let used = counts.filter(|(_, count)| **count > 0);
+        used.map(|(place, count)| (self.first + place, *count))
+    }
+
+    fn merge(&mut self, other: &Self) {
+        let Some(last) = other.counts.len().checked_sub(1) else {
+            return;
+        };
+        self.cover(other.first);
+        self.cover(other.first + last);
+        let start = other.first - self.first;
+        for (own, count) in self.counts[start..].iter_mut().zip(&other.counts) {
+            *own += count;
+        }
     }
 }
 
-/// The middle of a bucket.
-fn middle_of(octave: i16, bucket: usize) -> f64 {
-    let (sign, octave, bucket) = if octave < 0 {
-        (-1.0, -1 - octave, OCTAVE_BUCKETS - 1 - bucket)
-    } else {
-        (1.0, octave, bucket)
-    };
-    if octave == 0 && bucket == 0 {
-        // Zero, and what is too small to tell from it.
-        return 0.0;
+/// Where a value is counted; buckets of a sign are numbered by their distance from zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bucket {
+    Negative(usize),
+    Zero,
+    Positive(usize),
+}
+
+fn bucket_of(value: f64) -> Bucket {
+    match number_of(value.abs()) {
+        0 => Bucket::Zero,
+        number if value < 0.0 => Bucket::Negative(number),
+        number => Bucket::Positive(number),
     }
-    let number = u64::from(octave.unsigned_abs()) * OCTAVE_BUCKETS as u64 + bucket as u64;
-    let middle = (number << BUCKET_SHIFT) | (1 << (BUCKET_SHIFT - 1));
-    sign * f64::from_bits(middle)
+}
+
+/// The number of the bucket of a value that is not negative: eleven bits of exponent and seven of
+/// mantissa.
+fn number_of(value: f64) -> usize {
+    (value.to_bits() >> BUCKET_SHIFT) as usize
+}
+
+/// The middle of a bucket of positive values.
+fn middle_of(number: usize) -> f64 {
+    f64::from_bits(((number as u64) << BUCKET_SHIFT) | (1 << (BUCKET_SHIFT - 1)))
+}
+
+/// The smallest and the largest value; neither is NaN.
+fn extremes(values: &[f64]) -> (f64, f64) {
+    let mut mins = [f64::INFINITY; LANES];
+    let mut maxs = [f64::NEG_INFINITY; LANES];
+    let (whole, rest) = values.as_chunks::<LANES>();
+    for values in whole {
+        for lane in 0..LANES {
+            let value = values[lane];
+            mins[lane] = if value < mins[lane] {
+                value
+            } else {
+                mins[lane]
+            };
+            maxs[lane] = if value > maxs[lane] {
+                value
+            } else {
+                maxs[lane]
+            };
+        }
+    }
+    let min = mins
+        .iter()
+        .chain(rest)
+        .copied()
+        .fold(f64::INFINITY, f64::min);
+    let max = maxs
+        .iter()
+        .chain(rest)
+        .copied()
+        .fold(f64::NEG_INFINITY, f64::max);
+    (min, max)
+}
+
+/// Powers of ten that are exact as doubles.
+const EXACT_POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+
+/// The doubles next to `mantissas × 10^exponent`.
+fn to_doubles(mantissas: &[i64], exponent: i16, out: &mut [f64]) {
+    // Not further from zero than 2^53: an exact double. One operation on exact doubles rounds once.
+    let is_exact = mantissas
+        .iter()
+        .fold(0, |bits, mantissa| bits | (mantissa ^ (mantissa >> 63)))
+        < 1 << 53;
+    let power = EXACT_POWERS.get(usize::from(exponent.unsigned_abs()));
+    match power.filter(|_| is_exact) {
+        Some(power) if exponent < 0 => {
+            for (value, mantissa) in out.iter_mut().zip(mantissas) {
+                *value = *mantissa as f64 / power;
+            }
+        }
+        Some(power) => {
+            for (value, mantissa) in out.iter_mut().zip(mantissas) {
+                *value = *mantissa as f64 * power;
+            }
+        }
+        None => {
+            for (value, mantissa) in out.iter_mut().zip(mantissas) {
+                let decimal = Decimal {
+                    mantissa: *mantissa,
+                    exponent,
+                };
+                *value = decimal.to_f64();
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -48,12 +48,16 @@ fn buckets_ascend_with_their_values() {
         2.0,
         f64::MAX,
     ];
+    let place = |value: f64| match bucket_of(value) {
+        Bucket::Negative(number) => -(number as i64),
+        Bucket::Zero => 0,
+        Bucket::Positive(number) => number as i64,
+    };
     for pair in values.windows(2) {
-        assert!(bucket_of(pair[0]) < bucket_of(pair[1]), "{pair:?}");
+        assert!(place(pair[0]) < place(pair[1]), "{pair:?}");
     }
-    for value in values {
-        let (octave, bucket) = bucket_of(value);
-        let error = (middle_of(octave, bucket) - value).abs();
+    for value in values.into_iter().filter(|value| *value != 0.0) {
+        let error = (middle_of(number_of(value.abs())) - value.abs()).abs();
         assert!(error <= value.abs() / 256.0, "{value}: {error}");
     }
     assert_eq!(of(&[-0.0]), of(&[0.0]));
@@ -97,18 +101,31 @@ proptest! {
 
 #[test]
 fn values_count_alike_together_and_one_by_one() {
-    // Near each other, around zero, and too far apart to be counted together.
-    let near = |index: i32| f64::from(index % 700) * 1.37 + 3.0;
-    let signed = |index: i32| f64::from(index % 901 - 450) / 8.0;
-    let far = |index: i32| 10_f64.powi(index % 600 - 300);
-    let kinds: [&dyn Fn(i32) -> f64; 3] = [&near, &signed, &far];
-    for kind in kinds {
-        let values: Vec<f64> = (0..25_000).map(kind).collect();
+    // Near each other, around zero, in cents, beyond what doubles hold, and far from any other.
+    let near = |index: i64| index % 700 * 137 + 300;
+    let signed = |index: i64| index % 901 - 450;
+    let large = |index: i64| i64::MAX - index * 12_345_678_901;
+    let kinds: [(&dyn Fn(i64) -> i64, i16); 6] = [
+        (&near, 0),
+        (&near, -2),
+        (&near, 25),
+        (&signed, -3),
+        (&large, 0),
+        (&large, -300),
+    ];
+    for (kind, exponent) in kinds {
+        let mantissas: Vec<i64> = (0..100_000).map(kind).collect();
         let mut one_by_one = Distribution::default();
-        values.iter().for_each(|value| one_by_one.add(*value));
+        for mantissa in &mantissas {
+            let decimal = Decimal {
+                mantissa: *mantissa,
+                exponent,
+            };
+            one_by_one.add(decimal.to_f64());
+        }
         let mut together = Distribution::default();
-        for values in values.chunks(3_001) {
-            together.add_all(values);
+        for mantissas in mantissas.chunks(3_001) {
+            together.add_all(mantissas, exponent);
         }
         assert_eq!(together, one_by_one);
     }

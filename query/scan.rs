@@ -9,7 +9,7 @@ use storage::segment::RowSource;
 use crate::QueryError;
 use crate::aggregate::{
     BoundNode, BoundTree, Layout, Members, PlanNode, State, answer_by_dictionaries, feed, list,
-    merge,
+    merge, settle,
 };
 use crate::budget::Budget;
 use crate::filter::{Binder, BoundFilter};
@@ -403,26 +403,35 @@ impl<'w, 'p> Worker<'w, 'p> {
 
     /// Does one morsel; says whether there was one.
     fn take(&mut self, work: &Work<'w, '_, 'p>, number: usize) -> bool {
-        let Some(morsel) = work.morsels.get(number) else {
-            return false;
+        let took = match work.morsels.get(number) {
+            Some(morsel) => self.morsel(work, morsel).map(|()| true),
+            None => self.leave().map(|()| false),
         };
-        match self.morsel(work, morsel) {
-            Ok(()) => true,
-            Err(error) => {
-                self.error = Some((number, error));
-                false
-            }
+        took.unwrap_or_else(|error| {
+            self.error = Some((number, error));
+            false
+        })
+    }
+
+    /// Ends the scan of the source that it is at.
+    fn leave(&mut self) -> Result<(), QueryError> {
+        match self.current.take() {
+            None => Ok(()),
+            Some(mut left) => settle(&mut left.nodes, &mut self.states, &self.budget),
         }
     }
 
     fn morsel(&mut self, work: &Work<'w, '_, 'p>, morsel: &Morsel) -> Result<(), QueryError> {
         let (Morsel::Rows { source: index, .. } | Morsel::Cells { source: index }) = morsel;
         let bound = &work.sources[*index];
-        let mut current = match self
+        if self
             .current
-            .take()
-            .filter(|current| current.index == *index)
+            .as_ref()
+            .is_some_and(|current| current.index != *index)
         {
+            self.leave()?;
+        }
+        let mut current = match self.current.take() {
             Some(current) => current,
             None => SourceScan {
                 index: *index,

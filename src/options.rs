@@ -15,6 +15,7 @@ use serde::Deserialize;
 use storage::maintenance::{MERGE_BYTES_MAX, MERGE_ROWS_MAX};
 use storage::store::DISK_RESERVE_BYTES;
 
+use crate::elastic::Personality;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Rows that are sealed into a segment at once, at the latest.
@@ -49,6 +50,8 @@ pub const HTTP_ADDRESS: &str = "127.0.0.1:9200";
 pub const KAFKA_ADDRESS: &str = "127.0.0.1:9092";
 /// The Elasticsearch version shown to clients; shippers refuse servers older than themselves.
 pub const ELASTIC_VERSION: &str = "8.19.0";
+/// The OpenSearch version shown to clients.
+pub const OPENSEARCH_VERSION: &str = "3.1.0";
 
 /// Where the time of day comes from.
 #[derive(Debug, Clone, Default)]
@@ -210,9 +213,12 @@ pub struct Settings {
     /// HOST or HOST:PORT that Kafka clients are told to connect to [default: where it listens]
     #[arg(long, value_name = "HOST[:PORT]", env = "SILTSTONE_KAFKA_ADVERTISED")]
     pub kafka_advertised: Option<String>,
-    /// Elasticsearch version shown to clients [default: 8.19.0]
+    /// Version of Elasticsearch, or of OpenSearch, shown to clients [default: 8.19.0, 3.1.0]
     #[arg(long, value_name = "VERSION", env = "SILTSTONE_ELASTIC_VERSION")]
     pub elastic_version: Option<String>,
+    /// Whose words and manners answers over HTTP have [default: elasticsearch]
+    #[arg(long, value_name = "WHOSE", env = "SILTSTONE_PERSONALITY")]
+    pub personality: Option<Personality>,
     /// Partitions of a topic whose creator does not say [default: 1]
     #[arg(long, value_name = "N", env = "SILTSTONE_PARTITIONS")]
     pub partitions: Option<u32>,
@@ -343,6 +349,7 @@ impl Settings {
             kafka: self.kafka.or(fallback.kafka),
             kafka_advertised: self.kafka_advertised.or(fallback.kafka_advertised),
             elastic_version: self.elastic_version.or(fallback.elastic_version),
+            personality: self.personality.or(fallback.personality),
             partitions: self.partitions.or(fallback.partitions),
             auto_create_topics: self.auto_create_topics.or(fallback.auto_create_topics),
             offsets_retention_minutes: self

@@ -5,8 +5,8 @@
 //! knows no protocol, no query language and no clock: disk and time are arguments.
 //!
 //! Layers, top to bottom; an arrow up does not exist:
-//! `maintenance` → `catalog`; `store` → { `log`, `segment`, `groups` → `catalog` } → { `disk`,
-//! `model` }; `model` depends on nothing.
+//! `maintenance` → `catalog`; `store` → { `segment`, `transactions` → `groups` → `catalog` →
+//! `log` } → { `disk`, `model` }; `model` depends on nothing.
 
 pub mod catalog;
 pub mod disk;
@@ -16,3 +16,4 @@ pub mod maintenance;
 pub mod model;
 pub mod segment;
 pub mod store;
+pub mod transactions;

@@ -6,6 +6,7 @@ use storage::catalog::{Catalog, Topic};
 use storage::model::TopicName;
 
 use super::groups::GroupOptions;
+use super::transactions::TransactionOptions;
 
 /// Makes a topic of a name: number, identity, and what templates of the catalog say, also about its
 /// number of partitions. The broker adds what the client said about it, and the time.
@@ -38,6 +39,8 @@ pub struct BrokerOptions {
     pub log_folder: String,
     /// What groups may hold, and how long what they have read is kept.
     pub groups: GroupOptions,
+    /// What transactions may take.
+    pub transactions: TransactionOptions,
     /// See [`NewTopic`].
     pub new_topic: NewTopic,
     /// See [`NewUuid`].
@@ -58,6 +61,7 @@ impl BrokerOptions {
             fetch_bytes_max: 16 << 20,
             log_folder: "log".to_owned(),
             groups: GroupOptions::default(),
+            transactions: TransactionOptions::default(),
             new_topic,
             new_uuid,
         }
@@ -77,6 +81,7 @@ impl fmt::Debug for BrokerOptions {
             .field("fetch_bytes_max", &self.fetch_bytes_max)
             .field("log_folder", &self.log_folder)
             .field("groups", &self.groups)
+            .field("transactions", &self.transactions)
             .finish_non_exhaustive()
     }
 }

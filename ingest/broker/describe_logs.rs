@@ -15,7 +15,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use storage::catalog::Topic;
 
-use super::partitions::{partition_of, topic_named};
+use super::partitions::{partition_of, topic_named, wire_offset};
 use super::{Broker, Reply};
 use crate::wire::{KafkaError, Response};
 
@@ -84,19 +84,22 @@ impl Broker {
                     .and_then(|state| partition_of(state, index))
                     .and_then(|partition| {
                         let producers = self.store.producers(partition);
-                        producers.ok_or(KafkaError::UnknownTopicOrPartition)
+                        let producers = producers.ok_or(KafkaError::UnknownTopicOrPartition)?;
+                        Ok((partition, producers))
                     });
                 let answer = PartitionResponse::default().with_partition_index(index);
                 match place {
-                    Ok(producers) => {
+                    Ok((partition, producers)) => {
+                        let open = self.store.open_transactions(partition);
                         let producers = producers.into_iter().map(|producer| {
+                            let start = open.get(&producer.id).map_or(-1, |at| wire_offset(*at));
                             ProducerState::default()
                                 .with_producer_id(ProducerId(producer.id))
                                 .with_producer_epoch(i32::from(producer.epoch))
                                 .with_last_sequence(producer.last_sequence)
                                 .with_last_timestamp(producer.last_append_ms)
-                                .with_coordinator_epoch(-1)
-                                .with_current_txn_start_offset(-1)
+                                .with_coordinator_epoch(self.leader_epoch())
+                                .with_current_txn_start_offset(start)
                         });
                         answer.with_active_producers(producers.collect())
                     }

@@ -4,9 +4,11 @@ use bytes::Bytes;
 use kafka_protocol::messages::FetchRequest;
 use kafka_protocol::messages::fetch_request::FetchPartition;
 use storage::catalog::TopicState;
+use storage::log::Batches;
 use storage::model::{Offset, Partition};
 use storage::store::{LogBounds, ReadError};
 
+use super::isolation::Isolation;
 use super::partitions::{partition_of, wire_offset};
 use super::{Broker, Reply};
 use crate::wire::{FetchResponse, FetchedPartition, FetchedTopic, KafkaError, Response};
@@ -27,6 +29,7 @@ pub struct PendingFetch {
     deadline_ms: i64,
     bytes_min: usize,
     bytes_max: usize,
+    isolation: Isolation,
     /// What the last look saw of the partitions, when it found too little.
     seen: Option<u64>,
 }
@@ -108,6 +111,7 @@ impl Broker {
             bytes_max: usize::try_from(request.max_bytes)
                 .unwrap_or(0)
                 .min(self.options.fetch_bytes_max),
+            isolation: Isolation::of(request.isolation_level),
             seen: None,
         })
     }
@@ -154,9 +158,10 @@ impl Broker {
         for pending in fetch.topics.iter().flat_map(|topic| &topic.partitions) {
             match self.bounds(pending) {
                 Ok((_, from, bounds)) => {
-                    look.has_records |= from < bounds.high_watermark;
+                    let end = fetch.isolation.end(&bounds);
+                    look.has_records |= from < end;
                     // They only grow, so a sum that is equal says that none has grown.
-                    look.watermarks = look.watermarks.wrapping_add(bounds.high_watermark.0);
+                    look.watermarks = look.watermarks.wrapping_add(end.0);
                 }
                 Err(_) => look.has_error = true,
             }
@@ -177,7 +182,7 @@ impl Broker {
                     Oversize::Nothing
                 };
                 let fetched = self
-                    .read_partition(pending, left, oversize)
+                    .read_partition(pending, fetch.isolation, left, oversize)
                     .unwrap_or_else(|error| FetchedPartition::refused(pending.index, error));
                 bytes += fetched.records.len();
                 partitions.push(fetched);
@@ -200,34 +205,51 @@ impl Broker {
     fn read_partition(
         &self,
         pending: &PendingPartition,
+        isolation: Isolation,
         bytes_max: usize,
         oversize: Oversize,
     ) -> Result<FetchedPartition, KafkaError> {
         let (partition, from, bounds) = self.bounds(pending)?;
         let is_pointless = bytes_max == 0 && oversize == Oversize::Nothing;
-        let records = if from == bounds.high_watermark || is_pointless {
+        let records = if from >= isolation.end(&bounds) || is_pointless {
             Bytes::new()
         } else {
-            let read =
-                self.store
-                    .read(partition, from, bytes_max)
-                    .map_err(|error| match error {
-                        ReadError::OutOfRange { .. } => KafkaError::OffsetOutOfRange,
-                        ReadError::UnknownPartition(_) => KafkaError::UnknownTopicOrPartition,
-                        ReadError::Log { .. } => KafkaError::KafkaStorageError,
-                    })?;
+            let read = match isolation {
+                Isolation::Uncommitted => self.store.read(partition, from, bytes_max),
+                Isolation::Committed => self.store.read_stable(partition, from, bytes_max),
+            };
+            let read = read.map_err(|error| match error {
+                ReadError::OutOfRange { .. } => KafkaError::OffsetOutOfRange,
+                ReadError::UnknownPartition(_) => KafkaError::UnknownTopicOrPartition,
+                ReadError::Log { .. } => KafkaError::KafkaStorageError,
+            })?;
             match oversize {
                 Oversize::Nothing if read.len() > bytes_max => Bytes::new(),
                 Oversize::Nothing | Oversize::Whole => read,
             }
         };
+        let aborted = match isolation {
+            Isolation::Uncommitted => None,
+            Isolation::Committed => Some(self.aborted(partition, from, &records)),
+        };
         Ok(FetchedPartition {
             index: pending.index,
             error: None,
             high_watermark: wire_offset(bounds.high_watermark),
+            last_stable: wire_offset(bounds.last_stable),
             log_start: wire_offset(bounds.start),
+            aborted,
             records,
         })
+    }
+
+    /// What a reader must know to leave out what was aborted of `records`.
+    fn aborted(&self, partition: Partition, from: Offset, records: &Bytes) -> Vec<(i64, i64)> {
+        let until = Batches::new(records.clone()).end(from);
+        let aborted = self.store.aborted(partition, from, until).into_iter();
+        aborted
+            .map(|it| (it.producer_id, wire_offset(it.first)))
+            .collect()
     }
 
     /// Where to read, when it lies inside the log.

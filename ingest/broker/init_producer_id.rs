@@ -1,4 +1,4 @@
-//! InitProducerId without transactions: ids that are never given twice.
+//! InitProducerId: ids that are never given twice.
 //!
 //! Ids are reserved in blocks by an edit of the catalog. A crash loses what is left of a block, and
 //! no id is sent before its block is durable.
@@ -10,13 +10,10 @@ use storage::catalog::{CatalogChange, Edit};
 use storage::store::{Lsn, Store, StoreError};
 
 use super::{Broker, Reply};
-use crate::wire::{KafkaError, Response};
+use crate::wire::Response;
 
 /// Ids that one edit reserves.
 const BLOCK: i64 = 1_000;
-
-/// Longest transaction timeout, as Kafka's `transaction.max.timeout.ms`.
-const TRANSACTION_MS_MAX: i32 = 900_000;
 
 /// The block in use.
 #[derive(Debug, Default)]
@@ -33,7 +30,7 @@ struct Block {
 
 impl ProducerIds {
     /// The next id, and what must be durable before anyone hears of it.
-    fn take(&self, store: &Store) -> Result<(i64, Lsn), StoreError> {
+    pub(super) fn take(&self, store: &Store) -> Result<(i64, Lsn), StoreError> {
         let mut block = self.block.lock().unwrap_or_else(PoisonError::into_inner);
         if block.next == block.end {
             let mut start = 0;
@@ -55,9 +52,14 @@ impl ProducerIds {
 }
 
 impl Broker {
-    pub(super) fn init_producer_id(&self, request: &InitProducerIdRequest) -> Reply {
+    pub(super) fn init_producer_id(
+        &self,
+        request: &InitProducerIdRequest,
+        version: i16,
+        now_ms: i64,
+    ) -> Reply {
         if let Some(id) = &request.transactional_id {
-            return refused(transactional(id, request.transaction_timeout_ms));
+            return self.init_transactional(id, request, version, now_ms);
         }
         // An epoch that would be raised belongs to a transactional id; Kafka gives a new id too.
         match self.producer_ids.take(&self.store) {
@@ -70,24 +72,4 @@ impl Broker {
             Err(_) => Reply::Close,
         }
     }
-}
-
-/// Why a transactional id gets no producer id. There are no transactions yet, and no retry makes
-/// them; what is wrong with the request besides is said first.
-fn transactional(id: &str, timeout_ms: i32) -> KafkaError {
-    if id.is_empty() {
-        KafkaError::InvalidRequest
-    } else if timeout_ms <= 0 || timeout_ms > TRANSACTION_MS_MAX {
-        KafkaError::InvalidTransactionTimeout
-    } else {
-        KafkaError::UnsupportedVersion
-    }
-}
-
-fn refused(error: KafkaError) -> Reply {
-    let response = InitProducerIdResponse::default()
-        .with_error_code(error.code())
-        .with_producer_id(ProducerId(-1))
-        .with_producer_epoch(-1);
-    Reply::Ready(Response::InitProducerId(response))
 }

@@ -11,6 +11,7 @@ use storage::catalog::Catalog;
 use storage::log::TimedOffset;
 use storage::store::ReadError;
 
+use super::isolation::Isolation;
 use super::partitions::{partition_of, topic_named, wire_offset};
 use super::{Broker, Reply};
 use crate::wire::{KafkaError, Response};
@@ -44,6 +45,7 @@ struct Found {
 impl Broker {
     pub(super) fn list_offsets(&self, request: &ListOffsetsRequest, version: i16) -> Reply {
         let catalog = self.store.catalog();
+        let isolation = Isolation::of(request.isolation_level);
         let mut asked: HashMap<(&str, i32), u32> = HashMap::new();
         for topic in &request.topics {
             for partition in &topic.partitions {
@@ -57,7 +59,7 @@ impl Broker {
                 let index = partition.partition_index;
                 let found = match asked.get(&(topic.name.as_str(), index)) {
                     Some(count) if *count > 1 => Err(KafkaError::InvalidRequest),
-                    _ => self.find_offset(&catalog, &topic.name, partition, version),
+                    _ => self.find_offset(&catalog, &topic.name, partition, (version, isolation)),
                 };
                 answer(index, found)
             });
@@ -74,7 +76,7 @@ impl Broker {
         catalog: &Catalog,
         name: &str,
         asked: &ListOffsetsPartition,
-        version: i16,
+        (version, isolation): (i16, Isolation),
     ) -> Result<Found, KafkaError> {
         let partition = partition_of(topic_named(catalog, name)?, asked.partition_index)?;
         self.check_epoch(asked.current_leader_epoch)?;
@@ -82,6 +84,7 @@ impl Broker {
             .store
             .client_bounds(partition)
             .ok_or(KafkaError::UnknownTopicOrPartition)?;
+        let end = isolation.end(&bounds);
         let epoch = self.leader_epoch();
         let at = |offset| Found {
             offset: wire_offset(offset),
@@ -89,7 +92,7 @@ impl Broker {
             epoch,
         };
         let found = match asked.timestamp {
-            LATEST => at(bounds.high_watermark),
+            LATEST => at(end),
             EARLIEST => at(bounds.start),
             time if time == MAX_TIMESTAMP.0 && version >= MAX_TIMESTAMP.1 => {
                 let latest = timed(self.store.max_timestamp(partition))?;
@@ -103,7 +106,10 @@ impl Broker {
             // Nothing is tiered.
             time if time == LATEST_TIERED.0 && version >= LATEST_TIERED.1 => NONE,
             time if time < 0 => return Err(KafkaError::UnsupportedVersion),
-            time => timed(self.store.offset_at_time(partition, time, bounds.start))?,
+            time => timed(
+                self.store
+                    .offset_at_time(partition, time, bounds.start, end),
+            )?,
         };
         let epoch = if version >= EPOCH_FROM {
             found.epoch

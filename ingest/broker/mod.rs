@@ -23,6 +23,7 @@ mod describe_partitions;
 mod fetch;
 mod groups;
 mod init_producer_id;
+mod isolation;
 mod leader_epochs;
 mod list_offsets;
 mod metadata;
@@ -31,6 +32,7 @@ mod partitions;
 mod produce;
 mod refusal;
 mod topic_ids;
+mod transactions;
 mod validate;
 
 #[cfg(test)]
@@ -43,11 +45,13 @@ use storage::store::{Lsn, Store};
 pub use broker_options::{BrokerOptions, NewTopic, NewUuid, PARTITIONS_MAX};
 pub use fetch::PendingFetch;
 pub use groups::{GroupOptions, Later};
+pub use transactions::TransactionOptions;
 
 use crate::wire::{Request, RequestHeader, Response};
 use groups::Coordinator;
 use init_producer_id::ProducerIds;
 use topic_ids::TopicIds;
+use transactions::Sweeps;
 use validate::Scratches;
 
 /// What one connection has said about itself.
@@ -85,6 +89,7 @@ pub struct Broker {
     topic_ids: TopicIds,
     coordinator: Coordinator,
     scratches: Scratches,
+    sweeps: Sweeps,
 }
 
 impl Broker {
@@ -98,6 +103,7 @@ impl Broker {
             topic_ids: TopicIds::default(),
             coordinator: Coordinator::default(),
             scratches: Scratches::default(),
+            sweeps: Sweeps::default(),
         }
     }
 
@@ -125,7 +131,7 @@ impl Broker {
             Request::ApiVersionsUnknown => api_versions::answer_unknown_version(),
             Request::CreateTopics(request) => self.create_topics(&request, now_ms),
             Request::DeleteTopics(request) => self.delete_topics(&request, version),
-            Request::InitProducerId(request) => self.init_producer_id(&request),
+            Request::InitProducerId(request) => self.init_producer_id(&request, version, now_ms),
             Request::OffsetCommit(request) => self.offset_commit(&request, now_ms),
             Request::OffsetFetch(request) => self.offset_fetch(&request, version),
             Request::FindCoordinator(request) => self.find_coordinator(&request, version),
@@ -149,6 +155,14 @@ impl Broker {
             Request::ListPartitionReassignments(_) => absent::list_partition_reassignments(),
             Request::DescribeAcls(_) => absent::describe_acls(),
             Request::SaslHandshake(_) => absent::sasl_handshake(),
+            Request::AddPartitionsToTxn(request) => {
+                self.add_partitions_to_txn(&request, version, now_ms)
+            }
+            Request::AddOffsetsToTxn(request) => self.add_offsets_to_txn(&request, version, now_ms),
+            Request::EndTxn(request) => self.end_txn(&request, version, now_ms),
+            Request::TxnOffsetCommit(request) => self.txn_offset_commit(&request, version, now_ms),
+            Request::DescribeTransactions(request) => self.describe_transactions(&request),
+            Request::ListTransactions(request) => self.list_transactions(&request, now_ms),
             Request::DescribeConfigs(request) => self.describe_configs(&request),
         }
     }

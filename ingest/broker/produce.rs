@@ -13,7 +13,7 @@ use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 use storage::catalog::{Catalog, TopicState};
 use storage::log::SequenceError;
-use storage::store::{Lsn, StageError, Staged};
+use storage::store::{Lsn, MembershipError, StageError, Staged};
 
 use super::configs::AppendRules;
 use super::new_topics::is_reserved;
@@ -38,6 +38,7 @@ const THROTTLE_MS_MAX: u64 = 1000;
 impl Broker {
     pub(super) fn produce(&self, request: ProduceRequest, now_ms: i64) -> Reply {
         let catalog = self.store.catalog();
+        let transactional_id = request.transactional_id.as_ref().map(|id| id.as_str());
         let acks_are_known = ACKS_KNOWN.contains(&request.acks);
         let mut durable: Option<Lsn> = None;
         let mut has_error = false;
@@ -53,7 +54,7 @@ impl Broker {
                 let index = data.index;
                 let result = match &state {
                     _ if !acks_are_known => Err(KafkaError::InvalidRequiredAcks.into()),
-                    Ok(state) => self.append(state, data, now_ms),
+                    Ok(state) => self.append(state, data, transactional_id, now_ms),
                     Err(error) => Err((*error).into()),
                 };
                 match result {
@@ -89,7 +90,8 @@ impl Broker {
         let waiting = |partition| {
             let bounds = self.store.log_bounds(partition)?;
             let next = self.store.materialized(partition).max(bounds.start);
-            Some(bounds.high_watermark.0.saturating_sub(next.0))
+            // Records of open transactions wait for their producer, not for us.
+            Some(bounds.last_stable.0.saturating_sub(next.0))
         };
         let waiting: u64 = state.topic.partitions().filter_map(waiting).sum();
         let beyond = waiting.saturating_sub(WAITING_RECORDS_MAX);
@@ -101,6 +103,7 @@ impl Broker {
         &self,
         state: &TopicState,
         data: PartitionProduceData,
+        transactional_id: Option<&str>,
         now_ms: i64,
     ) -> Result<Staged, Invalid> {
         let partition = partition_of(state, data.index)?;
@@ -111,6 +114,9 @@ impl Broker {
         };
         let records = data.records.unwrap_or_default();
         let batch = check_batch(records, &rules, &place, &self.scratches, now_ms)?;
+        if batch.header().is_transactional() && transactional_id.is_none() {
+            return Err(KafkaError::TransactionalIdAuthorizationFailed.into());
+        }
         let staged = self.store.stage_batch(partition, batch, now_ms);
         staged.map_err(|error| stage_refusal(&error).into())
     }
@@ -134,7 +140,16 @@ fn stage_refusal(error: &StageError) -> Refusal {
         StageError::Producer(SequenceError::OutOfOrder { .. }) => {
             KafkaError::OutOfOrderSequenceNumber
         }
-        StageError::Producer(SequenceError::StaleEpoch { .. }) => KafkaError::InvalidProducerEpoch,
+        StageError::Producer(SequenceError::StaleEpoch { .. })
+        | StageError::Membership(MembershipError::Fenced { .. }) => {
+            KafkaError::InvalidProducerEpoch
+        }
+        StageError::Membership(MembershipError::UnknownProducer { .. }) => {
+            KafkaError::InvalidProducerIdMapping
+        }
+        StageError::Membership(MembershipError::NotAdded | MembershipError::Outside { .. }) => {
+            KafkaError::InvalidTxnState
+        }
     };
     Refusal::new(code, error.to_string())
 }

@@ -115,10 +115,6 @@ pub(super) fn check_batch(
     }
     let batch = RecordBatch::parse(records).map_err(|error| refuse(&error))?;
     let header = batch.header();
-    if header.is_transactional() {
-        // No transactional id was ever given out.
-        return Err(KafkaError::TransactionalIdAuthorizationFailed.into());
-    }
     header.check_from_client().map_err(|error| refuse(&error))?;
     if header.record_count == 0 {
         return Err(invalid_record("record batch holds no record"));

@@ -1,7 +1,7 @@
 //! The newest that is known of an id.
 
 use bytes::Bytes;
-use storage::log::{Batches, DecompressionBuffer, Record};
+use storage::log::{AbortedBatches, Batches, DecompressionBuffer, Record};
 use storage::model::{Offset, Partition, PartitionId, TopicId};
 use storage::store::{FoundRow, Store};
 
@@ -110,7 +110,9 @@ fn with_record<T>(
         if batch.header().next_offset() <= offset {
             continue;
         }
-        if batch.header().is_control() {
+        let next = batch.header().next_offset();
+        let aborted = AbortedBatches::new(store.aborted(partition, offset, next));
+        if batch.header().is_control() || aborted.contains(batch.header()) {
             break;
         }
         let Ok(records) = batch.records(&mut scratch) else {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use storage::catalog::{Edit, Topic};
-use storage::log::{Batches, DecompressionBuffer};
+use storage::log::{AbortedBatches, Batches, DecompressionBuffer};
 use storage::model::{Offset, Partition, PartitionId, TopicId, origin_of_name};
 use storage::store::{Store, StoreError};
 
@@ -151,6 +151,8 @@ impl PendingIds {
         let mut scratch = DecompressionBuffer::default();
         while from < bounds.high_watermark {
             let bytes = store.read(partition, from, READ_BYTES)?;
+            let end = Batches::new(bytes.clone()).end(from);
+            let aborted = AbortedBatches::new(store.aborted(partition, from, end));
             let start = from;
             for batch in Batches::new(bytes) {
                 let batch = batch.map_err(|source| WriteError::Batch {
@@ -159,7 +161,7 @@ impl PendingIds {
                     source,
                 })?;
                 from = batch.header().next_offset();
-                if batch.header().is_control() {
+                if batch.header().is_control() || aborted.contains(batch.header()) {
                     continue;
                 }
                 // What cannot be unpacked is no row and has no id, here and in materialization.

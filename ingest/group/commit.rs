@@ -37,6 +37,28 @@ impl Group {
         }
     }
 
+    /// Whether offsets may be committed at the end of a transaction in the name of `name`. Producers
+    /// that name nobody may always: their transaction is what orders them.
+    ///
+    /// # Errors
+    /// When it is no member of this generation.
+    pub fn check_transactional_commit(
+        &mut self,
+        name: MemberName<'_>,
+        generation: i32,
+        now_ms: i64,
+    ) -> Result<(), GroupError> {
+        if generation < 0 && name.id.is_empty() && name.instance.is_none() {
+            return Ok(());
+        }
+        self.check_member(name)?;
+        self.check_generation(generation)?;
+        if let Some(member) = self.members.get_mut(name.id) {
+            member.touch(now_ms);
+        }
+        Ok(())
+    }
+
     /// The topics that the members read; `None` when nobody says.
     #[must_use]
     pub fn subscribed_topics(&self) -> Option<BTreeSet<String>> {

@@ -1,7 +1,7 @@
 //! Rows of records that were rows before, decoded once more: a segment was lost.
 
 use storage::catalog::Topic;
-use storage::log::{Batches, DecompressionBuffer, RecordBatch};
+use storage::log::{AbortedBatches, Batches, DecompressionBuffer, RecordBatch};
 use storage::model::{ColumnBatch, Offset, Partition};
 use storage::store::{LostRows, Store};
 
@@ -58,6 +58,8 @@ impl<'a> RowsAgain<'a> {
                 continue;
             }
             let bytes = self.store.read(partition, from, READ_BYTES)?;
+            let aborted = self.store.aborted(partition, from, range.end());
+            let aborted = AbortedBatches::new(aborted);
             let mut next = from;
             for batch in Batches::new(bytes) {
                 let batch = batch.map_err(|source| MaterializeError::Batch {
@@ -65,7 +67,10 @@ impl<'a> RowsAgain<'a> {
                     from: next,
                     source,
                 })?;
-                self.decode(&batch, partition);
+                let header = batch.header();
+                if !header.is_control() && !aborted.contains(header) {
+                    self.decode(&batch, partition);
+                }
                 next = batch.header().next_offset();
             }
             if next == from {
@@ -86,9 +91,6 @@ impl<'a> RowsAgain<'a> {
 
     /// Decodes those records of `batch` that are lost. What cannot become a row could not before.
     fn decode(&mut self, batch: &RecordBatch, partition: Partition) {
-        if batch.header().is_control() {
-            return;
-        }
         let Ok(records) = batch.records(&mut self.scratch) else {
             return;
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use storage::catalog::{Materialize, Topic, TopicState};
+use storage::log::{AbortedBatches, Batches};
 use storage::model::{ColumnBatch, Offset, Partition, PartitionId, TopicId};
 use storage::store::{NewRows, ReadError, Store};
 
@@ -210,10 +211,13 @@ fn read_turns(
         let share = (bytes_left / turns_left).max(TURN_BYTES_MIN.min(bytes_left));
         if let Some((from, bytes)) = read(store, partition, share)? {
             bytes_left = bytes_left.saturating_sub(bytes.len());
+            let end = Batches::new(bytes.clone()).end(from);
+            let aborted = AbortedBatches::new(store.aborted(partition, from, end));
             turns.push(Turn {
                 partition,
                 from,
                 bytes,
+                aborted,
             });
         }
     }
@@ -275,7 +279,8 @@ fn decode_shares(
     })
 }
 
-/// The next records of `partition`; `None` at its high watermark.
+/// The next records of `partition`; `None` at its last stable offset: an aborted record never
+/// becomes a row, so that one of an open transaction must wait.
 fn read(
     store: &Store,
     partition: Partition,
@@ -285,10 +290,10 @@ fn read(
         return Ok(None);
     };
     let from = store.materialized(partition).max(bounds.start);
-    if from >= bounds.high_watermark {
+    if from >= bounds.last_stable {
         return Ok(None);
     }
-    match store.read(partition, from, bytes_max) {
+    match store.read_stable(partition, from, bytes_max) {
         Ok(bytes) if bytes.is_empty() => Ok(None),
         Ok(bytes) => Ok(Some((from, bytes))),
         // The log was trimmed or its topic deleted since; the next step sees that.
@@ -302,9 +307,9 @@ fn advance(store: &Store, topic: &Topic, now_ms: i64) -> Result<Progress, Materi
     let mut next = Vec::new();
     for partition in topic.partitions() {
         if let Some(bounds) = store.log_bounds(partition)
-            && store.materialized(partition) < bounds.high_watermark
+            && store.materialized(partition) < bounds.last_stable
         {
-            next.push((partition.id, bounds.high_watermark));
+            next.push((partition.id, bounds.last_stable));
         }
     }
     if !next.is_empty() {
@@ -319,7 +324,7 @@ fn has_more(store: &Store, topic: &Topic) -> bool {
     topic.partitions().any(|partition| {
         let bounds = store.log_bounds(partition);
         bounds.is_some_and(|bounds| {
-            store.materialized(partition).max(bounds.start) < bounds.high_watermark
+            store.materialized(partition).max(bounds.start) < bounds.last_stable
         })
     })
 }

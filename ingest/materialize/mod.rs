@@ -14,6 +14,8 @@ mod worker;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transaction_tests;
 
 pub use again::RowsAgain;
 pub use crew::{Alone, Crew, Job};

@@ -17,14 +17,14 @@ use super::{Crew, Job, Materializer, Progress, WorkBudget};
 
 const BUDGET: WorkBudget = WorkBudget { bytes_max: 1 << 20 };
 
-fn open(disk: &Arc<dyn Disk>) -> Store {
+pub(super) fn open(disk: &Arc<dyn Disk>) -> Store {
     let checkpoint = Box::new(MemoryCheckpoint::new(Arc::clone(disk)));
     Store::open(Arc::clone(disk), checkpoint, StoreOptions::default(), 0)
         .unwrap()
         .0
 }
 
-fn memory() -> Arc<dyn Disk> {
+pub(super) fn memory() -> Arc<dyn Disk> {
     Arc::new(MemoryDisk::default())
 }
 
@@ -45,7 +45,7 @@ fn topic(catalog: &Catalog, partitions: u32) -> Topic {
     }
 }
 
-fn create(store: &Store, partitions: u32, change: impl FnOnce(&mut Topic)) -> TopicId {
+pub(super) fn create(store: &Store, partitions: u32, change: impl FnOnce(&mut Topic)) -> TopicId {
     let mut id = None;
     let staged = store.stage_edit::<StoreError>(|catalog| {
         let mut topic = topic(catalog, partitions);
@@ -72,7 +72,7 @@ fn batch(values: &[Option<&str>], codec: Codec) -> RecordBatch {
     builder.finish(codec)
 }
 
-fn append(store: &Store, topic: TopicId, partition: u32, values: &[Option<&str>]) {
+pub(super) fn append(store: &Store, topic: TopicId, partition: u32, values: &[Option<&str>]) {
     let partition = Partition::new(topic, PartitionId(partition));
     let staged = store
         .stage_batch(partition, batch(values, Codec::Zstd), 9_000)
@@ -93,7 +93,7 @@ impl Crew for Pair {
     }
 }
 
-fn run_all(store: &Store, topic: TopicId) -> Progress {
+pub(super) fn run_all(store: &Store, topic: TopicId) -> Progress {
     let mut materializer = Materializer::new();
     let mut total = Progress::default();
     loop {
@@ -109,7 +109,7 @@ fn run_all(store: &Store, topic: TopicId) -> Progress {
 }
 
 /// Each live row's partition, offset and document.
-fn rows(store: &Store, topic: TopicId) -> Vec<(u32, u64, String)> {
+pub(super) fn rows(store: &Store, topic: TopicId) -> Vec<(u32, u64, String)> {
     let snapshot = store.snapshot(topic).unwrap();
     let mut rows = Vec::new();
     let (mut partitions, mut offsets) = (Vec::new(), Vec::new());

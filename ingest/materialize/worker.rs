@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use storage::catalog::{RejectKind, Rejected, Topic};
-use storage::log::{Batches, DecompressionBuffer, Record, RecordBatch};
+use storage::log::{AbortedBatches, Batches, DecompressionBuffer, Record, RecordBatch};
 use storage::model::{Offset, Partition, PartitionId};
 use storage::store::Removal;
 
@@ -21,6 +21,8 @@ pub(super) struct Turn {
     pub(super) from: Offset,
     /// Whole batches, the first of which has `from`.
     pub(super) bytes: Bytes,
+    /// What of them never was.
+    pub(super) aborted: AbortedBatches,
 }
 
 /// A worker's results beside the rows.
@@ -82,6 +84,7 @@ impl Worker {
             partition,
             from,
             bytes,
+            aborted,
         } in turns
         {
             if self.reader.decoder.source_bytes() + share.letter_bytes >= row_bytes_max {
@@ -94,7 +97,10 @@ impl Worker {
                     from: next,
                     source,
                 })?;
-                self.decode_batch(&batch, partition, next, &mut share);
+                let header = batch.header();
+                if !header.is_control() && !aborted.contains(header) {
+                    self.decode_batch(&batch, partition, next, &mut share);
+                }
                 next = batch.header().next_offset();
                 if self.reader.decoder.source_bytes() + share.letter_bytes >= row_bytes_max {
                     break;
@@ -113,9 +119,6 @@ impl Worker {
         from: Offset,
         share: &mut Share,
     ) {
-        if batch.header().is_control() {
-            return;
-        }
         let unreadable = |offset: Offset, reason: &str| {
             let rejected = Rejected::new(partition.id, offset.max(from), reason);
             let rejected = rejected.with_kind(RejectKind::Unreadable);

@@ -43,6 +43,14 @@ pub enum Api {
     InitProducerId,
     /// Says where an epoch ends.
     OffsetForLeaderEpoch,
+    /// Lets a transaction write to partitions.
+    AddPartitionsToTxn,
+    /// Lets a transaction commit offsets of a group.
+    AddOffsetsToTxn,
+    /// Commits or aborts a transaction.
+    EndTxn,
+    /// Notes how far a group has read, once a transaction is committed.
+    TxnOffsetCommit,
     /// Shows permissions; there are none, and it says so.
     DescribeAcls,
     /// Shows the settings of topics and of the broker.
@@ -65,6 +73,10 @@ pub enum Api {
     DescribeCluster,
     /// Shows the producers that a partition remembers.
     DescribeProducers,
+    /// Shows transactions.
+    DescribeTransactions,
+    /// Names the transactional ids.
+    ListTransactions,
     /// Names partitions, page by page.
     DescribeTopicPartitions,
 }
@@ -106,7 +118,7 @@ const NEVER: i16 = i16::MAX;
 
 impl Api {
     /// Every API, in the order of their keys.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 38] = [
         Self::Produce,
         Self::Fetch,
         Self::ListOffsets,
@@ -127,6 +139,10 @@ impl Api {
         Self::DeleteRecords,
         Self::InitProducerId,
         Self::OffsetForLeaderEpoch,
+        Self::AddPartitionsToTxn,
+        Self::AddOffsetsToTxn,
+        Self::EndTxn,
+        Self::TxnOffsetCommit,
         Self::DescribeAcls,
         Self::DescribeConfigs,
         Self::AlterConfigs,
@@ -138,6 +154,8 @@ impl Api {
         Self::OffsetDelete,
         Self::DescribeCluster,
         Self::DescribeProducers,
+        Self::DescribeTransactions,
+        Self::ListTransactions,
         Self::DescribeTopicPartitions,
     ];
 
@@ -164,6 +182,10 @@ impl Api {
             Self::DeleteRecords => row(21, 0, 2, 2),
             Self::InitProducerId => row(22, 0, 5, 2),
             Self::OffsetForLeaderEpoch => row(23, 2, 4, 4),
+            Self::AddPartitionsToTxn => row(24, 0, 3, 3),
+            Self::AddOffsetsToTxn => row(25, 0, 4, 3),
+            Self::EndTxn => row(26, 0, 4, 3),
+            Self::TxnOffsetCommit => row(28, 0, 4, 3),
             Self::DescribeAcls => row(29, 1, 3, 2),
             Self::DescribeConfigs => row(32, 1, 4, 4),
             Self::AlterConfigs => row(33, 0, 2, 2),
@@ -175,6 +197,8 @@ impl Api {
             Self::OffsetDelete => row(47, 0, 0, NEVER),
             Self::DescribeCluster => row(60, 0, 1, 0),
             Self::DescribeProducers => row(61, 0, 0, 0),
+            Self::DescribeTransactions => row(65, 0, 0, 0),
+            Self::ListTransactions => row(66, 0, 1, 0),
             Self::DescribeTopicPartitions => row(75, 0, 0, 0),
         }
     }

@@ -35,10 +35,15 @@ pub struct FetchedPartition {
     pub index: i32,
     /// Why it has no records.
     pub error: Option<KafkaError>,
-    /// First offset that is not durable, which is the last stable one too; -1 with an error.
+    /// First offset that is not durable; -1 with an error.
     pub high_watermark: i64,
+    /// First offset of a transaction that is open, or the high watermark; -1 with an error.
+    pub last_stable: i64,
     /// First offset that is kept; -1 with an error.
     pub log_start: i64,
+    /// Producer and first offset of each aborted transaction that has some of the records; `None`
+    /// when the client did not ask.
+    pub aborted: Option<Vec<(i64, i64)>>,
     /// Stored batches as they are.
     pub records: Bytes,
 }
@@ -51,6 +56,8 @@ impl FetchedPartition {
             index,
             error: Some(error),
             high_watermark: -1,
+            last_stable: -1,
+            aborted: None,
             log_start: -1,
             records: Bytes::new(),
         }
@@ -104,13 +111,11 @@ fn put_partition(out: &mut Pieces, partition: &FetchedPartition, version: i16) {
     written.put_i32(partition.index);
     written.put_i16(error_code(partition.error));
     written.put_i64(partition.high_watermark);
-    // Without transactions the last stable offset is the high watermark.
-    written.put_i64(partition.high_watermark);
+    written.put_i64(partition.last_stable);
     if version >= 5 {
         written.put_i64(partition.log_start);
     }
-    // No aborted transactions.
-    put_count(written, 0, flexible);
+    put_aborted(written, partition.aborted.as_deref(), flexible);
     if version >= 11 {
         // No preferred replica.
         written.put_i32(-1);
@@ -119,6 +124,23 @@ fn put_partition(out: &mut Pieces, partition: &FetchedPartition, version: i16) {
     out.append(&partition.records);
     if flexible {
         put_no_tags(&mut out.written);
+    }
+}
+
+fn put_aborted(out: &mut BytesMut, aborted: Option<&[(i64, i64)]>, flexible: bool) {
+    let Some(aborted) = aborted else {
+        return match flexible {
+            true => out.put_u8(0),
+            false => out.put_i32(-1),
+        };
+    };
+    put_count(out, aborted.len(), flexible);
+    for (producer_id, first) in aborted {
+        out.put_i64(*producer_id);
+        out.put_i64(*first);
+        if flexible {
+            put_no_tags(out);
+        }
     }
 }
 

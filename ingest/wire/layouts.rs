@@ -6,6 +6,10 @@ use super::layouts_groups::{
     DELETE_GROUPS, DESCRIBE_GROUPS, FIND_COORDINATOR, HEARTBEAT, JOIN_GROUP, LEAVE_GROUP,
     LIST_GROUPS, OFFSET_COMMIT, OFFSET_DELETE, OFFSET_FETCH, SYNC_GROUP,
 };
+use super::layouts_transactions::{
+    ADD_OFFSETS_TO_TXN, ADD_PARTITIONS_TO_TXN, DESCRIBE_TRANSACTIONS, END_TXN, LIST_TRANSACTIONS,
+    TXN_OFFSET_COMMIT,
+};
 use Shape::{Array, Bytes, Fixed, FixedArray, Nullable, Struct, Text, TextArray};
 
 /// The layout of the API's request.
@@ -31,6 +35,10 @@ pub(super) fn of(api: Api) -> &'static Layout {
         Api::DeleteRecords => &DELETE_RECORDS,
         Api::InitProducerId => &INIT_PRODUCER_ID,
         Api::OffsetForLeaderEpoch => &OFFSET_FOR_LEADER_EPOCH,
+        Api::AddPartitionsToTxn => &ADD_PARTITIONS_TO_TXN,
+        Api::AddOffsetsToTxn => &ADD_OFFSETS_TO_TXN,
+        Api::EndTxn => &END_TXN,
+        Api::TxnOffsetCommit => &TXN_OFFSET_COMMIT,
         Api::DescribeAcls => &DESCRIBE_ACLS,
         Api::DescribeConfigs => &DESCRIBE_CONFIGS,
         Api::AlterConfigs => &ALTER_CONFIGS,
@@ -42,6 +50,8 @@ pub(super) fn of(api: Api) -> &'static Layout {
         Api::OffsetDelete => &OFFSET_DELETE,
         Api::DescribeCluster => &DESCRIBE_CLUSTER,
         Api::DescribeProducers => &DESCRIBE_PRODUCERS,
+        Api::DescribeTransactions => &DESCRIBE_TRANSACTIONS,
+        Api::ListTransactions => &LIST_TRANSACTIONS,
         Api::DescribeTopicPartitions => &DESCRIBE_TOPIC_PARTITIONS,
     }
 }

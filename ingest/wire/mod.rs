@@ -16,6 +16,7 @@ mod frame;
 mod layout;
 mod layouts;
 mod layouts_groups;
+mod layouts_transactions;
 mod request;
 mod response;
 

@@ -1,6 +1,7 @@
 //! Requests about groups and of administrators in which everything that a version has is filled in.
 
 use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use kafka_protocol::messages::alter_configs_request as alter;
 use kafka_protocol::messages::create_partitions_request::{
     CreatePartitionsAssignment, CreatePartitionsTopic,
@@ -30,14 +31,19 @@ use kafka_protocol::messages::offset_for_leader_epoch_request::{
     OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
+use kafka_protocol::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
 use kafka_protocol::messages::{
-    AlterConfigsRequest, BrokerId, CreatePartitionsRequest, DeleteGroupsRequest,
-    DeleteRecordsRequest, DescribeAclsRequest, DescribeClusterRequest, DescribeGroupsRequest,
-    DescribeLogDirsRequest, DescribeProducersRequest, DescribeTopicPartitionsRequest,
-    FindCoordinatorRequest, GroupId, HeartbeatRequest, IncrementalAlterConfigsRequest,
-    JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListPartitionReassignmentsRequest,
-    OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest,
-    SaslHandshakeRequest, SyncGroupRequest, TopicName,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AlterConfigsRequest, BrokerId,
+    CreatePartitionsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DescribeAclsRequest,
+    DescribeClusterRequest, DescribeGroupsRequest, DescribeLogDirsRequest,
+    DescribeProducersRequest, DescribeTopicPartitionsRequest, DescribeTransactionsRequest,
+    EndTxnRequest, FindCoordinatorRequest, GroupId, HeartbeatRequest,
+    IncrementalAlterConfigsRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
+    ListPartitionReassignmentsRequest, ListTransactionsRequest, OffsetCommitRequest,
+    OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProducerId,
+    SaslHandshakeRequest, SyncGroupRequest, TopicName, TransactionalId, TxnOffsetCommitRequest,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes};
 
@@ -100,6 +106,20 @@ pub(super) fn full_body(api: Api, version: i16, out: &mut BytesMut) {
         Api::DescribeCluster => DescribeClusterRequest::default().encode(out, version),
         Api::DescribeProducers => describe_producers().encode(out, version),
         Api::DescribeTopicPartitions => describe_topic_partitions().encode(out, version),
+        Api::AddPartitionsToTxn => add_partitions_to_txn().encode(out, version),
+        Api::AddOffsetsToTxn => AddOffsetsToTxnRequest::default()
+            .with_transactional_id(transactional_id())
+            .with_group_id(group())
+            .encode(out, version),
+        Api::EndTxn => EndTxnRequest::default()
+            .with_transactional_id(transactional_id())
+            .with_committed(true)
+            .encode(out, version),
+        Api::TxnOffsetCommit => txn_offset_commit(version).encode(out, version),
+        Api::DescribeTransactions => DescribeTransactionsRequest::default()
+            .with_transactional_ids(vec![transactional_id(), transactional_id()])
+            .encode(out, version),
+        Api::ListTransactions => list_transactions(version).encode(out, version),
         Api::Produce
         | Api::Fetch
         | Api::ListOffsets
@@ -111,6 +131,51 @@ pub(super) fn full_body(api: Api, version: i16, out: &mut BytesMut) {
         | Api::DescribeConfigs => unreachable!("filled in by the caller"),
     };
     written.expect("the version has all that is filled in");
+}
+
+fn transactional_id() -> TransactionalId {
+    TransactionalId(text("writer"))
+}
+
+fn add_partitions_to_txn() -> AddPartitionsToTxnRequest {
+    let topic = AddPartitionsToTxnTopic::default()
+        .with_name(name("events"))
+        .with_partitions(vec![0, 1, 2]);
+    AddPartitionsToTxnRequest::default()
+        .with_v3_and_below_transactional_id(transactional_id())
+        .with_v3_and_below_topics(vec![topic.clone(), topic])
+}
+
+fn txn_offset_commit(version: i16) -> TxnOffsetCommitRequest {
+    let mut partition = TxnOffsetCommitRequestPartition::default()
+        .with_committed_offset(5)
+        .with_committed_metadata(Some(text("note")));
+    if version >= 2 {
+        partition = partition.with_committed_leader_epoch(2);
+    }
+    let none = partition.clone().with_committed_metadata(None);
+    let topic = TxnOffsetCommitRequestTopic::default()
+        .with_name(name("events"))
+        .with_partitions(vec![partition, none]);
+    let mut request = TxnOffsetCommitRequest::default()
+        .with_transactional_id(transactional_id())
+        .with_group_id(group())
+        .with_group_instance_id(instance(version, 3))
+        .with_topics(vec![topic.clone(), topic]);
+    if version >= 3 {
+        request = request.with_generation_id(4).with_member_id(text("member"));
+    }
+    request
+}
+
+fn list_transactions(version: i16) -> ListTransactionsRequest {
+    let request = ListTransactionsRequest::default()
+        .with_state_filters(vec![text("Ongoing"), text("Empty")])
+        .with_producer_id_filters(vec![ProducerId(1), ProducerId(2)]);
+    match version {
+        0 => request,
+        _ => request.with_duration_filter(5),
+    }
 }
 
 fn offset_commit(version: i16) -> OffsetCommitRequest {

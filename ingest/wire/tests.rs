@@ -289,7 +289,9 @@ fn fetch_responses_are_those_of_the_generated_encoder() {
             index: 4,
             error: None,
             high_watermark: 12,
+            last_stable: 9,
             log_start: 2,
+            aborted: Some(vec![(7, 3), (8, 4)]),
             records: Bytes::from(vec![7; 300]),
         };
         let refused = FetchedPartition::refused(5, KafkaError::OffsetOutOfRange);
@@ -319,8 +321,11 @@ fn fetch_responses_are_those_of_the_generated_encoder() {
                 partitions[0].high_watermark,
                 partitions[0].last_stable_offset
             ),
-            (12, 12)
+            (12, 9)
         );
+        let aborted = partitions[0].aborted_transactions.as_ref().unwrap();
+        assert_eq!((aborted[1].producer_id.0, aborted[1].first_offset), (8, 4));
+        assert!(partitions[1].aborted_transactions.is_none());
         assert_eq!(
             (partitions[1].error_code, partitions[1].high_watermark),
             (1, -1)

@@ -1,7 +1,7 @@
 //! What is kept of the values of one group. Everything is exact, so the order of values, and
 //! whether they came one by one or summed up, does not show.
 
-use storage::model::{Decimal, ExactSum, VECTOR_ROWS};
+use storage::model::{Decimal, ExactSum};
 
 use crate::distribution::Distribution;
 
@@ -134,6 +134,12 @@ impl Mean {
     pub(super) fn value(&self) -> Option<f64> {
         (self.count.0 > 0).then(|| self.sum.total().to_f64() / self.count.0 as f64)
     }
+
+    /// Adds values of which count and sum are known.
+    pub(super) fn add_total(&mut self, count: u64, sum: i64, exponent: i16) {
+        self.count.0 += count;
+        self.sum.add_scaled(i128::from(sum), exponent);
+    }
 }
 
 impl Accumulator for Mean {
@@ -259,17 +265,7 @@ impl Accumulator for Distribution {
     }
 
     fn add_run(&mut self, mantissas: &[i64], exponent: i16) {
-        let mut values = [0.0; VECTOR_ROWS];
-        for mantissas in mantissas.chunks(VECTOR_ROWS) {
-            for (value, mantissa) in values.iter_mut().zip(mantissas) {
-                let decimal = Decimal {
-                    mantissa: *mantissa,
-                    exponent,
-                };
-                *value = decimal.to_f64();
-            }
-            self.add_all(&values[..mantissas.len()]);
-        }
+        self.add_all(mantissas, exponent);
     }
 
     fn add_summary(&mut self, _: &Summary<'_>) {

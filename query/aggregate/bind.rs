@@ -6,6 +6,7 @@ use super::members::Members;
 use super::metric::BoundMetric;
 use super::number_histogram::BoundNumberHistogram;
 use super::plan::{PlanKind, PlanNode};
+use super::tally::TallyUse;
 use super::terms::BoundTerms;
 use crate::QueryError;
 use crate::filter::{Binder, BoundFilter};
@@ -19,6 +20,8 @@ pub(crate) struct BoundNode<'p> {
     pub(crate) children: Vec<BoundNode<'p>>,
     /// Room for the members of its groups, kept between frames.
     pub(super) members: Members,
+    /// What waits to be dealt out to its groups.
+    pub(super) tally: TallyUse,
 }
 
 /// What an aggregation does with the entries of a source.
@@ -72,6 +75,7 @@ impl<'p> BoundNode<'p> {
             children: Self::bind_all(&node.children, binder)?,
             id: node.id,
             members: Members::default(),
+            tally: TallyUse::default(),
         })
     }
 }

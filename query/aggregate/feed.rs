@@ -5,6 +5,7 @@ use super::groups::Groups;
 use super::histogram::BoundHistogram;
 use super::members::{MemberGroups, Members};
 use super::state::{BucketState, State};
+use super::tally;
 use crate::QueryError;
 use crate::budget::Budget;
 use crate::frame::Frame;
@@ -56,6 +57,9 @@ pub(crate) fn feed<F: Frame>(
             }
             start = end;
         }
+        return Ok(());
+    }
+    if tally::take(node, buckets, members, frame, budget)? {
         return Ok(());
     }
     let mut inner = std::mem::take(&mut node.members);

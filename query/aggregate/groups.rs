@@ -60,6 +60,7 @@ impl DenseKeys {
         }
     }
 
+    #[inline]
     fn place(&self, key: i64) -> u32 {
         let place = match self {
             Self::Below(count) => usize::try_from(key).ok().filter(|place| place < count),
@@ -142,6 +143,7 @@ impl Groups {
     }
 
     /// The group of `key` below `parent`, made if it is new.
+    #[inline]
     pub(super) fn group(
         &mut self,
         parent: u32,

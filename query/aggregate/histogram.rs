@@ -113,6 +113,11 @@ impl<'q> BoundHistogram<'q> {
         }
     }
 
+    /// Whether each row's instant is its sort key.
+    pub(super) fn reads_sort_keys(&self) -> bool {
+        self.source == TimeSource::SortKey
+    }
+
     /// Runs of neighbouring members with one key; `None` when entries have to be looked at one by
     /// one.
     pub(super) fn runs<F: Frame>(

@@ -163,6 +163,45 @@ impl MetricStates {
         }
     }
 
+    /// Whether counts and sums of values are all that is kept of them.
+    pub(super) fn are_totals(&self) -> bool {
+        match self {
+            Self::Counts(_) | Self::Sums(_) | Self::Means(_) => true,
+            Self::Least(_) | Self::Greatest(_) | Self::Statistics(_) => false,
+            Self::Deviations(_) | Self::Distributions(_) => false,
+        }
+    }
+
+    /// Adds to group `groups[i]` values that are `counts[i]` many and have this sum.
+    pub(super) fn add_totals(
+        &mut self,
+        groups: &[u32],
+        counts: &[u64],
+        sums: &[i64],
+        exponent: i16,
+    ) {
+        let totals = groups.iter().zip(counts).zip(sums);
+        match self {
+            Self::Counts(states) => {
+                for ((group, count), _) in totals {
+                    states[*group as usize].0 += count;
+                }
+            }
+            Self::Sums(states) => states.add_each(groups, sums, exponent),
+            Self::Means(states) => {
+                for ((group, count), sum) in totals {
+                    states[*group as usize].add_total(*count, *sum, exponent);
+                }
+            }
+            Self::Least(_) | Self::Greatest(_) | Self::Statistics(_) => {
+                unreachable!("totals do not say what values were there")
+            }
+            Self::Deviations(_) | Self::Distributions(_) => {
+                unreachable!("totals do not say what values were there")
+            }
+        }
+    }
+
     /// Adds the cells of `members`.
     pub(crate) fn feed_cells(&mut self, measure: &CellMeasure<'_>, members: &Members) {
         with_states!(self, states => feed_measure(states, measure, members));

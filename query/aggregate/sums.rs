@@ -164,7 +164,7 @@ impl SumStates {
 }
 
 /// A number that no mantissa is further from zero than, and less than twice that of the furthest.
-fn largest_magnitude(mantissas: &[i64]) -> u64 {
+pub(super) fn largest_magnitude(mantissas: &[i64]) -> u64 {
     // All bits that differ from the sign: one pass without comparisons.
     let bits = mantissas
         .iter()

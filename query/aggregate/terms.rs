@@ -108,6 +108,11 @@ impl<'p> BoundTerms<'p> {
         })
     }
 
+    /// The key of `code`, unless its term makes no bucket.
+    pub(super) fn key(&self, code: u32) -> Option<i64> {
+        self.keys.key(code)
+    }
+
     /// Takes over what all sources agreed on.
     pub(super) fn agree(&mut self, keys: TermKeys) {
         self.keys = keys;

@@ -2,7 +2,7 @@
 
 use storage::segment::{CellSet, NULL_CODE, NumberSummary};
 
-use super::{Codes, Frame, NumberSlot, Numbers, TextSlot, ValueIndex};
+use super::{CodeBounds, Codes, Frame, NumberSlot, Numbers, RowValues, TextSlot, ValueIndex};
 use crate::QueryError;
 use crate::aggregate::{BoundMetric, CellMeasure, Members, MetricStates};
 
@@ -81,6 +81,18 @@ impl Frame for CellFrame<'_> {
 
     fn numbers(&mut self, _: NumberSlot) -> Result<Numbers<'_>, QueryError> {
         unreachable!("a search that reads single numbers is not answered from cells")
+    }
+
+    fn row_values(
+        &mut self,
+        _: TextSlot,
+        _: &[NumberSlot],
+    ) -> Result<Option<RowValues<'_>>, QueryError> {
+        Ok(None)
+    }
+
+    fn code_bounds(&self, _: TextSlot) -> Result<Option<CodeBounds>, QueryError> {
+        Ok(None)
     }
 
     fn summary(&self, _: NumberSlot) -> Option<NumberSummary> {

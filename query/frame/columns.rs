@@ -109,6 +109,26 @@ pub(crate) struct Codes<'a> {
     pub(crate) index: ValueIndex<'a>,
 }
 
+/// Most number columns that are read together with a text column.
+pub(crate) const LANES_MAX: usize = 3;
+
+/// Columns of one vector of rows, side by side.
+#[derive(Debug)]
+pub(crate) struct RowValues<'a> {
+    pub(crate) codes: Codes<'a>,
+    /// As many as were asked for.
+    pub(crate) numbers: [Option<Numbers<'a>>; LANES_MAX],
+}
+
+/// How far the codes of a source go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CodeBounds {
+    /// Codes are below this.
+    pub(crate) term_count: usize,
+    /// Rows of the source.
+    pub(crate) row_count: usize,
+}
+
 /// Numbers of a column in the vector they were last decoded for.
 #[derive(Debug, Default)]
 pub(super) struct NumberBuffer {
@@ -139,11 +159,16 @@ impl NumberBuffer {
             );
             self.vector = Some(vector);
         }
-        Ok(Numbers {
+        Ok(self.loaded())
+    }
+
+    /// The numbers that were loaded last.
+    pub(super) fn loaded(&self) -> Numbers<'_> {
+        Numbers {
             mantissas: &self.numbers.mantissas,
             exponents: &self.numbers.exponents,
             index: value_index(&self.numbers.occurrence, &self.starts),
-        })
+        }
     }
 }
 

@@ -9,8 +9,8 @@ mod rows;
 
 pub(crate) use cells::CellFrame;
 pub(crate) use columns::{
-    Codes, Columns, NumberColumn, NumberSlot, Numbers, TextColumn, TextSlot, ValueIndex,
-    is_exact_widened, is_number, widened,
+    CodeBounds, Codes, Columns, LANES_MAX, NumberColumn, NumberSlot, Numbers, RowValues,
+    TextColumn, TextSlot, ValueIndex, is_exact_widened, is_number, widened,
 };
 pub(crate) use rows::RowFrame;
 
@@ -45,6 +45,17 @@ pub(crate) trait Frame {
 
     /// The values of a number column.
     fn numbers(&mut self, slot: NumberSlot) -> Result<Numbers<'_>, QueryError>;
+
+    /// A text column and up to [`LANES_MAX`] number columns at once; `None` where entries are no
+    /// rows.
+    fn row_values(
+        &mut self,
+        text: TextSlot,
+        numbers: &[NumberSlot],
+    ) -> Result<Option<RowValues<'_>>, QueryError>;
+
+    /// How far the codes of a text column go; `None` where entries are no rows.
+    fn code_bounds(&self, slot: TextSlot) -> Result<Option<CodeBounds>, QueryError>;
 
     /// What is known about a number column without decoding it.
     fn summary(&self, slot: NumberSlot) -> Option<storage::segment::NumberSummary>;

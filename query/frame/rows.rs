@@ -3,7 +3,9 @@
 use storage::segment::{ColumnCursor, NumberSummary, RowSource};
 
 use super::columns::{CodeBuffer, NumberBuffer, summary};
-use super::{Codes, Columns, Frame, NumberSlot, Numbers, TextSlot};
+use super::{
+    CodeBounds, Codes, Columns, Frame, LANES_MAX, NumberSlot, Numbers, RowValues, TextSlot,
+};
 use crate::QueryError;
 use crate::aggregate::{BoundMetric, Members, MetricStates};
 
@@ -104,6 +106,35 @@ impl Frame for RowFrame<'_> {
     fn numbers(&mut self, slot: NumberSlot) -> Result<Numbers<'_>, QueryError> {
         self.is_read = true;
         self.numbers[slot.0].load(self.source, &self.columns.numbers[slot.0], self.vector)
+    }
+
+    fn row_values(
+        &mut self,
+        text: TextSlot,
+        numbers: &[NumberSlot],
+    ) -> Result<Option<RowValues<'_>>, QueryError> {
+        debug_assert!(numbers.len() <= LANES_MAX);
+        for slot in numbers {
+            self.numbers(*slot)?;
+        }
+        self.is_read = true;
+        let column = self.columns.texts[text.0].handle;
+        let codes = self.codes[text.0].load(self.source, column, self.vector)?;
+        let mut lanes = [None; LANES_MAX];
+        for (lane, slot) in lanes.iter_mut().zip(numbers) {
+            *lane = Some(self.numbers[slot.0].loaded());
+        }
+        Ok(Some(RowValues {
+            codes,
+            numbers: lanes,
+        }))
+    }
+
+    fn code_bounds(&self, slot: TextSlot) -> Result<Option<CodeBounds>, QueryError> {
+        Ok(Some(CodeBounds {
+            term_count: self.source.term_count(self.columns.texts[slot.0].handle)?,
+            row_count: self.source.row_count(),
+        }))
     }
 
     fn summary(&self, slot: NumberSlot) -> Option<NumberSummary> {

@@ -158,7 +158,9 @@ impl From<StageError> for Error {
             StageError::Store(error) => error.into(),
             StageError::UnknownPartition(_) => Self::caused(ErrorKind::NotFound, error),
             StageError::TooLarge { .. } => Self::caused(ErrorKind::LimitExceeded, error),
-            StageError::Producer(_) => Self::caused(ErrorKind::Conflict, error),
+            StageError::Producer(_) | StageError::Membership(_) => {
+                Self::caused(ErrorKind::Conflict, error)
+            }
         }
     }
 }

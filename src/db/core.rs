@@ -105,9 +105,9 @@ impl Core {
         let mut progress = Progress::Idle;
         for state in catalog.topics() {
             let topic = &state.topic;
-            let is_behind = topic.partitions().any(|partition| {
-                self.store.materialized(partition) < self.high_watermark(partition)
-            });
+            let is_behind = topic
+                .partitions()
+                .any(|partition| self.store.materialized(partition) < self.last_stable(partition));
             if !is_behind {
                 continue;
             }
@@ -122,7 +122,8 @@ impl Core {
         Ok(progress)
     }
 
-    /// Makes everything acknowledged so far of `topic` visible.
+    /// Makes everything acknowledged so far of `topic` visible, but for what lies in or behind an
+    /// open transaction: nobody knows how long that takes.
     pub(crate) fn refresh(&self, topic: TopicId) -> Result<()> {
         // Records acknowledged without waiting for the disk become durable here.
         self.store.commit()?;
@@ -132,7 +133,7 @@ impl Core {
         let targets: Vec<(Partition, Offset)> = state
             .topic
             .partitions()
-            .map(|partition| (partition, self.high_watermark(partition)))
+            .map(|partition| (partition, self.last_stable(partition)))
             .collect();
         loop {
             self.health.check()?;
@@ -342,9 +343,9 @@ impl Core {
         })
     }
 
-    fn high_watermark(&self, partition: Partition) -> Offset {
+    fn last_stable(&self, partition: Partition) -> Offset {
         let bounds = self.store.log_bounds(partition);
-        bounds.map_or_else(Offset::default, |bounds| bounds.high_watermark)
+        bounds.map_or_else(Offset::default, |bounds| bounds.last_stable)
     }
 
     /// A topic may be deleted while work on it is under way; that is no failure.

@@ -33,6 +33,8 @@ pub(crate) struct DocumentWrite {
     pub(crate) condition: WriteCondition,
     /// How the document is to be changed, for an update.
     pub(crate) update: Option<UpdateBody>,
+    /// Whether the name must be that of an alias.
+    pub(crate) require_alias: bool,
     /// Why it cannot be done whatever the store says.
     pub(crate) refused: Option<ElasticError>,
 }
@@ -46,6 +48,10 @@ impl Db {
         let mut outcomes: Vec<Option<Outcome>> = vec![None; writes.len()];
         let mut by_index: Vec<(String, Vec<usize>, Vec<documents::DocumentWrite>)> = Vec::new();
         for (number, write) in writes.into_iter().enumerate() {
+            if write.require_alias && !self.is_alias(&write.index) {
+                outcomes[number] = Some(Err(ElasticError::alias_required(&write.index)));
+                continue;
+            }
             let (index, write) = match checked(write) {
                 Ok(write) => write,
                 Err(error) => {
@@ -83,10 +89,11 @@ impl Db {
     fn write_to(&self, index: &str, writes: &[documents::DocumentWrite]) -> Result<Vec<Outcome>> {
         // Nothing is there to be deleted, and that is no reason to make an index.
         let only_deletes = writes.iter().all(|write| write.action == Action::Delete);
-        if only_deletes && self.catalog().topic_named(index).is_none() {
+        if only_deletes && self.write_target(index)?.is_none() {
             return Err(ElasticError::index_not_found(index).into());
         }
         let topic = self.index_for_write(index)?;
+        let index = topic.name.as_str();
         let core = self.core();
         let written = core
             .documents
@@ -123,11 +130,11 @@ impl Db {
     /// The document with this id as the last acknowledged write left it, visible to searches or
     /// not.
     pub(crate) fn stored_document(&self, index: &str, id: &str) -> Result<Option<Stored>> {
-        let found = self.catalog().topic_named(index).cloned();
-        let state = found.ok_or_else(|| ElasticError::index_not_found(index))?;
+        let topic = self.only_index(index)?;
         let core = self.core();
-        let stored = core.documents.get(&core.store, state.topic.id, id)?;
+        let stored = core.documents.get(&core.store, topic.id, id)?;
         Ok(stored.map(|stored| Stored {
+            index: topic.name.to_string(),
             sequence_number: stored.offset.0,
             primary_term: self.primary_term(),
             version: stored.version,
@@ -184,6 +191,7 @@ impl Db {
         let target = SearchTarget {
             index: snapshot.topic.name.as_str(),
             mapping: &snapshot.topic.mapping,
+            filters: &[],
         };
         let mut parsed = parse_count(body, params, &[target], core.now_ms())?;
         let mut request = parsed.requests.remove(0);

@@ -54,6 +54,7 @@ impl Db {
         let targets = [SearchTarget {
             index: topic,
             mapping: &snapshot.topic.mapping,
+            filters: &[],
         }];
         let params = SearchParams::default();
         let parsed = parse_search(json.as_bytes(), &params, &targets, self.core().now_ms())?;

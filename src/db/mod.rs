@@ -3,6 +3,7 @@
 //! [`Db`] joins arrival (`ingest`), state (`storage`) and answers (`query`) for embedders; the
 //! server uses the same calls. It knows no socket.
 
+mod aliases;
 mod append;
 mod builder;
 mod core;
@@ -13,8 +14,12 @@ mod figures;
 mod identity;
 mod inspect;
 mod merge;
+mod names;
 mod scrub;
 mod search;
+mod settings;
+mod streams;
+mod templates;
 mod topics;
 mod verify;
 
@@ -34,7 +39,9 @@ pub(crate) use dead_letters::{DeadLetter, DeadLetterPage};
 pub(crate) use documents::DocumentWrite;
 pub(crate) use figures::{Figures, TopicFigures};
 pub(crate) use inspect::inspect;
-pub(crate) use topics::templates;
+pub(crate) use settings::Existing;
+pub(crate) use templates::{Replace, templates};
+pub(crate) use topics::Wildcards;
 
 use crate::background::Workers;
 use crate::elastic::IndexOptions;

@@ -2,6 +2,7 @@
 
 use query::request::SearchRequest;
 use query::response::SearchResponse;
+use serde_json::Value;
 use storage::catalog::TimeField;
 use storage::store::{TopicInstant, TopicSnapshot};
 
@@ -69,6 +70,20 @@ impl Db {
         ))
     }
 
+    /// `_validate/query`: how many indices the query was read against.
+    pub(crate) fn validate_elastic(
+        &self,
+        index: &str,
+        body: &[u8],
+        params: &SearchParams,
+    ) -> Result<Vec<String>> {
+        let sights = self.sights(index, params)?;
+        let targets: Vec<SearchTarget<'_>> = sights.iter().map(Sight::target).collect();
+        parse_count(body, params, &targets, self.core().now_ms())?;
+        let names = targets.iter().map(|target| target.index.to_owned());
+        Ok(names.collect())
+    }
+
     /// Finds the topics, takes a snapshot of each, reads the question against their mappings and
     /// answers it.
     fn run(
@@ -78,26 +93,39 @@ impl Db {
         params: &SearchParams,
         parse: Parse,
     ) -> Result<(ParsedSearch, Option<SearchResponse>)> {
-        let topics = self.topics(index, params.indices.options())?;
+        let sights = self.sights(index, params)?;
+        self.run_over(&sights, body, params, parse)
+    }
+
+    /// What an index expression names, each at this instant.
+    pub(super) fn sights(&self, index: &str, params: &SearchParams) -> Result<Vec<Sight>> {
+        let named = self.named(index, params.indices.options())?;
         // A topic that is deleted right now has no instant and takes no part.
-        let instants: Vec<TopicInstant> = topics
-            .iter()
-            .filter_map(|topic| self.core().store.instant(topic.id))
-            .collect();
-        let targets: Vec<SearchTarget<'_>> = instants
-            .iter()
-            .map(|instant| SearchTarget {
-                index: instant.topic.name.as_str(),
-                mapping: &instant.topic.mapping,
+        let sights = named.into_iter().filter_map(|named| {
+            Some(Sight {
+                instant: self.core().store.instant(named.state.topic.id)?,
+                filters: named.filters,
             })
-            .collect();
+        });
+        Ok(sights.collect())
+    }
+
+    /// Reads the question against what is in sight and answers it.
+    pub(super) fn run_over(
+        &self,
+        sights: &[Sight],
+        body: &[u8],
+        params: &SearchParams,
+        parse: Parse,
+    ) -> Result<(ParsedSearch, Option<SearchResponse>)> {
+        let targets: Vec<SearchTarget<'_>> = sights.iter().map(Sight::target).collect();
         let parsed = parse(body, params, &targets, self.core().now_ms())?;
-        let Some(first) = instants.first().map(|instant| instant.topic.name.clone()) else {
+        let Some(first) = sights.first().map(|sight| sight.instant.topic.name.clone()) else {
             return Ok((parsed, None));
         };
-        let parts = parsed.requests.iter().zip(&instants);
+        let parts = parsed.requests.iter().zip(sights);
         let parts: Vec<_> = parts
-            .map(|(request, instant)| (request.clone(), open(instant, request)))
+            .map(|(request, sight)| (request.clone(), open(&sight.instant, request)))
             .collect();
         match query::search_many(&parts, &self.core().scans) {
             Ok(response) => Ok((parsed, Some(response))),
@@ -105,6 +133,24 @@ impl Db {
                 let error = Error::from(error).into_elastic().on_shard(first.as_str());
                 Err(error.into())
             }
+        }
+    }
+}
+
+/// A topic at an instant, as an index expression named it.
+#[derive(Debug, Clone)]
+pub(crate) struct Sight {
+    pub(super) instant: TopicInstant,
+    /// Filters of the aliases that named it.
+    pub(super) filters: Vec<Value>,
+}
+
+impl Sight {
+    fn target(&self) -> SearchTarget<'_> {
+        SearchTarget {
+            index: self.instant.topic.name.as_str(),
+            mapping: &self.instant.topic.mapping,
+            filters: &self.filters,
         }
     }
 }
@@ -118,5 +164,5 @@ fn open(instant: &TopicInstant, request: &SearchRequest) -> TopicSnapshot {
     instant.open(query::times_needed(request, time_field))
 }
 
-type Parse =
+pub(super) type Parse =
     fn(&[u8], &SearchParams, &[SearchTarget<'_>], i64) -> Result<ParsedSearch, ElasticError>;

@@ -1,19 +1,24 @@
 //! Topics: made, changed, deleted, and found by index expressions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ingest::broker::{Broker, BrokerOptions, GroupOptions};
 use ingest::decode::WHOLE_TEXTS_SETTING;
 use ingest::group::GroupLimits;
 use serde_json::Value;
-use storage::catalog::{Catalog, CatalogChange, Edit, Topic};
+use storage::catalog::{Catalog, CatalogChange, DefinitionKind, Edit, Topic};
 use storage::model::{TopicId, TopicName};
 use storage::store::StoreError;
 
 use super::Db;
+use super::aliases::check_free;
 use super::identity::random_uuid;
-use crate::elastic::{self, ElasticError, IndexDefinition, IndexOptions, uuid_text};
+use super::templates::templates;
+use crate::elastic::{
+    self, ElasticError, IndexDefinition, IndexOptions, Templates, is_closed, is_data_stream,
+    uuid_text,
+};
 use crate::error::{ErrorKind, Result};
 
 impl Db {
@@ -55,28 +60,33 @@ impl Db {
             .collect()
     }
 
-    /// The topics that an index expression names.
-    pub(crate) fn topics(&self, index: &str, options: IndexOptions) -> Result<Vec<Arc<Topic>>> {
-        let catalog = self.catalog();
-        let names: Vec<&str> = catalog
-            .topics_by_name()
-            .map(|state| state.topic.name.as_str())
-            .collect();
-        let found = elastic::resolve_indices(index, &names, options)?;
-        let topics = found.iter().filter_map(|name| catalog.topic_named(name));
-        Ok(topics.map(|state| Arc::clone(&state.topic)).collect())
-    }
-
     /// `PUT /{index}`: under Elasticsearch's rules for names.
     pub(crate) fn create_index(&self, name: &str, body: &[u8]) -> Result<()> {
         elastic::check_index_name(name)?;
         self.create(&TopicName::parse(name)?, body)
     }
 
-    /// The index `name`, made now under Elasticsearch's rules when it is missing.
+    /// The index that a document written to `name` goes to: its own, that of an alias, the newest
+    /// of a data stream, else one that is made now under Elasticsearch's rules.
     pub(super) fn index_for_write(&self, name: &str) -> Result<Arc<Topic>> {
-        if self.catalog().topic_named(name).is_none() {
-            elastic::check_index_name(name)?;
+        if let Some(topic) = self.write_target(name)? {
+            return match is_closed(&topic) {
+                true => Err(ElasticError::index_closed(name).into()),
+                false => Ok(topic),
+            };
+        }
+        elastic::check_index_name(name)?;
+        if self.core().options.auto_create_topics
+            && is_data_stream(name, &templates(&self.catalog()))
+        {
+            match self.create_stream(name) {
+                Ok(()) => {}
+                // Somebody else was quicker.
+                Err(error) if error.kind() == ErrorKind::Exists => {}
+                Err(error) => return Err(error),
+            }
+            let target = self.write_target(name)?;
+            return target.ok_or_else(|| super::core::gone(name));
         }
         self.topic_for_write(name)
     }
@@ -103,14 +113,27 @@ impl Db {
         find().ok_or_else(|| super::core::gone(name))
     }
 
-    /// `DELETE /{index}`: only what is named in full, so that no slip deletes everything.
-    pub(crate) fn delete_topics(&self, index: &str, options: IndexOptions) -> Result<()> {
+    /// `DELETE /{index}`. Unless wildcards may delete, only what is named in full, so that no slip
+    /// deletes everything.
+    pub(crate) fn delete_topics(
+        &self,
+        index: &str,
+        options: IndexOptions,
+        wildcards: Wildcards,
+    ) -> Result<()> {
         let is_pattern = |name: &str| name.is_empty() || name == "_all" || name.contains('*');
-        if index.split(',').map(str::trim).any(is_pattern) {
+        let has_pattern = index.split(',').map(str::trim).any(is_pattern);
+        if has_pattern && wildcards == Wildcards::Refused {
             let reason = "Wildcard expressions or all indices are not allowed";
             return Err(ElasticError::illegal_argument(reason).into());
         }
+        let options = IndexOptions {
+            aliases: false,
+            ..options
+        };
+        let catalog = self.catalog();
         for topic in self.topics(index, options)? {
+            super::streams::check_not_newest(&catalog, topic.name.as_str())?;
             self.delete(topic.id)?;
         }
         Ok(())
@@ -131,32 +154,6 @@ impl Db {
         })
     }
 
-    /// `PUT /_index_template/{name}`
-    pub(crate) fn put_template(&self, name: &str, body: &[u8]) -> Result<()> {
-        self.edit(|catalog| {
-            let body = elastic::parse_template(name, body, &templates(catalog))?;
-            Ok(Edit::of(CatalogChange::PutTemplate {
-                name: name.into(),
-                body,
-            }))
-        })
-    }
-
-    /// `DELETE /_index_template/{name}`
-    pub(crate) fn delete_template(&self, name: &str) -> Result<()> {
-        self.edit(|catalog| {
-            if catalog.template(name).is_none() {
-                let reason = format!("index_template [{name}] missing");
-                return Err(
-                    ElasticError::new(404, "index_template_missing_exception", reason).into(),
-                );
-            }
-            Ok(Edit::of(CatalogChange::DeleteTemplate {
-                name: name.into(),
-            }))
-        })
-    }
-
     /// A Kafka broker over this store that tells its clients to come to `host` and `port`.
     pub(crate) fn broker(&self, host: &str, port: u16) -> Arc<Broker> {
         let options = &self.core().options;
@@ -168,7 +165,7 @@ impl Db {
                 // Templates are checked when they are put; two that contradict each other may
                 // still fail together. The records matter more than the mapping.
                 tracing::warn!(topic = %name, %error, "index templates are left out");
-                let none = elastic::parse_create_index(name.as_str(), b"", &BTreeMap::new());
+                let none = elastic::parse_create_index(name.as_str(), b"", &Templates::new());
                 none.expect("a definition that says nothing is sound")
             });
             let uuid = random_uuid().unwrap_or_else(|error| {
@@ -217,10 +214,10 @@ impl Db {
                 let uuid = uuid_text(state.topic.uuid);
                 return Err(ElasticError::index_exists(name.as_str(), &uuid).into());
             }
+            check_not_alias(catalog, name.as_str())?;
             let definition = elastic::parse_create_index(name.as_str(), body, &templates(catalog))?;
             let definition = definition.or_partitions(partitions_default);
-            let topic = new_topic(name, definition, catalog, uuid, now_ms);
-            Ok(Edit::of(CatalogChange::CreateTopic(Box::new(topic))))
+            create_changes(name, definition, catalog, uuid, now_ms)
         })
     }
 
@@ -229,12 +226,58 @@ impl Db {
     }
 
     /// Stages the edit and waits until it is durable.
-    fn edit(&self, make: impl FnOnce(&Catalog) -> Result<Edit>) -> Result<()> {
+    pub(super) fn edit(&self, make: impl FnOnce(&Catalog) -> Result<Edit>) -> Result<()> {
         let store = &self.core().store;
         let lsn = store.stage_edit(make)?;
         store.wait_durable(lsn)?;
         Ok(())
     }
+}
+
+/// What creating an index changes.
+pub(super) fn create_changes(
+    name: &TopicName,
+    mut definition: IndexDefinition,
+    catalog: &Catalog,
+    uuid: [u8; 16],
+    now_ms: i64,
+) -> Result<Edit> {
+    let aliases = std::mem::take(&mut definition.aliases);
+    for alias in aliases.keys() {
+        check_free(catalog, alias, &BTreeSet::new())?;
+    }
+    let topic = new_topic(name, definition, catalog, uuid, now_ms);
+    let id = topic.id;
+    let mut changes = vec![CatalogChange::CreateTopic(Box::new(topic))];
+    if !aliases.is_empty() {
+        changes.push(CatalogChange::ChangeAliases { topic: id, aliases });
+    }
+    Ok(Edit { changes })
+}
+
+/// An index cannot have the name of an alias or a data stream.
+fn check_not_alias(catalog: &Catalog, name: &str) -> Result<()> {
+    let stream = catalog.definition(DefinitionKind::DataStream, name);
+    let mut topics = catalog.topics();
+    let reason = match stream {
+        Some(_) => format!("data_stream [{name}] already exists"),
+        None if topics.any(|state| state.aliases.contains_key(name)) => {
+            let reason = format!("Invalid index name [{name}], already exists as alias");
+            let error = ElasticError::new(400, "invalid_index_name_exception", reason);
+            return Err(error.with("index_uuid", "_na_").with("index", name).into());
+        }
+        None => return Ok(()),
+    };
+    Err(ElasticError::new(400, "resource_already_exists_exception", reason).into())
+}
+
+/// Whether wildcards may delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wildcards {
+    /// They may.
+    Allowed,
+    /// They are an error.
+    Refused,
 }
 
 fn new_topic(
@@ -258,12 +301,4 @@ fn new_topic(
         time_field: definition.time_field,
         materialize: definition.materialize,
     }
-}
-
-/// All index templates by name.
-pub(crate) fn templates(catalog: &Catalog) -> BTreeMap<String, Arc<Value>> {
-    catalog
-        .templates()
-        .map(|(name, body)| (name.to_owned(), Arc::clone(body)))
-        .collect()
 }

@@ -88,6 +88,8 @@ pub struct BulkAction<'a> {
     pub condition: WriteCondition,
     /// How the document is to be changed, for an update.
     pub update: Option<UpdateBody>,
+    /// Whether the index must be named by an alias; `None` when nothing was said.
+    pub require_alias: Option<bool>,
     /// Why this action alone cannot be done.
     pub error: Option<ElasticError>,
 }
@@ -225,10 +227,6 @@ fn action<'a>(
             Some(_) => fail(format!("[{condition}] is not supported yet")),
         }
     }
-    if matches!(metadata.get("require_alias"), Some(Value::Bool(true))) {
-        let name = own_index.as_deref().or(index).unwrap_or("");
-        error.get_or_insert_with(|| ElasticError::alias_required(name));
-    }
     let condition = match WriteCondition::parse(|name| metadata.get(name).cloned()) {
         Ok(condition) => condition,
         Err(wrong) => {
@@ -252,6 +250,7 @@ fn action<'a>(
         operation,
         condition,
         update,
+        require_alias: metadata.get("require_alias").and_then(Value::as_bool),
         index: own_index.map_or_else(|| Cow::Borrowed(index.unwrap_or("")), Cow::Owned),
         id,
         document,

@@ -124,6 +124,14 @@ impl ElasticError {
         .with("index", index)
     }
 
+    /// The index is closed, and nothing can be done with it.
+    #[must_use]
+    pub fn index_closed(index: &str) -> Self {
+        Self::new(400, "index_closed_exception", "closed")
+            .with("index_uuid", "_na_")
+            .with("index", index)
+    }
+
     /// An index of that name exists.
     #[must_use]
     pub fn index_exists(index: &str, uuid: &str) -> Self {

@@ -103,12 +103,13 @@ fn search(
     params: &SearchParams,
 ) -> Result<ParsedSearch, ElasticError> {
     let names: Vec<&str> = indices.keys().map(String::as_str).collect();
-    let named = resolve_indices(expression, &names, options)?;
+    let named = resolve_indices(expression, &Names::of_indices(&names), options)?;
     let targets: Vec<SearchTarget<'_>> = named
         .iter()
-        .map(|name| SearchTarget {
-            index: name,
-            mapping: &indices[name].mapping,
+        .map(|named| SearchTarget {
+            index: &named.name,
+            mapping: &indices[&named.name].mapping,
+            filters: &[],
         })
         .collect();
     parse_search(body, params, &targets, NOW_MS)

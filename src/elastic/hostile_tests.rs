@@ -26,6 +26,7 @@ fn search(body: &[u8]) {
     let targets = [SearchTarget {
         index: "i",
         mapping: &mapping,
+        filters: &[],
     }];
     let parsed = parse_search(body, &SearchParams::default(), &targets, 1_700_000_000_000);
     if let Err(error) = parsed {
@@ -187,7 +188,12 @@ proptest! {
         let _ = parse_bulk(&bytes, Some("i"));
         let _ = parse_msearch(&bytes, None);
         let _ = parse_create_index("i", &bytes, &Templates::new());
-        let _ = parse_template("t", &bytes, &Templates::new());
+        for kind in [TemplateKind::Index, TemplateKind::Component, TemplateKind::Legacy] {
+            let _ = parse_template(kind, "t", &bytes, &Templates::new());
+        }
+        let _ = parse_alias_actions(&bytes);
+        let _ = parse_put_alias(Some("i"), Some("a"), &bytes);
+        let _ = parse_settings_change("i", "u", &bytes);
         let _ = pretty(&bytes);
         if let Some(filter) = FilterPath::parse(&String::from_utf8_lossy(&bytes)) {
             let _ = filter.apply(&bytes);

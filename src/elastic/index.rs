@@ -7,11 +7,12 @@ use storage::catalog::{Dynamic, Materialize, PARTITIONS_MAX, TimeField};
 use storage::model::Mapping;
 
 use super::ElasticError;
+use super::alias::{Aliases, parse_aliases};
 use super::mapping::{WrittenMapping, parse_mapping};
 use super::read;
 use super::search::parse_object;
 use super::settings::parse_settings;
-use super::template::{Templates, matching};
+use super::template::{Templates, of_index};
 
 /// The time field that needs no saying.
 const TIME_FIELD_DEFAULT: &str = "@timestamp";
@@ -35,6 +36,8 @@ pub struct IndexDefinition {
     pub partitions: u32,
     /// Whether and how records become rows.
     pub materialize: Materialize,
+    /// Its other names.
+    pub aliases: Aliases,
 }
 
 impl IndexDefinition {
@@ -53,6 +56,16 @@ impl IndexDefinition {
 pub(super) struct WrittenIndex {
     pub(super) settings: BTreeMap<String, Value>,
     pub(super) mapping: WrittenMapping,
+    pub(super) aliases: Aliases,
+}
+
+impl WrittenIndex {
+    /// What `other` says counts more.
+    pub(super) fn add(&mut self, other: Self) {
+        self.settings.extend(other.settings);
+        self.aliases.extend(other.aliases);
+        self.mapping.add(other.mapping);
+    }
 }
 
 /// Reads the body of `PUT /{index}` (empty is fine) on top of the template that fits the name.
@@ -67,22 +80,11 @@ pub fn parse_create_index(
 ) -> Result<IndexDefinition, ElasticError> {
     let text = std::str::from_utf8(body)
         .map_err(|_| ElasticError::new(400, "json_parse_exception", "Invalid UTF-8"))?;
-    let mut written = match matching(index, templates) {
-        Some(template) => {
-            parse_index(template.get("template").unwrap_or(&Value::Null), "template")?
-        }
-        None => WrittenIndex::default(),
-    };
-    let own = parse_index(&Value::Object(parse_object(text)?), "create index")?;
-    written.settings.extend(own.settings);
-    written.mapping.dynamic = own.mapping.dynamic.or(written.mapping.dynamic);
-    for (path, field) in own.mapping.mapping.fields {
-        let below = format!("{path}.");
-        written.mapping.mapping.fields.retain(|known, _| {
-            !known.starts_with(&below) && !path.starts_with(&format!("{known}."))
-        });
-        written.mapping.mapping.fields.insert(path, field);
-    }
+    let mut written = of_index(index, templates)?;
+    written.add(parse_index(
+        &Value::Object(parse_object(text)?),
+        "create index",
+    )?);
     define(written)
 }
 
@@ -109,8 +111,7 @@ pub(super) fn parse_index(value: &Value, what: &str) -> Result<WrittenIndex, Ela
                     ElasticError::mapping(reason).rooted_in(error)
                 })?;
             }
-            "aliases" if value.as_object().is_none_or(serde_json::Map::is_empty) => {}
-            "aliases" => return Err(ElasticError::unsupported("[aliases]")),
+            "aliases" => written.aliases = parse_aliases(value)?,
             "lifecycle" if what == "template" => {}
             unknown => {
                 return Err(ElasticError::new(
@@ -125,7 +126,11 @@ pub(super) fn parse_index(value: &Value, what: &str) -> Result<WrittenIndex, Ela
 }
 
 fn define(written: WrittenIndex) -> Result<IndexDefinition, ElasticError> {
-    let WrittenIndex { settings, mapping } = written;
+    let WrittenIndex {
+        settings,
+        mapping,
+        aliases,
+    } = written;
     let partitions = match settings.get(PARTITIONS_SETTING) {
         Some(value) => partitions(value)?,
         None => 1,
@@ -162,6 +167,7 @@ fn define(written: WrittenIndex) -> Result<IndexDefinition, ElasticError> {
         time_field,
         partitions,
         materialize,
+        aliases,
     })
 }
 

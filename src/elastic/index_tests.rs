@@ -54,7 +54,10 @@ fn a_template_stands_below_the_body() {
         "settings": {"number_of_shards": 4, "index.materialize": "json"},
         "mappings": {"dynamic": "strict", "properties": {"ts": {"type": "date"}, "o": {"properties": {"x": {"type": "long"}}}}},
     }});
-    let templates = Templates::from([("t".to_owned(), Arc::new(template))]);
+    let templates = Templates {
+        index: [("t".to_owned(), Arc::new(template))].into(),
+        ..Templates::new()
+    };
     let body = br#"{"settings":{"number_of_shards":2},"mappings":{"properties":{"o":{"type":"keyword"}}}}"#;
     let definition = parse_create_index("logs", body, &templates).expect("both fit");
     assert_eq!(

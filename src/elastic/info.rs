@@ -7,16 +7,29 @@ use serde_json::{Map, Value, json};
 use storage::catalog::{RejectedRecords, Topic};
 use storage::model::{Field, FieldType};
 
+use super::alias::Aliases;
 use super::field_types::type_name;
 use super::index_expression::matches_wildcard;
 use super::mapping::mapping_to_value;
-use super::read;
+use super::settings::{normalized, shown_settings};
 
 /// The version of the index format that old clients look at.
 const LUCENE_VERSION: &str = "9.12.0";
 
 /// What `version.created` of an index is: 8.19.0 as Elasticsearch counts.
 const VERSION_CREATED: &str = "8536000";
+
+/// Whose words and manners answers have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Personality {
+    /// Elasticsearch 8.
+    #[default]
+    Elasticsearch,
+    /// OpenSearch 3.
+    #[value(name = "opensearch")]
+    OpenSearch,
+}
 
 /// What `GET /` tells about the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +38,10 @@ pub struct ServerInfo {
     pub name: String,
     /// The store's identity.
     pub uuid: [u8; 16],
-    /// The version of Elasticsearch that clients are told.
+    /// The version that clients are told.
     pub version: String,
+    /// Whose version it is.
+    pub personality: Personality,
 }
 
 /// An identity as Elasticsearch writes it: 22 characters of URL-safe base 64.
@@ -49,7 +64,7 @@ pub fn uuid_text(uuid: [u8; 16]) -> String {
 /// Prints the answer of `GET /`.
 #[must_use]
 pub fn render_info(info: &ServerInfo) -> Vec<u8> {
-    let reply = json!({
+    let mut reply = json!({
         "name": info.name,
         "cluster_name": info.name,
         "cluster_uuid": uuid_text(info.uuid),
@@ -66,41 +81,31 @@ pub fn render_info(info: &ServerInfo) -> Vec<u8> {
         },
         "tagline": "You Know, for Search",
     });
-    reply.to_string().into_bytes()
-}
-
-/// Prints the answer of `GET /_cluster/health`; `topics` are those it was asked for.
-#[must_use]
-pub fn render_health(info: &ServerInfo, topics: &[&Topic]) -> Vec<u8> {
-    let reply = json!({
-        "cluster_name": info.name,
-        "status": "green",
-        "timed_out": false,
-        "number_of_nodes": 1,
-        "number_of_data_nodes": 1,
-        "discovered_master": true,
-        "discovered_cluster_manager": true,
-        "active_primary_shards": topics.len(),
-        "active_shards": topics.len(),
-        "relocating_shards": 0,
-        "initializing_shards": 0,
-        "unassigned_shards": 0,
-        "delayed_unassigned_shards": 0,
-        "number_of_pending_tasks": 0,
-        "number_of_in_flight_fetch": 0,
-        "task_max_waiting_in_queue_millis": 0,
-        "active_shards_percent_as_number": 100.0,
-    });
+    if info.personality == Personality::OpenSearch {
+        let mut version = json!({ "distribution": "opensearch" });
+        if let (Some(all), Some(version)) = (reply["version"].as_object(), version.as_object_mut())
+        {
+            let others = all.iter().filter(|(key, _)| *key != "build_flavor");
+            version.extend(others.map(|(key, value)| (key.clone(), value.clone())));
+        }
+        reply["version"] = version;
+        reply["tagline"] = "The OpenSearch Project: https://opensearch.org/".into();
+    }
     reply.to_string().into_bytes()
 }
 
 /// Prints the answer of `GET /{index}`.
 #[must_use]
-pub fn render_indices(topics: &[&Topic]) -> Vec<u8> {
-    by_name(
-        topics,
-        |topic| json!({"aliases": {}, "mappings": mapping(topic), "settings": settings(topic)}),
-    )
+pub fn render_indices(topics: &[(&Topic, &Aliases)], shape: SettingsShape<'_>) -> Vec<u8> {
+    let shown = topics.iter().map(|(topic, aliases)| {
+        let value = json!({
+            "aliases": aliases,
+            "mappings": mapping(topic),
+            "settings": settings(topic, shape),
+        });
+        (topic.name.to_string(), value)
+    });
+    Value::Object(shown.collect()).to_string().into_bytes()
 }
 
 /// Prints the answer of `GET /{index}/_mapping`.
@@ -111,8 +116,18 @@ pub fn render_mappings(topics: &[&Topic]) -> Vec<u8> {
 
 /// Prints the answer of `GET /{index}/_settings`.
 #[must_use]
-pub fn render_settings(topics: &[&Topic]) -> Vec<u8> {
-    by_name(topics, |topic| json!({"settings": settings(topic)}))
+pub fn render_settings(topics: &[&Topic], shape: SettingsShape<'_>) -> Vec<u8> {
+    by_name(topics, |topic| {
+        let mut reply = json!({"settings": settings(topic, shape)});
+        if shape.defaults {
+            let defaults = SETTINGS_DEFAULT
+                .iter()
+                .filter(|(key, _)| !topic.settings.contains_key(*key))
+                .map(|(key, value)| ((*key).to_owned(), Value::from(*value)));
+            reply["defaults"] = shown(defaults.collect(), shape);
+        }
+        reply
+    })
 }
 
 /// Prints the answer of `GET /{index}/_rejected`: records that could not become rows, counted by
@@ -155,8 +170,19 @@ fn mapping(topic: &Topic) -> Value {
     mapping_to_value(&topic.mapping, topic.dynamic)
 }
 
-/// Settings nested by their dots; every value is a text.
-fn settings(topic: &Topic) -> Value {
+/// Which settings are shown, and how.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SettingsShape<'a> {
+    /// With their dots instead of nested.
+    pub is_flat: bool,
+    /// Only these names and wildcards.
+    pub names: Option<&'a str>,
+    /// Beside what was said what counts otherwise.
+    pub defaults: bool,
+}
+
+/// Settings, every value a text.
+fn settings(topic: &Topic, shape: SettingsShape<'_>) -> Value {
     let mut flat: BTreeMap<String, Value> = topic.settings.clone();
     let mut set = |key: &str, value: String| flat.insert(format!("index.{key}"), value.into());
     set("creation_date", topic.created_ms.to_string());
@@ -167,33 +193,28 @@ fn settings(topic: &Topic) -> Value {
     if !flat.contains_key("index.number_of_replicas") {
         flat.insert("index.number_of_replicas".into(), "0".into());
     }
-    let mut nested = Value::Object(Map::new());
-    for (key, value) in flat {
-        let text = match value {
-            Value::Array(values) => {
-                let texts = values.iter().map(|value| Value::String(read::shown(value)));
-                Value::Array(texts.collect())
-            }
-            value => Value::String(read::shown(&value)),
-        };
-        insert(&mut nested, &key, text);
-    }
-    nested
+    shown(normalized(&flat), shape)
 }
 
-fn insert(object: &mut Value, key: &str, value: Value) {
-    let Value::Object(entries) = object else {
-        return;
-    };
-    match key.split_once('.') {
-        None => _ = entries.insert(key.into(), value),
-        Some((first, rest)) => match entries.entry(first).or_insert_with(|| Map::new().into()) {
-            inner @ Value::Object(_) => insert(inner, rest, value),
-            // A setting above has a value of its own; this one keeps its dots.
-            _value => _ = entries.insert(key.into(), value),
-        },
+fn shown(mut flat: BTreeMap<String, Value>, shape: SettingsShape<'_>) -> Value {
+    if let Some(names) = shape.names.filter(|names| *names != "_all") {
+        flat.retain(|key, _| {
+            names
+                .split(',')
+                .any(|name| matches_wildcard(name.trim(), key))
+        });
     }
+    shown_settings(&Value::Object(flat.into_iter().collect()), shape.is_flat)
 }
+
+/// Settings that count unless something else is said.
+const SETTINGS_DEFAULT: &[(&str, &str)] = &[
+    ("index.hidden", "false"),
+    ("index.max_docvalue_fields_search", "100"),
+    ("index.max_result_window", "10000"),
+    ("index.query.default_field", "*"),
+    ("index.refresh_interval", "1s"),
+];
 
 /// Prints the answer of `GET /{index}/_field_caps?fields=a,b*`.
 #[must_use]

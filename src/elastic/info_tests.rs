@@ -46,7 +46,10 @@ fn identities_are_base_64() {
 
 #[test]
 fn an_index_shows_its_settings_as_texts() {
-    let shown = parsed(&render_indices(&[&topic()]));
+    let shown = parsed(&render_indices(
+        &[(&topic(), &Aliases::new())],
+        SettingsShape::default(),
+    ));
     assert_eq!(shown["logs"]["settings"]["index"]["number_of_shards"], "3");
     assert_eq!(shown["logs"]["settings"]["index"]["refresh_interval"], "1s");
     assert_eq!(

@@ -23,6 +23,21 @@ pub(super) struct WrittenMapping {
     pub(super) dynamic: Option<Dynamic>,
 }
 
+impl WrittenMapping {
+    /// What `other` says counts more: its fields take the place of those of the same path, and of
+    /// those that cannot stand beside them.
+    pub(super) fn add(&mut self, other: Self) {
+        self.dynamic = other.dynamic.or(self.dynamic);
+        for (path, field) in other.mapping.fields {
+            let below = format!("{path}.");
+            self.mapping.fields.retain(|known, _| {
+                !known.starts_with(&below) && !path.starts_with(&format!("{known}."))
+            });
+            self.mapping.fields.insert(path, field);
+        }
+    }
+}
+
 /// Reads what stands under `mappings`.
 ///
 /// # Errors
@@ -318,7 +333,7 @@ fn insert(properties: &mut Map<String, Value>, path: &str, field: Value) {
     }
 }
 
-fn field_to_value(field: &Field) -> Value {
+pub(super) fn field_to_value(field: &Field) -> Value {
     let mut value = Map::new();
     value.insert("type".into(), type_name(field).into());
     if let Some(format) = &field.format {

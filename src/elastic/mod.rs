@@ -4,14 +4,17 @@
 //! knows no socket, no file, no clock and nothing of how a search runs.
 
 mod aggregation;
+mod alias;
 mod bulk;
 mod by_query;
 mod context;
 mod date_math;
 mod error;
+mod field_mapping;
 mod field_types;
 mod filter;
 mod filter_path;
+mod health;
 mod hits;
 mod index;
 mod index_expression;
@@ -23,6 +26,7 @@ mod read;
 mod render;
 mod script;
 mod search;
+mod server_settings;
 mod settings;
 mod shape;
 mod stored;
@@ -37,28 +41,45 @@ mod golden_tests;
 #[cfg(test)]
 mod hostile_tests;
 
+pub use alias::{
+    AliasAction, AliasPatterns, Aliases, aliases_missing, check_alias_name, invalid_alias,
+    parse_alias_actions, parse_put_alias, render_aliases,
+};
 pub use bulk::{
     BulkAction, BulkOperation, BulkOutcome, WriteAnswer, WrittenDocument, parse_bulk, render_bulk,
     render_document,
 };
 pub use by_query::{Deleted, render_deleted};
 pub use error::ElasticError;
+pub use field_mapping::render_field_mappings;
 pub use filter_path::{FilterPath, pretty};
+pub use health::{Health, HealthLevel, render_health, replicas};
 pub use index::{IndexDefinition, parse_create_index, row_retention_ms};
-pub use index_expression::{IndexOptions, check_index_name, resolve_indices};
+pub(crate) use index_expression::matches_wildcard;
+pub use index_expression::{
+    Expand, IndexOptions, KnownAlias, KnownIndex, NamedIndex, Names, check_index_name,
+    resolve_indices,
+};
 pub use info::{
-    ServerInfo, render_field_caps, render_health, render_indices, render_info, render_mappings,
-    render_rejected, render_settings, uuid_text,
+    Personality, ServerInfo, SettingsShape, render_field_caps, render_indices, render_info,
+    render_mappings, render_rejected, render_settings, uuid_text,
 };
 pub use mapping::{mapping_to_value, put_mapping};
 pub use msearch::{SearchItem, parse_msearch, render_msearch};
 pub use params::{IndexParams, SearchParams};
 pub use render::{render_count, render_search};
 pub use search::{ParsedSearch, RESULT_WINDOW_MAX, SearchTarget, parse_count, parse_search};
+pub use server_settings::{
+    change_server_settings, render_changed_settings, render_server_settings,
+};
+pub use settings::parse_settings_change;
+pub(crate) use settings::{CLOSED_SETTING, is_closed, is_hidden_index};
 pub use shape::ResponseShape;
 pub use stored::{
     MultiGetItem, MultiGetOutcome, Stored, StoredShape, parse_multi_get, render_multi_get,
     render_stored, render_stored_source,
 };
-pub use template::{Templates, parse_template, render_templates};
+pub use template::{
+    TemplateKind, Templates, is_data_stream, missing_legacy, parse_template, render_templates,
+};
 pub use write::{UpdateBody, WriteCondition, parse_update};

@@ -1,6 +1,6 @@
 //! Parameters of URLs, checked by name and by value.
 
-use super::{ElasticError, IndexOptions};
+use super::{ElasticError, Expand, IndexOptions};
 
 /// Parameters that every path knows; the server acts on them.
 const GENERAL: &[&str] = &[
@@ -19,7 +19,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "batched_reduce_size",
     "cancel_after_time_interval",
     "ccs_minimize_roundtrips",
-    "expand_wildcards",
     "ignore_throttled",
     "max_concurrent_searches",
     "max_concurrent_shard_requests",
@@ -41,18 +40,30 @@ pub struct IndexParams {
     pub ignore_unavailable: Option<bool>,
     /// See [`IndexOptions::allow_no_indices`].
     pub allow_no_indices: Option<bool>,
+    /// See [`IndexOptions::expand`].
+    pub expand: Option<Expand>,
 }
 
 impl IndexParams {
-    /// The options with the defaults of a search.
+    /// The options of a search, which closed indices take no part in.
     #[must_use]
     pub fn options(self) -> IndexOptions {
-        let default = IndexOptions::default();
+        self.on(IndexOptions {
+            closed: false,
+            ..IndexOptions::default()
+        })
+    }
+
+    /// The options, `default` where nothing is said.
+    #[must_use]
+    pub fn on(self, default: IndexOptions) -> IndexOptions {
         IndexOptions {
+            expand: self.expand.unwrap_or(default.expand),
             ignore_unavailable: self
                 .ignore_unavailable
                 .unwrap_or(default.ignore_unavailable),
             allow_no_indices: self.allow_no_indices.unwrap_or(default.allow_no_indices),
+            ..default
         }
     }
 }
@@ -109,6 +120,7 @@ impl SearchParams {
                     params.indices.ignore_unavailable = Some(flag(name, value)?);
                 }
                 "allow_no_indices" => params.indices.allow_no_indices = Some(flag(name, value)?),
+                "expand_wildcards" => params.indices.expand = Some(Expand::parse(value)?),
                 "q" => params.q = text(value),
                 "df" => params.df = text(value),
                 "default_operator" => params.default_operator = text(value),

@@ -28,6 +28,8 @@ pub struct SearchTarget<'a> {
     pub index: &'a str,
     /// Its fields.
     pub mapping: &'a Mapping,
+    /// Queries, any of which lets a row take part; all rows do when there are none.
+    pub filters: &'a [Value],
 }
 
 /// What a search asks of each index, and how its answer is printed.
@@ -92,6 +94,7 @@ fn parse_each(
     let none = [SearchTarget {
         index: "",
         mapping: &nothing,
+        filters: &[],
     }];
     let mut joined: Option<ParsedSearch> = None;
     for target in if targets.is_empty() { &none } else { targets } {
@@ -100,7 +103,16 @@ fn parse_each(
             mapping: target.mapping,
             now_ms,
         };
-        let (request, shape) = parse(&context, &entries).map_err(|error| error.locate(text))?;
+        let (mut request, shape) = parse(&context, &entries).map_err(|error| error.locate(text))?;
+        if !target.filters.is_empty() {
+            let filters = target.filters.iter();
+            let filters = filters.map(|filter| parse_filter(&context, filter));
+            let any = Filter::AtLeast {
+                count: 1,
+                of: filters.collect::<Result<_, _>>()?,
+            };
+            request.filter = and(request.filter, any);
+        }
         match &mut joined {
             None => {
                 joined = Some(ParsedSearch {

@@ -25,6 +25,7 @@ fn parse(body: &str, url: &[(&str, &str)]) -> Result<ParsedSearch, ElasticError>
         &[SearchTarget {
             index: "logs",
             mapping: &mapping,
+            filters: &[],
         }],
         0,
     )
@@ -108,6 +109,7 @@ fn a_count_takes_a_query_alone() {
     let targets = [SearchTarget {
         index: "logs",
         mapping: &mapping,
+        filters: &[],
     }];
     let parse = |body: &str| parse_count(body.as_bytes(), &SearchParams::default(), &targets, 0);
     assert_eq!(

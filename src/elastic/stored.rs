@@ -12,6 +12,8 @@ use super::{ElasticError, SearchParams, hits, read};
 /// A document that was asked for by id.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
+    /// Its index.
+    pub index: String,
     /// Its record's offset.
     pub sequence_number: u64,
     /// The present term.
@@ -63,7 +65,8 @@ struct Entry<'a> {
 impl Serialize for Entry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("_index", self.index)?;
+        let index = self.stored.map_or(self.index, |stored| &stored.index);
+        map.serialize_entry("_index", index)?;
         map.serialize_entry("_id", self.id)?;
         let Some(stored) = self.stored else {
             map.serialize_entry("found", &false)?;

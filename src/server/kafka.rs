@@ -128,13 +128,17 @@ struct Shared {
     stopped: watch::Receiver<bool>,
 }
 
-/// Lets time pass for groups.
+/// Lets time pass for transactions and groups.
 async fn tick_groups(shared: Arc<Shared>) {
     loop {
         let broker = Arc::clone(&shared.broker);
-        let ticked = spawn_blocking(move || broker.tick_groups(now_ms())).await;
+        let ticked = spawn_blocking(move || {
+            broker.tick_transactions(now_ms());
+            broker.tick_groups(now_ms())
+        });
+        let ticked = ticked.await;
         let Ok(next_ms) = ticked else {
-            tracing::error!("groups of consumers cannot go on: a defect, see the panic above");
+            tracing::error!("groups and transactions cannot go on: a defect, see the panic above");
             return;
         };
         // Deadlines may come nearer meanwhile, so it is looked often.

@@ -14,8 +14,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::db::Db;
+use crate::elastic::Personality;
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::{ELASTIC_VERSION, HTTP_ADDRESS, KAFKA_ADDRESS, Settings};
+use crate::options::{ELASTIC_VERSION, HTTP_ADDRESS, KAFKA_ADDRESS, OPENSEARCH_VERSION, Settings};
 
 /// Threads of the runtime. They frame bytes; whatever computes or waits for a disk runs elsewhere.
 const RUNTIME_THREADS: usize = 2;
@@ -31,8 +32,10 @@ pub struct ServerOptions {
     pub kafka: String,
     /// HOST or HOST:PORT that Kafka clients are told to connect to; `None`: where it listens.
     pub kafka_advertised: Option<String>,
-    /// Elasticsearch version shown to clients.
+    /// Version of Elasticsearch, or of OpenSearch, shown to clients.
     pub elastic_version: String,
+    /// Whose words and manners answers have.
+    pub personality: Personality,
     /// Threads that answer searches.
     pub search_threads: usize,
     /// HTTP connections.
@@ -56,6 +59,7 @@ impl Default for ServerOptions {
             kafka: KAFKA_ADDRESS.into(),
             kafka_advertised: None,
             elastic_version: ELASTIC_VERSION.into(),
+            personality: Personality::Elasticsearch,
             search_threads: cores.max(2),
             http_connections_max: http::CONNECTIONS_MAX,
             kafka_connections_max: limits.connections_max,
@@ -69,14 +73,20 @@ impl Default for ServerOptions {
 impl From<&Settings> for ServerOptions {
     fn from(settings: &Settings) -> Self {
         let default = Self::default();
+        let personality = settings.personality.unwrap_or_default();
+        let version = match personality {
+            Personality::Elasticsearch => ELASTIC_VERSION,
+            Personality::OpenSearch => OPENSEARCH_VERSION,
+        };
         Self {
+            personality,
             http: settings.http.clone().unwrap_or(default.http),
             kafka: settings.kafka.clone().unwrap_or(default.kafka),
             kafka_advertised: settings.kafka_advertised.clone(),
             elastic_version: settings
                 .elastic_version
                 .clone()
-                .unwrap_or(default.elastic_version),
+                .unwrap_or_else(|| version.into()),
             search_threads: settings
                 .search_threads
                 .unwrap_or(default.search_threads)
@@ -159,7 +169,9 @@ impl Server {
         let advertised = listen::advertised(options.kafka_advertised.as_deref(), kafka_address)?;
 
         let (stop, stopped) = watch::channel(false);
-        let edge = http::Edge::new(db.clone(), &options.elastic_version);
+        let (personality, version) = (options.personality, &options.elastic_version);
+        let address = http_address.to_string();
+        let edge = http::Edge::new(db.clone(), personality, version, &address);
         let metrics = Arc::clone(&edge.metrics);
         let connections_max = options.http_connections_max;
         let desk =
@@ -242,5 +254,6 @@ impl Server {
 /// Answers one request of the HTTP interface without a port: status and body.
 #[must_use]
 pub fn ask(db: &Db, method: &str, uri: &str, body: &[u8]) -> (u16, Vec<u8>) {
-    http::Edge::new(db.clone(), ELASTIC_VERSION).ask(method, uri, body)
+    let personality = Personality::Elasticsearch;
+    http::Edge::new(db.clone(), personality, ELASTIC_VERSION, HTTP_ADDRESS).ask(method, uri, body)
 }

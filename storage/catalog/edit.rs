@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::{OverlayMeta, RejectKind, RejectedRecords, SegmentId, SegmentMeta, TimeField, Topic};
+use super::{
+    DefinitionKind, OverlayMeta, RejectKind, RejectedRecords, SegmentId, SegmentMeta, TimeField,
+    Topic,
+};
 use crate::model::{Mapping, Offset, Partition, PartitionId, TopicId, TopicName};
 
 /// Version of the encoding of edits.
@@ -119,6 +122,29 @@ pub enum CatalogChange {
         /// Its name.
         name: String,
     },
+    /// A definition, new or replaced.
+    PutDefinition {
+        /// What it is of.
+        kind: DefinitionKind,
+        /// Its name.
+        name: String,
+        /// Its text, kept as it was given.
+        body: Value,
+    },
+    /// A definition vanishes.
+    DeleteDefinition {
+        /// What it is of.
+        kind: DefinitionKind,
+        /// Its name.
+        name: String,
+    },
+    /// Other names of a topic, all of them given.
+    ChangeAliases {
+        /// The topic.
+        topic: TopicId,
+        /// What is said of each name.
+        aliases: BTreeMap<String, Value>,
+    },
     /// Producer ids below `next` have been given away.
     ReserveProducerIds {
         /// The first that is free.
@@ -207,6 +233,14 @@ pub enum EditError {
     /// No template has this name.
     #[error("there is no index template '{0}'")]
     UnknownTemplate(String),
+    /// No definition has this name.
+    #[error("there is no {} '{name}'", kind.as_str())]
+    UnknownDefinition {
+        /// What it would be of.
+        kind: DefinitionKind,
+        /// The name.
+        name: String,
+    },
     /// Producer ids that were given away would be given again.
     #[error("producer ids below {current} are given away already, not only those below {given}")]
     ProducerIdsBack {

@@ -9,7 +9,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Catalog, CatalogError, Entries, SegmentId, SegmentMeta, Topic, TopicState, hex};
+use super::{
+    Catalog, CatalogError, DefinitionKind, Entries, SegmentId, SegmentMeta, Topic, TopicState, hex,
+};
 use crate::model::TopicId;
 
 /// Version of keys and values of a checkpoint, kept in the entry `catalog`.
@@ -25,7 +27,9 @@ const REJECTED_PREFIX: &str = "rejected/";
 const DEAD_LETTERS_PREFIX: &str = "dead_letters/";
 const LOG_STARTS_PREFIX: &str = "log_starts/";
 const DROPPED_PREFIX: &str = "dropped/";
+const ALIASES_PREFIX: &str = "aliases/";
 const TEMPLATE_PREFIX: &str = "template/";
+const DEFINITION_PREFIX: &str = "definition/";
 
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -72,6 +76,10 @@ impl Catalog {
         }
         for (name, body) in self.templates.iter() {
             let key = format!("{TEMPLATE_PREFIX}{name}");
+            entries.insert(key.into(), encode_entry(body));
+        }
+        for ((kind, name), body) in self.definitions.iter() {
+            let key = format!("{DEFINITION_PREFIX}{}/{name}", kind.as_str());
             entries.insert(key.into(), encode_entry(body));
         }
     }
@@ -178,6 +186,21 @@ impl Catalog {
         Ok(())
     }
 
+    fn read_aliases(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), CatalogError> {
+        self.owner(key, ALIASES_PREFIX)?.aliases = decode_entry(key, bytes)?;
+        Ok(())
+    }
+
+    fn read_definition(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), CatalogError> {
+        let place = std::str::from_utf8(&key[DEFINITION_PREFIX.len()..]).ok();
+        let place = place.and_then(|place| place.split_once('/'));
+        let place = place.and_then(|(kind, name)| Some((DefinitionKind::parse(kind)?, name)));
+        let (kind, name) = place.ok_or_else(|| misplaced(key))?;
+        let body = decode_entry::<Arc<Value>>(key, bytes)?;
+        Arc::make_mut(&mut self.definitions).insert((kind, name.into()), body);
+        Ok(())
+    }
+
     /// The topic whose number follows `prefix` in `key`.
     fn owner(&mut self, key: &[u8], prefix: &str) -> Result<&mut TopicState, CatalogError> {
         let digits = key[prefix.len()..].split(|byte| *byte == b'/').next();
@@ -195,7 +218,7 @@ impl Catalog {
 type ReadEntry = fn(&mut Catalog, &[u8], &[u8]) -> Result<(), CatalogError>;
 
 /// How the entries under each prefix are read, in this order.
-const READERS: [(&str, ReadEntry); 8] = [
+const READERS: [(&str, ReadEntry); 10] = [
     (TOPIC_PREFIX, Catalog::read_topic),
     (SEGMENT_PREFIX, Catalog::read_segment),
     (WATERMARKS_PREFIX, Catalog::read_watermarks),
@@ -203,7 +226,9 @@ const READERS: [(&str, ReadEntry); 8] = [
     (DEAD_LETTERS_PREFIX, Catalog::read_dead_letters),
     (DROPPED_PREFIX, Catalog::read_dropped),
     (LOG_STARTS_PREFIX, Catalog::read_log_starts),
+    (ALIASES_PREFIX, Catalog::read_aliases),
     (TEMPLATE_PREFIX, Catalog::read_template),
+    (DEFINITION_PREFIX, Catalog::read_definition),
 ];
 
 fn write_topic(id: TopicId, state: &TopicState, entries: &mut Entries) {
@@ -229,6 +254,10 @@ fn write_topic(id: TopicId, state: &TopicState, entries: &mut Entries) {
     if !state.dead_letters.next.is_empty() {
         let key = format!("{DEAD_LETTERS_PREFIX}{:010}", id.0);
         entries.insert(key.into(), encode_entry(&state.dead_letters));
+    }
+    if !state.aliases.is_empty() {
+        let key = format!("{ALIASES_PREFIX}{:010}", id.0);
+        entries.insert(key.into(), encode_entry(&state.aliases));
     }
     if state.dropped > 0 {
         let key = format!("{DROPPED_PREFIX}{:010}", id.0);

@@ -9,6 +9,7 @@
 
 mod checkpoint;
 mod dead_letters;
+mod definition;
 mod edit;
 mod entries;
 mod hex;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use checkpoint::{CatalogError, CheckpointStore, Entries};
 pub use dead_letters::{DEAD_LETTER_SUFFIX, DeadLetterState};
+pub use definition::DefinitionKind;
 pub use edit::{CatalogChange, EDIT_VERSION, Edit, EditDecodeError, EditError};
 pub use entries::{CHECKPOINT_FORMAT_VERSION, decode_entry, encode_entry};
 pub use log_rules::LogRules;

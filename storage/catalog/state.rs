@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    CatalogChange, DeadLetterState, Edit, EditError, RejectKind, RejectedRecords, SegmentId,
-    SegmentMeta, TimeField, Topic,
+    CatalogChange, DeadLetterState, DefinitionKind, Edit, EditError, RejectKind, RejectedRecords,
+    SegmentId, SegmentMeta, TimeField, Topic,
 };
 use crate::model::{Mapping, Offset, Partition, PartitionId, TopicId, TopicName};
 
@@ -25,7 +25,11 @@ pub struct Catalog {
     pub(super) names: Arc<BTreeMap<TopicName, TopicId>>,
     pub(super) topics: Arc<BTreeMap<TopicId, Arc<TopicState>>>,
     pub(super) templates: Arc<BTreeMap<String, Arc<Value>>>,
+    pub(super) definitions: Arc<Definitions>,
 }
+
+/// Definitions by kind and name.
+pub(super) type Definitions = BTreeMap<(DefinitionKind, String), Arc<Value>>;
 
 /// What exists of one topic.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +49,8 @@ pub struct TopicState {
     pub log_starts: BTreeMap<PartitionId, Offset>,
     /// Rows that were deleted and are in no segment any more.
     pub dropped: u64,
+    /// Its other names, and what is said of each.
+    pub aliases: Arc<BTreeMap<String, Value>>,
 }
 
 impl TopicState {
@@ -57,6 +63,7 @@ impl TopicState {
             dead_letters: Arc::default(),
             log_starts: BTreeMap::new(),
             dropped: 0,
+            aliases: Arc::default(),
         }
     }
 
@@ -103,6 +110,7 @@ impl Catalog {
             names: Arc::default(),
             topics: Arc::default(),
             templates: Arc::default(),
+            definitions: Arc::default(),
         }
     }
 
@@ -181,6 +189,20 @@ impl Catalog {
             .map(|(name, body)| (name.as_str(), body))
     }
 
+    /// The definition of this kind with this name.
+    #[must_use]
+    pub fn definition(&self, kind: DefinitionKind, name: &str) -> Option<&Arc<Value>> {
+        self.definitions.get(&(kind, name.to_owned()))
+    }
+
+    /// All definitions of this kind, ascending by name.
+    pub fn definitions(&self, kind: DefinitionKind) -> impl Iterator<Item = (&str, &Arc<Value>)> {
+        self.definitions
+            .range((kind, String::new())..)
+            .take_while(move |((own, _), _)| *own == kind)
+            .map(|((_, name), body)| (name.as_str(), body))
+    }
+
     /// The catalog after `edit`.
     ///
     /// # Errors
@@ -236,11 +258,7 @@ impl Catalog {
                 }
                 Ok(())
             }
-            CatalogChange::DropSegments { topic, removed } => {
-                let rows = self.remove_segments(*topic, removed)?;
-                self.state_mut(*topic)?.dropped += rows;
-                Ok(())
-            }
+            CatalogChange::DropSegments { topic, removed } => self.drop_segments(*topic, removed),
             CatalogChange::Merge {
                 topic,
                 removed,
@@ -255,14 +273,55 @@ impl Catalog {
                 next,
                 counts,
             } => self.note_dead_letters(Partition::new(*topic, *partition), *next, counts),
+            CatalogChange::PutTemplate { .. }
+            | CatalogChange::DeleteTemplate { .. }
+            | CatalogChange::PutDefinition { .. }
+            | CatalogChange::DeleteDefinition { .. } => self.change_definitions(change),
+            CatalogChange::ChangeAliases { topic, aliases } => {
+                self.state_mut(*topic)?.aliases = Arc::new(aliases.clone());
+                Ok(())
+            }
+            CatalogChange::ReserveProducerIds { next } => self.reserve_producer_ids(*next),
+        }
+    }
+
+    /// Puts and deletes what is kept by name.
+    fn change_definitions(&mut self, change: &CatalogChange) -> Result<(), EditError> {
+        match change {
             CatalogChange::PutTemplate { name, body } => {
                 let templates = Arc::make_mut(&mut self.templates);
                 templates.insert(name.clone(), Arc::new(body.clone()));
                 Ok(())
             }
-            CatalogChange::DeleteTemplate { name } => self.delete_template(name),
-            CatalogChange::ReserveProducerIds { next } => self.reserve_producer_ids(*next),
+            CatalogChange::DeleteTemplate { name } => {
+                match Arc::make_mut(&mut self.templates).remove(name) {
+                    Some(_) => Ok(()),
+                    None => Err(EditError::UnknownTemplate(name.clone())),
+                }
+            }
+            CatalogChange::PutDefinition { kind, name, body } => {
+                let definitions = Arc::make_mut(&mut self.definitions);
+                definitions.insert((*kind, name.clone()), Arc::new(body.clone()));
+                Ok(())
+            }
+            CatalogChange::DeleteDefinition { kind, name } => {
+                let key = (*kind, name.clone());
+                match Arc::make_mut(&mut self.definitions).remove(&key) {
+                    Some(_) => Ok(()),
+                    None => Err(EditError::UnknownDefinition {
+                        kind: *kind,
+                        name: key.1,
+                    }),
+                }
+            }
+            _other => Ok(()),
         }
+    }
+
+    fn drop_segments(&mut self, topic: TopicId, removed: &[SegmentId]) -> Result<(), EditError> {
+        let rows = self.remove_segments(topic, removed)?;
+        self.state_mut(topic)?.dropped += rows;
+        Ok(())
     }
 
     fn note_dead_letters(
@@ -277,13 +336,6 @@ impl Catalog {
         }
         Arc::make_mut(&mut state.dead_letters).add(partition.id, next, counts);
         Ok(())
-    }
-
-    fn delete_template(&mut self, name: &str) -> Result<(), EditError> {
-        match Arc::make_mut(&mut self.templates).remove(name) {
-            Some(_) => Ok(()),
-            None => Err(EditError::UnknownTemplate(name.into())),
-        }
     }
 
     fn create_topic(&mut self, topic: &Topic) -> Result<(), EditError> {

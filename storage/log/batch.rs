@@ -117,6 +117,18 @@ impl Batches {
     pub fn new(bytes: Bytes) -> Self {
         Self(bytes)
     }
+
+    /// The offset after the last of them, by the headers alone; `from` when there is none.
+    #[must_use]
+    pub fn end(&self, from: Offset) -> Offset {
+        let mut end = from;
+        let mut rest = &self.0[..];
+        while let Ok(header) = BatchHeader::parse(rest) {
+            end = header.next_offset();
+            rest = rest.get(header.batch_bytes..).unwrap_or_default();
+        }
+        end
+    }
 }
 
 impl Iterator for Batches {

@@ -6,7 +6,8 @@ use super::batch::RecordBatch;
 use super::codec::Codec;
 use super::cursor::{put_nullable, put_varlong};
 use super::header::{
-    BATCH_HEADER_BYTES, BatchError, CHECKED_FROM, CHECKSUM_AT, LENGTH_EXCLUDES_BYTES,
+    BATCH_HEADER_BYTES, BatchError, CHECKED_FROM, CHECKSUM_AT, CONTROL_BIT, LENGTH_EXCLUDES_BYTES,
+    TRANSACTIONAL_BIT,
 };
 
 /// The most bytes of records in a batch that is built here. Half of what the length field can say,
@@ -47,6 +48,7 @@ pub struct BatchBuilder {
     base_timestamp_ms: i64,
     max_timestamp_ms: i64,
     stamp: Option<ProducerStamp>,
+    is_transactional: bool,
 }
 
 impl ProducerStamp {
@@ -69,6 +71,13 @@ impl BatchBuilder {
     #[must_use]
     pub fn with_stamp(mut self, stamp: ProducerStamp) -> Self {
         self.stamp = Some(stamp);
+        self
+    }
+
+    /// Makes the batch part of the producer's transaction.
+    #[must_use]
+    pub fn in_transaction(mut self) -> Self {
+        self.is_transactional = true;
         self
     }
 
@@ -138,6 +147,20 @@ impl BatchBuilder {
     /// When it has no records: an empty batch would have no last offset.
     #[must_use]
     pub fn finish(self, codec: Codec) -> RecordBatch {
+        let transactional = if self.is_transactional {
+            TRANSACTIONAL_BIT
+        } else {
+            0
+        };
+        self.finish_with(codec, transactional)
+    }
+
+    /// Makes a control batch of the producer's transaction.
+    pub(super) fn finish_control(self) -> RecordBatch {
+        self.finish_with(Codec::None, TRANSACTIONAL_BIT | CONTROL_BIT)
+    }
+
+    fn finish_with(self, codec: Codec, flags: i16) -> RecordBatch {
         assert!(self.record_count > 0, "a batch has at least one record");
         let stamp = self.stamp.unwrap_or(ProducerStamp::NONE);
         let mut out = Vec::with_capacity(BATCH_HEADER_BYTES + self.body.len());
@@ -146,7 +169,7 @@ impl BatchBuilder {
         out.extend_from_slice(&(-1_i32).to_be_bytes());
         out.push(2);
         out.extend_from_slice(&0_u32.to_be_bytes()); // The checksum, set below.
-        out.extend_from_slice(&codec.number().to_be_bytes());
+        out.extend_from_slice(&(codec.number() | flags).to_be_bytes());
         out.extend_from_slice(&(self.record_count - 1).to_be_bytes());
         out.extend_from_slice(&self.base_timestamp_ms.to_be_bytes());
         out.extend_from_slice(&self.max_timestamp_ms.to_be_bytes());

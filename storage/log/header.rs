@@ -27,8 +27,8 @@ pub(super) const MAX_TIMESTAMP_AT: usize = 35;
 
 pub(super) const CODEC_BITS: i16 = 0b111;
 pub(super) const LOG_APPEND_TIME_BIT: i16 = 1 << 3;
-const TRANSACTIONAL_BIT: i16 = 1 << 4;
-const CONTROL_BIT: i16 = 1 << 5;
+pub(super) const TRANSACTIONAL_BIT: i16 = 1 << 4;
+pub(super) const CONTROL_BIT: i16 = 1 << 5;
 
 /// What a batch says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 //! journal fills in what its files may lose. [`ProducerStates`] knows repeated batches.
 //! What is inside a record's value is none of its business, and neither is the Kafka API.
 
+mod aborted;
 mod batch;
 mod builder;
 mod codec;
@@ -15,6 +16,7 @@ mod damage;
 mod header;
 mod journal;
 mod lz4;
+mod marker;
 mod partition;
 mod producers;
 mod records;
@@ -22,6 +24,7 @@ mod rewrite;
 #[cfg(test)]
 mod tests;
 
+pub use aborted::{AbortedBatches, AbortedTransaction, AbortedTransactions};
 pub use batch::{Batches, RecordBatch};
 pub use builder::{BatchBuilder, NewRecord, ProducerStamp};
 pub use codec::{Codec, DECOMPRESSED_BYTES_MAX, DecompressionBuffer};
@@ -31,6 +34,7 @@ pub use journal::{
     GROUP_BYTES_MAX, Journal, JournalError, JournalFileReport, JournalOptions, JournalPosition,
     JournalSight, Replay, inspect_journal,
 };
+pub use marker::{Marker, TransactionOutcome};
 pub use partition::{
     COMPACTION_KEYS_MAX, CompactedFiles, CompactionPlan, CompactionRules, FileFigures, IndexState,
     LogEnd, LogError, LogFileReport, LogOptions, LogReader, LogRolls, LogSight, PartitionLog,

@@ -29,7 +29,7 @@ struct Producer {
     epoch: i16,
     /// By our clock, not the records': a replay of old events must not expire at once.
     last_append_ms: i64,
-    /// Oldest first, never empty, at most [`RETAINED_BATCHES`].
+    /// Oldest first, at most [`RETAINED_BATCHES`]. None of an epoch that only a marker has named.
     batches: VecDeque<Retained>,
 }
 
@@ -150,9 +150,11 @@ impl ProducerStates {
     /// Notes a batch that was accepted and has its offsets. `now_ms` is the time of appending.
     pub fn apply(&mut self, header: &BatchHeader, now_ms: i64) {
         let id = header.producer_id;
-        // Markers at the end of a transaction carry the producer's id but no sequence.
-        if id < 0 || header.is_control() {
+        if id < 0 {
             return;
+        }
+        if header.is_control() {
+            return self.apply_marker(header, now_ms);
         }
         if self.producers.len() >= PRODUCERS_MAX && !self.producers.contains_key(&id) {
             self.forget_silent();
@@ -176,6 +178,19 @@ impl ProducerStates {
             last_sequence: header.last_sequence(),
             base_offset: header.base_offset,
         });
+        producer.last_append_ms = producer.last_append_ms.max(now_ms);
+    }
+
+    /// Markers at the end of a transaction carry the producer's id and epoch but no sequence. One
+    /// of a new epoch fences what the producer sent before.
+    fn apply_marker(&mut self, header: &BatchHeader, now_ms: i64) {
+        let Some(producer) = self.producers.get_mut(&header.producer_id) else {
+            return;
+        };
+        if producer.epoch < header.producer_epoch {
+            producer.epoch = header.producer_epoch;
+            producer.batches.clear();
+        }
         producer.last_append_ms = producer.last_append_ms.max(now_ms);
     }
 
@@ -224,19 +239,15 @@ impl ProducerStates {
 impl Producer {
     /// Sequences go on at 0 after 2^31 - 1.
     fn next_sequence(&self) -> i32 {
-        let last = self
-            .batches
-            .back()
-            .expect("a producer is known by its batches");
-        last.last_sequence.checked_add(1).unwrap_or(0)
+        let last = self.batches.back();
+        last.and_then(|last| last.last_sequence.checked_add(1))
+            .unwrap_or(0)
     }
 }
 
 impl From<Vec<Producer>> for ProducerStates {
     fn from(producers: Vec<Producer>) -> Self {
-        let known = producers
-            .into_iter()
-            .filter(|producer| !producer.batches.is_empty());
+        let known = producers.into_iter();
         Self {
             producers: known.map(|producer| (producer.id, producer)).collect(),
         }

@@ -6,8 +6,8 @@
 //! 4. Trim the journal, and remove the files of topics that the checkpoint does not name, and of
 //!    merged segments that nobody reads any more.
 //!
-//! Entries beside the catalog's: those of groups, `store`, and `partition/<topic>/<partition>` for
-//! each partition.
+//! Entries beside the catalog's: those of groups and transactions, `store`, and
+//! `partition/<topic>/<partition>` for each partition.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
@@ -21,8 +21,9 @@ use super::log_state::EpochStarts;
 use super::{Store, StoreError};
 use crate::catalog::{Catalog, CatalogError, CheckpointStore, Entries, decode_entry, encode_entry};
 use crate::groups::Groups;
-use crate::log::{JournalPosition, LogEnd, ProducerStates};
+use crate::log::{AbortedTransactions, JournalPosition, LogEnd, ProducerStates};
 use crate::model::{LeaderEpoch, Offset, Partition};
+use crate::transactions::Transactions;
 
 const HEAD_KEY: &str = "store";
 
@@ -57,6 +58,16 @@ pub(super) struct PartitionEntry {
     /// Where each epoch starts that something was stored in.
     #[serde(default)]
     pub(super) epochs: Arc<EpochStarts>,
+    /// Producers whose transaction is open, and the offset of its first record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) open: Vec<(i64, Offset)>,
+    /// Transactions that were aborted.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub(super) aborted: Arc<AbortedTransactions>,
+}
+
+fn is_empty(aborted: &Arc<AbortedTransactions>) -> bool {
+    aborted.is_empty()
 }
 
 /// The state between two commits.
@@ -64,8 +75,8 @@ struct Captured {
     head: Head,
     catalog: Arc<Catalog>,
     logs: Vec<(Partition, DurableLog)>,
-    /// Entries of groups.
-    groups: Entries,
+    /// Entries of groups and transactions.
+    others: Entries,
 }
 
 impl Checkpointer {
@@ -94,6 +105,10 @@ impl Checkpointer {
 
     pub(super) fn groups(&self) -> Result<Groups, CatalogError> {
         Groups::read_entries(&self.written)
+    }
+
+    pub(super) fn transactions(&self) -> Result<Transactions, CatalogError> {
+        Transactions::read_entries(&self.written)
     }
 
     /// `None` for a partition that was made later.
@@ -180,8 +195,9 @@ impl Store {
 
     fn capture(&self, committer: &Committer, is_closed: bool) -> Captured {
         self.has_deleted.store(false, Ordering::Relaxed);
-        let mut groups = Entries::new();
-        self.groups().write_entries(&mut groups);
+        let mut others = Entries::new();
+        self.groups().write_entries(&mut others);
+        self.transactions().write_entries(&mut others);
         let logs = committer.durable.logs.iter();
         let logs = logs.map(|(partition, log)| (*partition, log.clone()));
         Captured {
@@ -192,7 +208,7 @@ impl Store {
             },
             catalog: Arc::clone(&committer.durable.catalog),
             logs: logs.collect(),
-            groups,
+            others,
         }
     }
 
@@ -225,10 +241,13 @@ fn entries(
     captured: &Captured,
     ends: &mut Vec<(Partition, LogEnd)>,
 ) -> Result<Entries, StoreError> {
-    let mut entries = captured.groups.clone();
+    let mut entries = captured.others.clone();
     captured.catalog.write_entries(&mut entries);
     entries.insert(HEAD_KEY.into(), encode_entry(&captured.head));
-    for (partition, DurableLog { log, tail, .. }) in &captured.logs {
+    for (partition, durable) in &captured.logs {
+        let DurableLog {
+            log, tail, aborted, ..
+        } = durable;
         let end = log.lock().sync().map_err(StoreError::log(*partition))?;
         ends.push((*partition, end));
         let entry = PartitionEntry {
@@ -236,6 +255,8 @@ fn entries(
             end,
             producers: tail.producers.clone(),
             epochs: Arc::clone(&tail.epochs),
+            open: tail.open.iter().map(|(id, first)| (*id, *first)).collect(),
+            aborted: Arc::clone(aborted),
         };
         entries.insert(partition_key(*partition), encode_entry(&entry));
     }

@@ -10,8 +10,9 @@ use super::staging::StagedTail;
 use crate::catalog::{Catalog, CatalogChange, Topic};
 use crate::disk::Disk;
 use crate::groups::Groups;
-use crate::log::{LogEnd, LogOptions, LogReader, PartitionLog, RecordBatch};
+use crate::log::{AbortedTransactions, LogEnd, LogOptions, LogReader, PartitionLog, RecordBatch};
 use crate::model::{HOUR_MS, Offset, Partition, TopicId};
+use crate::transactions::Transactions;
 
 /// Producers that were silent for so long are forgotten at a start.
 const PRODUCER_EXPIRATION_MS: i64 = 24 * HOUR_MS;
@@ -24,6 +25,7 @@ pub(super) struct Durable {
     pub(super) catalog: Arc<Catalog>,
     pub(super) logs: BTreeMap<Partition, DurableLog>,
     pub(super) groups: Arc<RwLock<Groups>>,
+    pub(super) transactions: Arc<RwLock<Transactions>>,
 }
 
 /// A partition's log and where it ends. The log may hold more than `tail` counts while the journal
@@ -33,6 +35,7 @@ pub(super) struct DurableLog {
     pub(super) log: SharedLog,
     pub(super) reader: LogReader,
     pub(super) tail: StagedTail,
+    pub(super) aborted: Arc<AbortedTransactions>,
 }
 
 /// The appending half of a log: commits append to it, checkpoints sync it.
@@ -52,6 +55,7 @@ impl Durable {
         options: LogOptions,
         catalog: Catalog,
         groups: Groups,
+        transactions: Transactions,
     ) -> Self {
         Self {
             disk,
@@ -59,6 +63,7 @@ impl Durable {
             catalog: Arc::new(catalog),
             logs: BTreeMap::new(),
             groups: Arc::new(RwLock::new(groups)),
+            transactions: Arc::new(RwLock::new(transactions)),
         }
     }
 
@@ -68,6 +73,7 @@ impl Durable {
         partition: Partition,
         end: &LogEnd,
         tail: StagedTail,
+        aborted: AbortedTransactions,
     ) -> Result<(), StoreError> {
         let state = self.catalog.topic(partition.topic);
         let start = state.map_or_else(Offset::default, |state| state.needed_from(partition.id));
@@ -78,8 +84,14 @@ impl Durable {
         }
         let reader = log.reader();
         let log = SharedLog(Arc::new(Mutex::new(log)));
-        self.logs
-            .insert(partition, DurableLog { log, reader, tail });
+        let aborted = Arc::new(aborted);
+        let log = DurableLog {
+            log,
+            reader,
+            tail,
+            aborted,
+        };
+        self.logs.insert(partition, log);
         Ok(())
     }
 
@@ -104,6 +116,15 @@ impl Durable {
                 }
                 Ok(())
             }
+            JournalRecord::Transactions(changes) => {
+                let transactions = self.transactions.write();
+                let mut transactions = transactions.unwrap_or_else(PoisonError::into_inner);
+                for change in changes {
+                    // What an end leaves to do are records of their own.
+                    transactions.apply(change);
+                }
+                Ok(())
+            }
         }
     }
 
@@ -113,6 +134,12 @@ impl Durable {
         tails
             .map(|(partition, log)| (*partition, log.tail.clone()))
             .collect()
+    }
+
+    /// The transactions as they are now.
+    pub(super) fn transactions(&self) -> Transactions {
+        let transactions = self.transactions.read();
+        transactions.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Forgets producers that have been silent for long.
@@ -144,7 +171,13 @@ impl Durable {
         batch: &RecordBatch,
     ) -> Result<(), StoreError> {
         let base = batch.header().base_offset;
-        let Some(DurableLog { log, reader, tail }) = self.logs.get_mut(&partition) else {
+        let Some(DurableLog {
+            log,
+            reader,
+            tail,
+            aborted,
+        }) = self.logs.get_mut(&partition)
+        else {
             return Err(StoreError::UnknownTopic(partition.topic));
         };
         if base != tail.next {
@@ -160,7 +193,9 @@ impl Durable {
                 .append(batch)
                 .map_err(StoreError::log(partition))?;
         }
-        tail.accept(batch, append_ms);
+        if let Some(newest) = tail.accept(batch, append_ms) {
+            Arc::make_mut(aborted).push(newest, reader.start());
+        }
         Ok(())
     }
 
@@ -184,6 +219,9 @@ impl Durable {
             | CatalogChange::DropSegments { .. }
             | CatalogChange::PutTemplate { .. }
             | CatalogChange::DeleteTemplate { .. }
+            | CatalogChange::PutDefinition { .. }
+            | CatalogChange::DeleteDefinition { .. }
+            | CatalogChange::ChangeAliases { .. }
             | CatalogChange::ReserveProducerIds { .. } => Ok(()),
         }
     }
@@ -205,7 +243,7 @@ impl Durable {
         // Files that lie there are from a run whose records this one replays: cut to nothing.
         let end = LogEnd::empty(Offset(0));
         let mut partitions = topic.partitions();
-        partitions.try_for_each(|partition| self.open_log(partition, &end, StagedTail::default()))
+        partitions.try_for_each(|partition| self.open_empty(partition, &end))
     }
 
     fn create_missing_logs(&mut self, topic: TopicId) -> Result<(), StoreError> {
@@ -216,10 +254,15 @@ impl Durable {
         let end = LogEnd::empty(Offset(0));
         for partition in state.topic.partitions() {
             if !self.logs.contains_key(&partition) {
-                self.open_log(partition, &end, StagedTail::default())?;
+                self.open_empty(partition, &end)?;
             }
         }
         Ok(())
+    }
+
+    fn open_empty(&mut self, partition: Partition, end: &LogEnd) -> Result<(), StoreError> {
+        let none = AbortedTransactions::default();
+        self.open_log(partition, end, StagedTail::default(), none)
     }
 
     /// Forgets the logs, and how far groups have read them. Their files stay until the checkpoint

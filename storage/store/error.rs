@@ -4,8 +4,8 @@ use std::io;
 
 use thiserror::Error;
 
-use super::EDIT_BYTES_MAX;
 use super::journal_record::JournalRecordError;
+use super::{EDIT_BYTES_MAX, MembershipError};
 use crate::catalog::{CatalogError, EditError};
 use crate::disk::FilePath;
 use crate::log::{JournalError, JournalPosition, LogError, SequenceError};
@@ -200,6 +200,9 @@ pub enum StageError {
     /// The producer's sequence or epoch does not fit.
     #[error(transparent)]
     Producer(#[from] SequenceError),
+    /// The batch is not in the transaction that it should be in.
+    #[error(transparent)]
+    Membership(#[from] MembershipError),
     /// Larger than everything that may be staged at once.
     #[error("batch of {bytes} bytes is larger than the {max} bytes that may be staged")]
     TooLarge {

@@ -16,6 +16,7 @@ use crate::log::{
     inspect_journal, inspect_log_file, log_files, log_partitions,
 };
 use crate::model::{LeaderEpoch, Offset, Partition, TopicId};
+use crate::transactions::TransactionChange;
 
 pub use crate::log::Damage;
 
@@ -86,6 +87,8 @@ pub enum JournalEntry {
     Edit(Edit),
     /// Changes of consumer groups.
     Groups(Vec<GroupChange>),
+    /// Changes of transactions.
+    Transactions(Vec<TransactionChange>),
     /// It is whole and cannot be understood.
     Unknown(String),
 }
@@ -252,6 +255,7 @@ impl Inspection {
                     },
                     Ok(JournalRecord::Edit(edit)) => JournalEntry::Edit(edit),
                     Ok(JournalRecord::Groups(changes)) => JournalEntry::Groups(changes),
+                    Ok(JournalRecord::Transactions(changes)) => JournalEntry::Transactions(changes),
                     Err(error) => JournalEntry::Unknown(error.to_string()),
                 };
                 see(JournalItem::Entry {
@@ -284,7 +288,7 @@ impl CatalogSight {
                     .retain(|partition, _| catalog.topic(partition.topic).is_some());
             }
             // They concern no file.
-            JournalEntry::Groups(_) => {}
+            JournalEntry::Groups(_) | JournalEntry::Transactions(_) => {}
             JournalEntry::Unknown(error) => self.problem_at(position, &error),
         }
     }

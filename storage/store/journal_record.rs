@@ -1,10 +1,11 @@
 //! What the journal's payloads are: a batch of a partition, an edit of the catalog, or changes of
-//! groups.
+//! groups or transactions.
 //!
 //! ```text
 //! 1 · topic u32 · partition u32 · time of staging i64 · batch as in the log
 //! 2 · edit as JSON with its version
-//! 3 · changes of groups as JSON with their version               (little-endian)
+//! 3 · changes of groups as JSON with their version
+//! 4 · changes of transactions as JSON with their version         (little-endian)
 //! ```
 
 use bytes::{Buf, Bytes};
@@ -14,10 +15,12 @@ use crate::catalog::{CatalogChange, Edit, EditDecodeError};
 use crate::groups::{GroupChange, GroupChangeError};
 use crate::log::{BatchError, RecordBatch};
 use crate::model::{Partition, PartitionId, TopicId};
+use crate::transactions::{TransactionChange, TransactionChangeError};
 
 const BATCH_TAG: u8 = 1;
 const EDIT_TAG: u8 = 2;
 const GROUPS_TAG: u8 = 3;
+const TRANSACTIONS_TAG: u8 = 4;
 
 /// Tag, topic, partition and time before a batch.
 const BATCH_HEAD_BYTES: usize = 17;
@@ -38,6 +41,8 @@ pub(super) enum JournalRecord {
     Edit(Edit),
     /// Changes of groups.
     Groups(Vec<GroupChange>),
+    /// Changes of transactions; the markers of those that end follow as batches.
+    Transactions(Vec<TransactionChange>),
 }
 
 /// Why a payload that is whole cannot be understood.
@@ -58,6 +63,9 @@ pub enum JournalRecordError {
     /// Not changes of groups.
     #[error(transparent)]
     Groups(#[from] GroupChangeError),
+    /// Not changes of transactions.
+    #[error(transparent)]
+    Transactions(#[from] TransactionChangeError),
 }
 
 impl JournalRecord {
@@ -87,13 +95,18 @@ impl JournalRecord {
                 payload.extend(GroupChange::encode_all(changes));
                 payload
             }
+            Self::Transactions(changes) => {
+                let mut payload = vec![TRANSACTIONS_TAG];
+                payload.extend(TransactionChange::encode_all(changes));
+                payload
+            }
         }
     }
 
     /// Whether it is an edit after which a topic is gone.
     pub(super) fn deletes_topic(&self) -> bool {
         match self {
-            Self::Batch { .. } | Self::Groups(_) => false,
+            Self::Batch { .. } | Self::Groups(_) | Self::Transactions(_) => false,
             Self::Edit(edit) => {
                 let mut changes = edit.changes.iter();
                 changes.any(|change| matches!(change, CatalogChange::DeleteTopic(_)))
@@ -123,6 +136,7 @@ impl JournalRecord {
             }
             EDIT_TAG => Ok(Self::Edit(Edit::decode(&payload)?)),
             GROUPS_TAG => Ok(Self::Groups(GroupChange::decode_all(&payload)?)),
+            TRANSACTIONS_TAG => Ok(Self::Transactions(TransactionChange::decode_all(&payload)?)),
             kind => Err(JournalRecordError::Kind(kind)),
         }
     }

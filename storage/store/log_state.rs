@@ -1,5 +1,7 @@
 //! What is known about a partition's log beside its records.
 
+use std::collections::BTreeMap;
+
 use super::Store;
 use super::partition::LogBounds;
 use crate::log::ProducerSummary;
@@ -31,6 +33,7 @@ impl Store {
         Some(LogBounds {
             start: shown.log.start().max(moved),
             high_watermark: shown.high_watermark,
+            last_stable: shown.last_stable,
         })
     }
 
@@ -69,6 +72,15 @@ impl Store {
     pub fn log_bytes(&self, partition: Partition) -> Option<u64> {
         let shown = self.view().partition(partition).cloned()?;
         Some(shown.log.bytes())
+    }
+
+    /// The producers whose transaction is open in `partition`, with the offset of its first record;
+    /// batches that wait for their commit are counted.
+    #[must_use]
+    pub fn open_transactions(&self, partition: Partition) -> BTreeMap<i64, Offset> {
+        let mut staging = self.staging();
+        let tail = staging.tail(partition);
+        tail.map_or_else(BTreeMap::new, |tail| tail.open.clone())
     }
 
     /// The producers that number their batches to `partition`, ascending by id; batches that wait

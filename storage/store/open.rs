@@ -17,6 +17,7 @@ use crate::catalog::Catalog;
 use crate::disk::Disk;
 use crate::groups::Groups;
 use crate::model::LeaderEpoch;
+use crate::transactions::Transactions;
 
 /// Log, segments and catalog of one folder. See the [module](super) for how it works.
 ///
@@ -42,6 +43,8 @@ pub struct Store {
     pub(super) view: RwLock<View>,
     /// Changed by who has the turn.
     pub(super) groups: Arc<RwLock<Groups>>,
+    /// Changed by who has the turn.
+    pub(super) transactions: Arc<RwLock<Transactions>>,
     pub(super) callbacks: RwLock<Vec<Callback>>,
 }
 

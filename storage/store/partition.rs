@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::log_state::EpochStarts;
 use super::{ReadError, Store};
-use crate::log::{LogReader, TimedOffset};
+use crate::log::{AbortedTransactions, LogReader, TimedOffset};
 use crate::model::{Offset, Partition};
 
 /// A partition's log and its durable end.
@@ -14,6 +14,8 @@ use crate::model::{Offset, Partition};
 pub(super) struct PartitionView {
     pub(super) log: LogReader,
     pub(super) high_watermark: Offset,
+    pub(super) last_stable: Offset,
+    pub(super) aborted: Arc<AbortedTransactions>,
     pub(super) epochs: Arc<EpochStarts>,
 }
 
@@ -24,6 +26,8 @@ pub struct LogBounds {
     pub start: Offset,
     /// The first one that is not durable yet.
     pub high_watermark: Offset,
+    /// The first one of a transaction that is open; the high watermark when there is none.
+    pub last_stable: Offset,
 }
 
 impl Store {
@@ -34,6 +38,7 @@ impl Store {
         Some(LogBounds {
             start: view.log.start(),
             high_watermark: view.high_watermark,
+            last_stable: view.last_stable,
         })
     }
 
@@ -49,25 +54,28 @@ impl Store {
         bytes_max: usize,
     ) -> Result<Bytes, ReadError> {
         let view = self.partition_view(partition)?;
-        let start = view.log.start();
-        if from < start || from > view.high_watermark {
-            return Err(ReadError::OutOfRange {
-                partition,
-                from,
-                start,
-                high_watermark: view.high_watermark,
-            });
-        }
-        if from == view.high_watermark {
-            return Ok(Bytes::new());
-        }
-        view.log
-            .read(from, view.high_watermark, bytes_max)
-            .map_err(|source| ReadError::Log { partition, source })
+        let until = view.high_watermark;
+        read(&view, partition, from, until, bytes_max)
     }
 
-    /// The first record of `partition`, from `start` on, whose time is not before `time_ms`: its
-    /// offset and time.
+    /// As [`Store::read`], but not beyond the last stable offset: what is returned belongs to no
+    /// open transaction. Some of it may be aborted, see [`Store::aborted`].
+    ///
+    /// # Errors
+    /// As for [`Store::read`].
+    pub fn read_stable(
+        &self,
+        partition: Partition,
+        from: Offset,
+        bytes_max: usize,
+    ) -> Result<Bytes, ReadError> {
+        let view = self.partition_view(partition)?;
+        let until = view.last_stable;
+        read(&view, partition, from, until, bytes_max)
+    }
+
+    /// The first record of `partition`, from `start` on and before `until`, whose time is not
+    /// before `time_ms`: its offset and time.
     ///
     /// # Errors
     /// When there is no such partition, or its file cannot be read.
@@ -76,10 +84,11 @@ impl Store {
         partition: Partition,
         time_ms: i64,
         start: Offset,
+        until: Offset,
     ) -> Result<Option<TimedOffset>, ReadError> {
         let view = self.partition_view(partition)?;
         view.log
-            .offset_at_time(time_ms, start, view.high_watermark)
+            .offset_at_time(time_ms, start, until.min(view.high_watermark))
             .map_err(|source| ReadError::Log { partition, source })
     }
 
@@ -98,4 +107,29 @@ impl Store {
         let view = self.view().partition(partition).cloned();
         view.ok_or(ReadError::UnknownPartition(partition))
     }
+}
+
+/// Whole batches from `from` up to `until`, where one must end.
+fn read(
+    view: &PartitionView,
+    partition: Partition,
+    from: Offset,
+    until: Offset,
+    bytes_max: usize,
+) -> Result<Bytes, ReadError> {
+    let start = view.log.start();
+    if from < start || from > view.high_watermark {
+        return Err(ReadError::OutOfRange {
+            partition,
+            from,
+            start,
+            high_watermark: view.high_watermark,
+        });
+    }
+    if from >= until {
+        return Ok(Bytes::new());
+    }
+    view.log
+        .read(from, until, bytes_max)
+        .map_err(|source| ReadError::Log { partition, source })
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, MutexGuard};
 use super::staging::{StagedTail, Staging};
 use super::{EDIT_BYTES_MAX, Lsn, StageError, Store, StoreError};
 use crate::catalog::{Catalog, Edit};
-use crate::log::{RecordBatch, SequenceCheck};
+use crate::log::{AbortedTransaction, RecordBatch, SequenceCheck, TransactionOutcome};
 use crate::model::{Offset, Partition};
 
 /// What became of a batch.
@@ -54,8 +54,9 @@ impl Store {
     /// `partition`. While too much is staged already, it first commits that.
     ///
     /// # Errors
-    /// When there is no such partition, the producer's sequence does not fit, the batch is larger
-    /// than all that may be staged, or the store has stopped.
+    /// When there is no such partition, the producer's sequence does not fit, the batch is not in
+    /// the transaction that it should be in, it is larger than all that may be staged, or the store
+    /// has stopped.
     pub fn stage_batch(
         &self,
         partition: Partition,
@@ -73,6 +74,7 @@ impl Store {
             .catalog()
             .topic(partition.topic)
             .is_some_and(|state| state.topic.has_log_append_time());
+        let membership = staging.check_membership(partition, batch.header());
         let Some(tail) = staging.tail(partition) else {
             return Err(StageError::UnknownPartition(partition));
         };
@@ -93,6 +95,7 @@ impl Store {
                 return Ok(staged);
             }
         }
+        membership?;
         if let Some(append_time_ms) = staged.append_time_ms {
             batch.set_log_append_time(append_time_ms);
         }
@@ -129,8 +132,19 @@ impl Store {
 }
 
 impl StagedTail {
-    /// Counts `batch`, whose offsets are assigned, as part of the partition.
-    pub(super) fn accept(&mut self, batch: &RecordBatch, append_ms: i64) {
+    /// The first offset behind which a transaction may still be open.
+    pub(super) fn last_stable(&self) -> Offset {
+        let first = self.open.values().min();
+        first.copied().unwrap_or(self.next)
+    }
+
+    /// Counts `batch`, whose offsets are assigned, as part of the partition. Tells which
+    /// transaction it aborts.
+    pub(super) fn accept(
+        &mut self,
+        batch: &RecordBatch,
+        append_ms: i64,
+    ) -> Option<AbortedTransaction> {
         self.producers.apply(batch.header(), append_ms);
         self.next = batch.header().next_offset();
         let header = batch.header();
@@ -138,5 +152,20 @@ impl StagedTail {
         if begun.is_none_or(|begun| begun < header.leader_epoch) {
             Arc::make_mut(&mut self.epochs).push((header.leader_epoch, header.base_offset));
         }
+        let (producer_id, base) = (header.producer_id, header.base_offset);
+        if !header.is_control() {
+            if header.is_transactional() {
+                self.open.entry(producer_id).or_insert(base);
+            }
+            return None;
+        }
+        let outcome = batch.outcome()?;
+        let first = self.open.remove(&producer_id)?;
+        (outcome == TransactionOutcome::Aborted).then(|| AbortedTransaction {
+            producer_id,
+            first,
+            last: base,
+            stable: self.last_stable(),
+        })
     }
 }

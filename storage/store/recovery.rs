@@ -92,9 +92,16 @@ impl Store {
         }
         let (journal_end, checkpointed) = (journal.end(), checkpointer.position());
         let groups = Arc::clone(&durable.groups);
+        let transactions = Arc::clone(&durable.transactions);
+        let staging = Staging::new(
+            Arc::clone(&durable.catalog),
+            durable.tails(),
+            durable.transactions(),
+        );
         let store = Self {
             groups,
-            staging: Mutex::new(Staging::new(Arc::clone(&durable.catalog), durable.tails())),
+            transactions,
+            staging: Mutex::new(staging),
             committer: Mutex::new(Committer { journal, durable }),
             view: RwLock::new(view),
             room: Room::default(),
@@ -130,6 +137,7 @@ fn restore(
         options.log,
         catalog,
         checkpointer.groups()?,
+        checkpointer.transactions()?,
     );
     let topics = Arc::clone(&durable.catalog);
     for partition in topics.topics().flat_map(|state| state.topic.partitions()) {
@@ -142,8 +150,10 @@ fn restore(
             next: entry.next,
             producers: entry.producers,
             epochs: entry.epochs,
+            open: entry.open.into_iter().collect(),
         };
-        durable.open_log(partition, &entry.end, tail)?;
+        let aborted = Arc::unwrap_or_clone(entry.aborted);
+        durable.open_log(partition, &entry.end, tail, aborted)?;
     }
     Ok(durable)
 }

@@ -1,6 +1,6 @@
 //! What has its place in the order but is not durable yet.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::Lsn;
@@ -10,12 +10,14 @@ use crate::catalog::{Catalog, CatalogChange, Edit};
 use crate::groups::GroupChange;
 use crate::log::{ProducerStates, RecordBatch};
 use crate::model::{Offset, Partition};
+use crate::transactions::{EndedTransaction, TransactionChange, Transactions};
 
 /// Staged records, and the state as it will be when they are durable.
 #[derive(Debug)]
 pub(super) struct Staging {
     catalog: Arc<Catalog>,
     tails: HashMap<Partition, StagedTail>,
+    transactions: Transactions,
     records: Vec<JournalRecord>,
     bytes: usize,
     last: Lsn,
@@ -27,6 +29,8 @@ pub(super) struct StagedTail {
     pub(super) next: Offset,
     pub(super) producers: ProducerStates,
     pub(super) epochs: Arc<EpochStarts>,
+    /// Producers whose transaction is open here, and the offset of its first record.
+    pub(super) open: BTreeMap<i64, Offset>,
 }
 
 /// Everything that one commit makes durable.
@@ -43,7 +47,7 @@ impl Group {
     /// Whoever seals or merges takes back what they began, so their edits count now or never.
     pub(super) fn can_wait(&self) -> bool {
         self.records.iter().all(|record| match record {
-            JournalRecord::Batch { .. } => true,
+            JournalRecord::Batch { .. } | JournalRecord::Transactions(_) => true,
             JournalRecord::Groups(_) => false,
             JournalRecord::Edit(edit) => edit.changes.iter().all(|change| {
                 matches!(
@@ -58,10 +62,15 @@ impl Group {
 }
 
 impl Staging {
-    pub(super) fn new(catalog: Arc<Catalog>, tails: HashMap<Partition, StagedTail>) -> Self {
+    pub(super) fn new(
+        catalog: Arc<Catalog>,
+        tails: HashMap<Partition, StagedTail>,
+        transactions: Transactions,
+    ) -> Self {
         Self {
             catalog,
             tails,
+            transactions,
             records: Vec::new(),
             bytes: 0,
             last: Lsn::default(),
@@ -123,6 +132,31 @@ impl Staging {
     /// Adds changes of groups, which take `bytes`.
     pub(super) fn push_groups(&mut self, changes: Vec<GroupChange>, bytes: usize) -> Lsn {
         self.push(JournalRecord::Groups(changes), bytes)
+    }
+
+    /// The transactions with all staged changes.
+    pub(super) fn transactions(&self) -> &Transactions {
+        &self.transactions
+    }
+
+    /// Makes `changes`, which are still to be staged; tells which transactions ended.
+    pub(super) fn change_transactions(
+        &mut self,
+        changes: &[TransactionChange],
+    ) -> Vec<EndedTransaction> {
+        let changes = changes.iter();
+        changes
+            .filter_map(|change| self.transactions.apply(change))
+            .collect()
+    }
+
+    /// Adds changes of transactions, which are made already and take `bytes`.
+    pub(super) fn push_transactions(
+        &mut self,
+        changes: Vec<TransactionChange>,
+        bytes: usize,
+    ) -> Lsn {
+        self.push(JournalRecord::Transactions(changes), bytes)
     }
 
     /// Everything staged so far, to be committed.

@@ -80,7 +80,7 @@ impl View {
         for record in records {
             match record {
                 JournalRecord::Batch { partition, .. } => self.advance(*partition, durable),
-                JournalRecord::Groups(_) => {}
+                JournalRecord::Groups(_) | JournalRecord::Transactions(_) => {}
                 JournalRecord::Edit(edit) => {
                     for change in &edit.changes {
                         self.change(change, durable);
@@ -96,6 +96,8 @@ impl View {
         let shown = topic.and_then(|topic| topic.partitions.get_mut(index));
         if let (Some(shown), Some(log)) = (shown, durable.logs.get(&partition)) {
             shown.high_watermark = log.tail.next;
+            shown.last_stable = log.tail.last_stable();
+            shown.aborted = Arc::clone(&log.aborted);
             shown.epochs = Arc::clone(&log.tail.epochs);
         }
     }
@@ -163,6 +165,9 @@ impl View {
             | CatalogChange::DeadLetters { .. }
             | CatalogChange::PutTemplate { .. }
             | CatalogChange::DeleteTemplate { .. }
+            | CatalogChange::PutDefinition { .. }
+            | CatalogChange::DeleteDefinition { .. }
+            | CatalogChange::ChangeAliases { .. }
             | CatalogChange::ReserveProducerIds { .. } => {}
         }
     }
@@ -257,6 +262,8 @@ fn partitions(topic: &Topic, durable: &Durable) -> Vec<PartitionView> {
         PartitionView {
             log: log.reader.clone(),
             high_watermark: log.tail.next,
+            last_stable: log.tail.last_stable(),
+            aborted: Arc::clone(&log.aborted),
             epochs: Arc::clone(&log.tail.epochs),
         }
     });

@@ -26,7 +26,7 @@ pub(in crate::broker) struct Coordinator {
 
 /// What is under the lock.
 #[derive(Debug, Default)]
-pub(super) struct Desk {
+pub(in crate::broker) struct Desk {
     /// Whether what the store knows is in here.
     is_open: bool,
     pub(super) groups: BTreeMap<String, Held>,

@@ -25,6 +25,7 @@ impl Broker {
     pub(super) fn sweep(&self, desk: &mut Desk, now_ms: i64) {
         desk.next_sweep_ms = now_ms.saturating_add(SWEEP_MS);
         let catalog = self.store.catalog();
+        let transactions = self.store.transactions();
         let stored = self.store.groups();
         let mut changes = Vec::new();
         let mut gone = Vec::new();
@@ -35,6 +36,9 @@ impl Broker {
                 expired(held, state, &catalog, retention_ms, now_ms)
             });
             let left = state.map_or(0, |state| state.offsets.len()) - expired.len();
+            if transactions.has_pending_offsets(name) {
+                continue;
+            }
             let is_quiet = now_ms.saturating_sub(held.active_ms) >= SWEEP_MS
                 && now_ms.saturating_sub(held.group.empty_since_ms()) >= SWEEP_MS;
             if left == 0 && held.group.is_vacant() && is_quiet {
@@ -50,6 +54,7 @@ impl Broker {
             }
         }
         drop(stored);
+        drop(transactions);
         for name in gone {
             desk.remove(&name);
         }

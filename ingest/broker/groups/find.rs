@@ -8,8 +8,7 @@ use crate::broker::refusal::INVALID_REQUEST_TEXT;
 use crate::broker::{Broker, Reply};
 use crate::wire::{KafkaError, Response};
 
-/// What a key names: a group, or a transactional id. A producer with one learns from
-/// InitProducerId that it is refused.
+/// What a key names: a group, or a transactional id.
 const KEY_TYPES: [i8; 2] = [0, 1];
 
 /// First version that asks for several keys.

@@ -18,7 +18,8 @@ mod offsets;
 
 pub use later::Later;
 
-pub(super) use coordinator::Coordinator;
+pub(super) use coordinator::{Coordinator, Desk};
+pub(super) use offsets::Committer;
 
 use crate::group::{GroupError, GroupLimits};
 use crate::wire::KafkaError;

@@ -1,5 +1,7 @@
 //! OffsetCommit.
 
+use std::sync::MutexGuard;
+
 use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestPartition;
 use kafka_protocol::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
@@ -15,6 +17,14 @@ use crate::broker::{Broker, Reply};
 use crate::group::{Group, MemberName};
 use crate::wire::{KafkaError, Response};
 
+/// Who commits offsets, and of which group.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::broker) struct Committer<'a> {
+    pub(in crate::broker) group: &'a str,
+    pub(in crate::broker) member: MemberName<'a>,
+    pub(in crate::broker) generation: i32,
+}
+
 impl Broker {
     pub(in crate::broker) fn offset_commit(
         &self,
@@ -24,8 +34,7 @@ impl Broker {
         let catalog = self.store.catalog();
         let mut desk = self.coordinator.desk(&self.store, now_ms);
         let allowed = self.may_commit(&mut desk, request, now_ms);
-        let mut room = self.options.groups.offset_bytes_max;
-        room = room.saturating_sub(self.store.groups().offset_bytes());
+        let mut room = self.offset_room();
         let mut offsets: Vec<(Partition, CommittedOffset)> = Vec::new();
         let expires_ms = (request.retention_time_ms >= 0)
             .then(|| now_ms.saturating_add(request.retention_time_ms));
@@ -71,10 +80,47 @@ impl Broker {
         request: &OffsetCommitRequest,
         now_ms: i64,
     ) -> Result<(), KafkaError> {
-        let name = request.group_id.as_str();
-        let generation = request.generation_id_or_member_epoch;
+        let committer = Committer {
+            group: &request.group_id,
+            member: MemberName {
+                id: &request.member_id,
+                instance: request.group_instance_id.as_deref(),
+            },
+            generation: request.generation_id_or_member_epoch,
+        };
+        let held = self.committing(desk, &committer, now_ms)?;
+        held.group
+            .check_commit(committer.member, committer.generation, now_ms)
+            .map_err(kafka_error)?;
+        held.active_ms = now_ms;
+        Ok(())
+    }
+
+    /// Whether offsets may be committed at the end of a transaction.
+    pub(in crate::broker) fn may_commit_in_transaction(
+        &self,
+        desk: &mut Desk,
+        committer: &Committer<'_>,
+        now_ms: i64,
+    ) -> Result<(), KafkaError> {
+        let held = self.committing(desk, committer, now_ms)?;
+        held.group
+            .check_transactional_commit(committer.member, committer.generation, now_ms)
+            .map_err(kafka_error)?;
+        held.active_ms = now_ms;
+        Ok(())
+    }
+
+    /// The group that somebody commits to, made if need be.
+    fn committing<'a>(
+        &self,
+        desk: &'a mut Desk,
+        committer: &Committer<'_>,
+        now_ms: i64,
+    ) -> Result<&'a mut Held, KafkaError> {
+        let name = committer.group;
         if !desk.groups.contains_key(name) {
-            if generation >= 0 {
+            if committer.generation >= 0 {
                 return Err(KafkaError::IllegalGeneration);
             }
             if desk.groups.len() >= self.options.groups.groups_max {
@@ -83,18 +129,20 @@ impl Broker {
             let held = Held::new(Group::new(now_ms), now_ms);
             desk.groups.insert(name.to_owned(), held);
         }
-        let Some(held) = desk.groups.get_mut(name) else {
-            return Err(KafkaError::IllegalGeneration);
-        };
-        let member = MemberName {
-            id: &request.member_id,
-            instance: request.group_instance_id.as_deref(),
-        };
-        held.group
-            .check_commit(member, generation, now_ms)
-            .map_err(kafka_error)?;
-        held.active_ms = now_ms;
-        Ok(())
+        let held = desk.groups.get_mut(name);
+        held.ok_or(KafkaError::IllegalGeneration)
+    }
+
+    /// Bytes that further offsets may take, those of open transactions counted.
+    pub(in crate::broker) fn offset_room(&self) -> usize {
+        let staged = self.store.transactions().offset_bytes();
+        let taken = self.store.groups().offset_bytes() + staged;
+        self.options.groups.offset_bytes_max.saturating_sub(taken)
+    }
+
+    /// All groups.
+    pub(in crate::broker) fn desk(&self, now_ms: i64) -> MutexGuard<'_, Desk> {
+        self.coordinator.desk(&self.store, now_ms)
     }
 
     fn committed(

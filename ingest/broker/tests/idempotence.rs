@@ -77,7 +77,7 @@ fn ids_are_never_given_twice() {
 }
 
 #[test]
-fn every_version_gives_ids_and_a_transactional_id_is_refused_for_good() {
+fn every_version_gives_ids_and_odd_transactional_ids_are_refused() {
     let mut fixture = Fixture::new();
     for version in 0..=5 {
         let answer = fixture.ask(&plain(), version);
@@ -86,12 +86,7 @@ fn every_version_gives_ids_and_a_transactional_id_is_refused_for_good() {
             (0, i64::from(version))
         );
     }
-    for (id, timeout_ms, error) in [
-        ("t", 60_000, 35),
-        ("t", 0, 50),
-        ("t", 86_400_000, 50),
-        ("", 60_000, 42),
-    ] {
+    for (id, timeout_ms, error) in [("t", 0, 50), ("t", 86_400_000, 50), ("", 60_000, 42)] {
         let request = InitProducerIdRequest::default()
             .with_transactional_id(Some(text(id).into()))
             .with_transaction_timeout_ms(timeout_ms);

@@ -8,3 +8,4 @@ mod hostile;
 mod idempotence;
 mod producing;
 mod topics;
+mod transactions;

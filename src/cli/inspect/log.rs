@@ -1,9 +1,9 @@
 //! `siltstone inspect log`.
 
 use clap::Args;
+use serde::Serialize;
 use serde_json::{Value, json};
 use storage::catalog::Edit;
-use storage::groups::GroupChange;
 use storage::log::{BatchHeader, IndexState, LogFileReport, LogSight};
 use storage::model::{Partition, PartitionId};
 use storage::store::{CatalogSight, Damage, Inspection, JournalEntry, JournalItem};
@@ -321,7 +321,8 @@ fn show_entry(
                 ("batch", batch)
             }
             JournalEntry::Edit(edit) => ("edit", changes(edit).into()),
-            JournalEntry::Groups(of) => ("groups", group_changes(of).into()),
+            JournalEntry::Groups(of) => ("groups", plain_changes(of).into()),
+            JournalEntry::Transactions(of) => ("transactions", plain_changes(of).into()),
             JournalEntry::Unknown(why) => ("unknown", why.as_str().into()),
         };
         return answer.json(&json!({
@@ -344,8 +345,12 @@ fn show_entry(
             format!("edit: {}", changes.join("; "))
         }
         JournalEntry::Groups(of) => {
-            let changes: Vec<String> = group_changes(of).iter().map(in_words).collect();
+            let changes: Vec<String> = plain_changes(of).iter().map(in_words).collect();
             format!("groups: {}", changes.join("; "))
+        }
+        JournalEntry::Transactions(of) => {
+            let changes: Vec<String> = plain_changes(of).iter().map(in_words).collect();
+            format!("transactions: {}", changes.join("; "))
         }
         JournalEntry::Unknown(why) => format!("not understood: {why}"),
     };
@@ -366,8 +371,8 @@ fn changes(edit: &Edit) -> Vec<Value> {
         .collect()
 }
 
-/// Changes of groups as the journal writes them.
-fn group_changes(changes: &[GroupChange]) -> Vec<Value> {
+/// Changes of groups or transactions as the journal writes them.
+fn plain_changes(changes: &[impl Serialize]) -> Vec<Value> {
     let changes = changes.iter();
     changes
         .map(|change| serde_json::to_value(change).unwrap_or_default())

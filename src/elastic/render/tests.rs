@@ -33,6 +33,7 @@ fn shape(body: &str, url: &[(&str, &str)]) -> ResponseShape {
     let targets = [SearchTarget {
         index: "logs",
         mapping: &mapping,
+        filters: &[],
     }];
     parse_search(body.as_bytes(), &params, &targets, 0)
         .expect(body)
@@ -398,10 +399,12 @@ fn an_unmapped_field_takes_the_format_of_the_index_that_has_it() {
         SearchTarget {
             index: "a",
             mapping: &without,
+            filters: &[],
         },
         SearchTarget {
             index: "b",
             mapping: &with,
+            filters: &[],
         },
     ];
     let body = br#"{"size":0,"aggs":{"a":{"max":{"field":"ts"}}}}"#;

@@ -88,6 +88,7 @@ fn put(object: &mut Value, name: &str, bytes: Option<&[u8]>) {
 mod tests {
     use super::*;
     use crate::db::Db;
+    use crate::elastic::Personality;
 
     fn ask(edge: &Edge, method: &str, uri: &str) -> Value {
         let (status, answer) = edge.ask(method, uri, b"");
@@ -98,7 +99,7 @@ mod tests {
     #[test]
     fn dead_letters_are_listed_and_replayed_once() {
         let db = Db::builder().in_memory().open().expect("memory opens");
-        let edge = Edge::new(db, "8.19.0");
+        let edge = Edge::new(db, Personality::default(), "8.19.0", "");
         let records: [&[u8]; 4] = [
             br#"{"n": 1}"#,
             br#"{"n": "x"}"#,
@@ -136,7 +137,7 @@ mod tests {
     #[test]
     fn numbers_are_served_where_prometheus_looks() {
         let db = Db::builder().in_memory().open().expect("memory opens");
-        let edge = Edge::new(db, "8.19.0");
+        let edge = Edge::new(db, Personality::default(), "8.19.0", "");
         let (status, answer) = edge.ask("GET", "/metrics", b"");
         let answer = String::from_utf8(answer).expect("text");
         assert_eq!(status, 200);

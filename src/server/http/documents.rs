@@ -20,10 +20,11 @@ use crate::options::Stopwatch;
 pub(super) fn bulk(edge: &Edge, request: &Request, index: Option<&str>) -> Result<Reply> {
     let watch = Stopwatch::start();
     let refresh = request.refresh()?;
+    let require_alias = request.switch("require_alias")? == Some(true);
     let actions = parse_bulk(&request.body, index)?;
     let writes = actions
         .iter()
-        .map(|action| as_write(action, &request.body))
+        .map(|action| as_write(action, &request.body, require_alias))
         .collect();
     let mut written = edge.db.write_documents(writes);
     if refresh != Refresh::No {
@@ -200,9 +201,6 @@ fn one(
     operation: BulkOperation,
 ) -> Result<Reply> {
     let refresh = request.refresh()?;
-    if request.switch("require_alias")? == Some(true) {
-        return Err(ElasticError::alias_required(index).into());
-    }
     let condition = WriteCondition::parse(|name| request.param(name).map(Value::from))?;
     let update = match operation {
         BulkOperation::Update => Some(parse_update(&request.body)?),
@@ -215,6 +213,7 @@ fn one(
         document: request.body.clone(),
         condition,
         update,
+        require_alias: request.switch("require_alias")? == Some(true),
         refused: None,
     };
     let mut written = edge.db.write_documents(vec![write]);
@@ -229,7 +228,7 @@ fn one(
 }
 
 /// The document shares the bytes of the request's body.
-fn as_write(action: &BulkAction<'_>, body: &Bytes) -> DocumentWrite {
+fn as_write(action: &BulkAction<'_>, body: &Bytes, require_alias: bool) -> DocumentWrite {
     DocumentWrite {
         index: action.index.as_ref().into(),
         id: action.id.clone(),
@@ -241,6 +240,7 @@ fn as_write(action: &BulkAction<'_>, body: &Bytes) -> DocumentWrite {
         } else {
             body.slice_ref(action.document)
         },
+        require_alias: action.require_alias.unwrap_or(require_alias),
         refused: action.error.clone(),
     }
 }

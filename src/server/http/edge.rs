@@ -5,11 +5,19 @@ use std::sync::Arc;
 use super::endpoint::Endpoint;
 use super::reply::{Content, Kind, Printed, Reply};
 use super::request::Request;
-use super::{Method, cluster, dead_letters, documents, indices, params, search, templates};
-use crate::db::Db;
-use crate::elastic::{FilterPath, ServerInfo, pretty};
+use super::{
+    Method, aliases, cat, cluster, dead_letters, documents, indices, monitor, params, search,
+    templates,
+};
+use storage::catalog::DefinitionKind;
+
+use crate::db::{Db, Wildcards};
+use crate::elastic::{FilterPath, Personality, ServerInfo, pretty};
 use crate::error::Result;
 use crate::metrics::Metrics;
+
+/// The setting that says whether an index must be named in full to be deleted.
+const NAME_REQUIRED: &str = "action.destructive_requires_name";
 
 /// What handlers know.
 #[derive(Debug)]
@@ -17,18 +25,47 @@ pub(in crate::server) struct Edge {
     pub(super) db: Db,
     pub(super) info: ServerInfo,
     pub(in crate::server) metrics: Arc<Metrics>,
+    /// Where HTTP listens.
+    pub(super) address: String,
 }
 
 impl Edge {
-    /// Answers for `db`, which clients take for Elasticsearch of version `elastic_version`.
-    pub(in crate::server) fn new(db: Db, elastic_version: &str) -> Self {
+    /// Answers for `db`, which clients take for `personality` of version `version`.
+    /// `address` is where HTTP listens.
+    pub(in crate::server) fn new(
+        db: Db,
+        personality: Personality,
+        version: &str,
+        address: &str,
+    ) -> Self {
         let info = ServerInfo {
             name: "siltstone".into(),
             uuid: db.catalog().store_uuid(),
-            version: elastic_version.into(),
+            version: version.into(),
+            personality,
         };
-        let metrics = Metrics::new();
-        Self { db, info, metrics }
+        Self {
+            db,
+            info,
+            address: address.into(),
+            metrics: Metrics::new(),
+        }
+    }
+
+    /// Whether indices may be deleted by wildcard: as the setting says, else as is usual.
+    pub(super) fn wildcard_deletes(&self) -> Wildcards {
+        let catalog = self.db.catalog();
+        let kind = DefinitionKind::ServerSettings;
+        let settings = catalog.definition(kind, cluster::SETTINGS_NAME);
+        let sets = ["transient", "persistent"].into_iter();
+        let said = settings.and_then(|settings| {
+            let mut said = sets.filter_map(|set| settings.get(set)?.get(NAME_REQUIRED));
+            said.next().and_then(serde_json::Value::as_str)
+        });
+        match (said, self.info.personality) {
+            (Some("true"), _) | (None, Personality::Elasticsearch) => Wildcards::Refused,
+            (Some(_), _) | (None, Personality::OpenSearch) => Wildcards::Allowed,
+        }
     }
 
     /// Answers a request that came without a socket: status and body.
@@ -66,12 +103,10 @@ impl Edge {
         match endpoint {
             Endpoint::Root => Ok(cluster::root(self)),
             Endpoint::ClusterHealth { index } => cluster::health(self, request, index.as_deref()),
-            Endpoint::ClusterSettings => Ok(cluster::settings()),
+            Endpoint::ClusterSettings => cluster::settings(self, request),
             Endpoint::Nodes => Ok(cluster::nodes(self)),
             Endpoint::Scrub => Ok(cluster::scrub(self)),
             Endpoint::License => Ok(cluster::license()),
-            Endpoint::Absent => Ok(cluster::absent(request)),
-            Endpoint::CatIndices => cluster::cat_indices(self, request),
             // Where Prometheus looks. An index of this name can still be made.
             Endpoint::Index { index } if index == "metrics" && request.method == Method::Get => {
                 Ok(Reply::metrics(self.metrics.scrape(&self.db)))
@@ -80,8 +115,9 @@ impl Edge {
             Endpoint::Mapping { index } => {
                 indices::mapping(self, request, index.as_deref().unwrap_or(all))
             }
-            Endpoint::Settings { index } => {
-                indices::settings(self, request, index.as_deref().unwrap_or(all))
+            Endpoint::Settings { index, names } => {
+                let index = index.as_deref().unwrap_or(all);
+                indices::settings(self, request, index, names.as_deref())
             }
             Endpoint::FieldCaps { index } => {
                 indices::field_caps(self, request, index.as_deref().unwrap_or(all))
@@ -113,10 +149,61 @@ impl Edge {
             Endpoint::DeleteByQuery { index } => documents::delete_by_query(self, request, index),
             Endpoint::Create { index, id } => documents::create(self, request, index, id),
             Endpoint::Rejected { index } => indices::rejected(self, request, index),
+            Endpoint::Templates { kind } => templates::template(self, request, *kind, "*"),
+            Endpoint::Template { kind, name } => templates::template(self, request, *kind, name),
+            other => self.dispatch_rarer(other, request),
+        }
+    }
+
+    /// What clients ask when they prepare or watch.
+    fn dispatch_rarer(&self, endpoint: &Endpoint, request: &Request) -> Result<Reply> {
+        let all = "_all";
+        match endpoint {
             Endpoint::DeadLetters { index } => dead_letters::list(self, request, index),
             Endpoint::ReplayDeadLetters { index } => dead_letters::replay(self, index),
-            Endpoint::Templates => templates::list(self),
-            Endpoint::Template { name } => templates::template(self, request, name),
+            Endpoint::Nothing => Ok(Reply::value(200, &serde_json::json!({}))),
+            Endpoint::Cat { table, names } => {
+                cat::table(self, request, table.as_deref(), names.as_deref())
+            }
+            Endpoint::ClusterState { metrics, index } => monitor::state(
+                self,
+                request,
+                metrics.as_deref(),
+                index.as_deref().unwrap_or(all),
+            ),
+            Endpoint::ClusterStats => monitor::cluster_stats(self),
+            Endpoint::PendingTasks => Ok(monitor::pending_tasks()),
+            Endpoint::Tasks { id } => monitor::tasks(self, id.as_deref()),
+            Endpoint::Stats { index, .. } => {
+                monitor::stats(self, request, index.as_deref().unwrap_or(all))
+            }
+            Endpoint::Resolve { names } => aliases::resolve(self, request, names),
+            Endpoint::ChangeAliases => aliases::change(self, request),
+            Endpoint::Alias { index, names } => {
+                aliases::alias(self, request, index.as_deref(), names.as_deref())
+            }
+            Endpoint::FieldMapping { index, names } => {
+                indices::field_mapping(self, request, index.as_deref().unwrap_or(all), names)
+            }
+            Endpoint::SetClosed { index, closed } => {
+                indices::set_closed(self, request, index, *closed)
+            }
+            Endpoint::Rollover { target, index } => {
+                indices::rollover(self, request, target, index.as_deref())
+            }
+            Endpoint::ClearCache { index } => {
+                indices::clear_cache(self, request, index.as_deref().unwrap_or(all))
+            }
+            Endpoint::ValidateQuery { index } => {
+                search::validate(self, request, index.as_deref().unwrap_or(all))
+            }
+            Endpoint::DataStream { names } => {
+                templates::data_stream(self, request, names.as_deref())
+            }
+            Endpoint::Definition { kind, name } => {
+                templates::definition(self, request, *kind, name.as_deref())
+            }
+            other => unreachable!("{other:?} is answered above"),
         }
     }
 }

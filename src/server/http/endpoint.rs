@@ -1,6 +1,8 @@
 //! The paths that exist and the methods each takes, as one table.
 
 use super::Method;
+use crate::elastic::TemplateKind;
+use storage::catalog::DefinitionKind;
 
 /// What a path names. `index` is an index expression: names, commas, wildcards.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,16 +19,70 @@ pub(super) enum Endpoint {
     Scrub,
     /// `/_license`, `/_xpack`: asked by shippers before they send.
     License,
-    /// `/_ingest/pipeline/{name}` and other features that shippers look for and do without.
-    Absent,
-    /// `/_cat/indices`
-    CatIndices,
+    /// `/_cat[/{table}[/{names}]]`
+    Cat {
+        table: Option<String>,
+        names: Option<String>,
+    },
+    /// `/_cluster/state[/{metrics}[/{index}]]`
+    ClusterState {
+        metrics: Option<String>,
+        index: Option<String>,
+    },
+    /// `/_cluster/stats`, `/_cluster/pending_tasks` and others without much to tell.
+    ClusterStats,
+    /// `/_cluster/pending_tasks`
+    PendingTasks,
+    /// `/_tasks[/{id}]`
+    Tasks { id: Option<String> },
+    /// `/_snapshot[/...]`, `/_remote/info`: there are none.
+    Nothing,
+    /// `/[{index}/]_stats[/{metrics}]`
+    Stats {
+        index: Option<String>,
+        metrics: Option<String>,
+    },
+    /// `/_resolve/index/{names}`
+    Resolve { names: String },
+    /// `/_aliases`
+    ChangeAliases,
+    /// `/[{index}/]_alias[/{names}]`
+    Alias {
+        index: Option<String>,
+        names: Option<String>,
+    },
+    /// `/[{index}/]_mapping/field/{names}`
+    FieldMapping {
+        index: Option<String>,
+        names: String,
+    },
+    /// `/{index}/_close`, `/{index}/_open`
+    SetClosed { index: String, closed: bool },
+    /// `/{target}/_rollover[/{index}]`
+    Rollover {
+        target: String,
+        index: Option<String>,
+    },
+    /// `/[{index}/]_cache/clear`
+    ClearCache { index: Option<String> },
+    /// `/[{index}/]_validate/query`
+    ValidateQuery { index: Option<String> },
+    /// `/_data_stream[/{names}]`
+    DataStream { names: Option<String> },
+    /// `/_ingest/pipeline/{name}`, `/_ilm/policy/{name}`, `/_scripts/{name}`: kept and shown.
+    Definition {
+        kind: DefinitionKind,
+        name: Option<String>,
+    },
     /// `/{index}`
     Index { index: String },
     /// `/[{index}/]_mapping`
     Mapping { index: Option<String> },
-    /// `/[{index}/]_settings`
-    Settings { index: Option<String> },
+    /// `/[{index}/]_settings[/{names}]`
+    Settings {
+        index: Option<String>,
+        names: Option<String>,
+    },
     /// `/[{index}/]_field_caps`
     FieldCaps { index: Option<String> },
     /// `/[{index}/]_count`
@@ -63,10 +119,10 @@ pub(super) enum Endpoint {
     DeadLetters { index: String },
     /// `/{index}/_dead_letters/_replay`: appends them to the index once more.
     ReplayDeadLetters { index: String },
-    /// `/_index_template`
-    Templates,
-    /// `/_index_template/{name}`
-    Template { name: String },
+    /// `/_index_template`, `/_component_template`, `/_template`
+    Templates { kind: TemplateKind },
+    /// `/_index_template/{name}` and its kin
+    Template { kind: TemplateKind, name: String },
 }
 
 impl Endpoint {
@@ -100,20 +156,99 @@ impl Endpoint {
             ("_nodes", [] | [_] | [_, _]) => Some(Self::Nodes),
             ("_scrub", []) => Some(Self::Scrub),
             ("_license" | "_xpack", []) => Some(Self::License),
-            ("_ingest", ["pipeline", _]) | ("_ilm", ["policy", _]) => Some(Self::Absent),
-            ("_cat", ["indices"]) => Some(Self::CatIndices),
-            ("_index_template", []) => Some(Self::Templates),
-            ("_index_template", [name]) => Some(Self::Template {
-                name: (*name).into(),
+            ("_cat", []) => Some(Self::Cat {
+                table: None,
+                names: None,
             }),
-            _ => None,
+            ("_cat", [table, names @ ..]) if names.len() <= 1 => Some(Self::Cat {
+                table: Some((*table).into()),
+                names: owned(names.first()),
+            }),
+            ("_cluster", ["state", rest @ ..]) if rest.len() <= 2 => Some(Self::ClusterState {
+                metrics: owned(rest.first()),
+                index: owned(rest.get(1)),
+            }),
+            ("_cluster", ["stats", ..]) => Some(Self::ClusterStats),
+            ("_cluster", ["pending_tasks"]) => Some(Self::PendingTasks),
+            ("_tasks", []) => Some(Self::Tasks { id: None }),
+            ("_tasks", [id]) => Some(Self::Tasks {
+                id: Some((*id).into()),
+            }),
+            ("_snapshot", _) | ("_remote", ["info"]) => Some(Self::Nothing),
+            ("_resolve", ["index", names]) => Some(Self::Resolve {
+                names: (*names).into(),
+            }),
+            ("_aliases", []) => Some(Self::ChangeAliases),
+            ("_data_stream", rest @ ([] | [_])) => Some(Self::DataStream {
+                names: owned(rest.first()),
+            }),
+            _ => Self::of_definition(first, rest),
         }
+    }
+
+    /// What is kept by name.
+    fn of_definition(first: &str, rest: &[&str]) -> Option<Self> {
+        let template = match first {
+            "_index_template" => Some(TemplateKind::Index),
+            "_component_template" => Some(TemplateKind::Component),
+            "_template" => Some(TemplateKind::Legacy),
+            _ => None,
+        };
+        if let Some(kind) = template {
+            return match rest {
+                [] => Some(Self::Templates { kind }),
+                [name] => Some(Self::Template {
+                    kind,
+                    name: (*name).into(),
+                }),
+                _ => None,
+            };
+        }
+        let (kind, name) = match (first, rest) {
+            ("_ingest", ["pipeline", name @ ..]) => (DefinitionKind::IngestPipeline, name),
+            ("_ilm", ["policy", name @ ..]) => (DefinitionKind::LifecyclePolicy, name),
+            ("_scripts", name) => (DefinitionKind::Script, name),
+            _ => return None,
+        };
+        (name.len() <= 1).then(|| Self::Definition {
+            kind,
+            name: owned(name.first()),
+        })
     }
 
     fn of_index(index: Option<String>, action: &str, rest: &[&str]) -> Option<Self> {
         match (action, rest) {
             ("_mapping" | "_mappings", []) => Some(Self::Mapping { index }),
-            ("_settings", []) => Some(Self::Settings { index }),
+            ("_mapping" | "_mappings", ["field", names]) => Some(Self::FieldMapping {
+                index,
+                names: (*names).into(),
+            }),
+            ("_settings", names @ ([] | [_])) => Some(Self::Settings {
+                index,
+                names: owned(names.first()),
+            }),
+            ("_alias" | "_aliases", names @ ([] | [_])) => Some(Self::Alias {
+                index,
+                names: owned(names.first()),
+            }),
+            ("_stats", metrics @ ([] | [_])) => Some(Self::Stats {
+                index,
+                metrics: owned(metrics.first()),
+            }),
+            ("_cache", ["clear"]) => Some(Self::ClearCache { index }),
+            ("_validate", ["query"]) => Some(Self::ValidateQuery { index }),
+            ("_close", []) => index.map(|index| Self::SetClosed {
+                index,
+                closed: true,
+            }),
+            ("_open", []) => index.map(|index| Self::SetClosed {
+                index,
+                closed: false,
+            }),
+            ("_rollover", new @ ([] | [_])) => index.map(|target| Self::Rollover {
+                target,
+                index: owned(new.first()),
+            }),
             ("_field_caps", []) => Some(Self::FieldCaps { index }),
             ("_count", []) => Some(Self::Count { index }),
             ("_search", []) => Some(Self::Search { index }),
@@ -153,12 +288,25 @@ impl Endpoint {
         use Method as M;
         match self {
             Self::Root => &[M::Get, M::Head],
-            Self::ClusterHealth { .. } | Self::Nodes | Self::CatIndices => &[M::Get, M::Head],
-            Self::ClusterSettings | Self::Scrub => &[M::Get],
-            Self::License | Self::Absent => &[M::Get, M::Head],
+            Self::ClusterHealth { .. } | Self::Nodes | Self::Cat { .. } => &[M::Get, M::Head],
+            Self::ClusterSettings => &[M::Get, M::Put],
+            Self::Scrub | Self::PendingTasks | Self::Resolve { .. } => &[M::Get],
+            Self::ClusterState { .. } | Self::ClusterStats => &[M::Get],
+            Self::Tasks { .. } | Self::Stats { .. } => &[M::Get],
+            Self::License | Self::Nothing => &[M::Get, M::Head],
+            Self::Definition { .. } | Self::DataStream { .. } => {
+                &[M::Get, M::Head, M::Put, M::Post, M::Delete]
+            }
+            Self::ChangeAliases => &[M::Get, M::Post],
+            Self::Alias { .. } => &[M::Get, M::Head, M::Put, M::Post, M::Delete],
+            Self::FieldMapping { .. } => &[M::Get],
+            Self::SetClosed { .. } | Self::Rollover { .. } => &[M::Post],
+            Self::ClearCache { .. } => &[M::Post, M::Get],
+            Self::ValidateQuery { .. } => &[M::Get, M::Post],
             Self::Index { .. } => &[M::Get, M::Head, M::Put, M::Delete],
             Self::Mapping { index: Some(_) } => &[M::Get, M::Put, M::Post],
-            Self::Mapping { index: None } | Self::Settings { .. } => &[M::Get],
+            Self::Mapping { index: None } => &[M::Get, M::Put, M::Post],
+            Self::Settings { .. } => &[M::Get, M::Put],
             Self::FieldCaps { .. } | Self::Count { .. } => &[M::Get, M::Post],
             Self::Search { .. } | Self::MultiSearch { .. } => &[M::Get, M::Post],
             Self::Bulk { .. } => &[M::Post, M::Put],
@@ -170,7 +318,7 @@ impl Endpoint {
             Self::MultiGet { .. } => &[M::Get, M::Post],
             Self::Refresh { .. } | Self::Flush { .. } => &[M::Get, M::Post],
             Self::ForceMerge { .. } => &[M::Post],
-            Self::Templates | Self::Rejected { .. } | Self::DeadLetters { .. } => &[M::Get],
+            Self::Templates { .. } | Self::Rejected { .. } | Self::DeadLetters { .. } => &[M::Get],
             Self::ReplayDeadLetters { .. } => &[M::Post],
             Self::Template { .. } => &[M::Get, M::Head, M::Put, M::Post, M::Delete],
         }
@@ -183,6 +331,7 @@ impl Endpoint {
             Self::Count { .. }
             | Self::Search { .. }
             | Self::MultiSearch { .. }
+            | Self::ValidateQuery { .. }
             | Self::DeleteByQuery { .. } => true,
             Self::Bulk { .. }
             | Self::Document { .. }
@@ -203,16 +352,34 @@ impl Endpoint {
             | Self::Nodes
             | Self::Scrub
             | Self::License
-            | Self::Absent
-            | Self::CatIndices
+            | Self::Nothing
+            | Self::Cat { .. }
+            | Self::ClusterState { .. }
+            | Self::ClusterStats
+            | Self::PendingTasks
+            | Self::Tasks { .. }
+            | Self::Stats { .. }
+            | Self::Resolve { .. }
+            | Self::ChangeAliases
+            | Self::Alias { .. }
+            | Self::FieldMapping { .. }
+            | Self::SetClosed { .. }
+            | Self::Rollover { .. }
+            | Self::ClearCache { .. }
+            | Self::DataStream { .. }
+            | Self::Definition { .. }
             | Self::Settings { .. }
             | Self::FieldCaps { .. }
             | Self::Rejected { .. }
             | Self::DeadLetters { .. }
             | Self::ReplayDeadLetters { .. }
-            | Self::Templates => false,
+            | Self::Templates { .. } => false,
         }
     }
+}
+
+fn owned(part: Option<&&str>) -> Option<String> {
+    part.map(|part| (*part).to_owned())
 }
 
 /// `%41` becomes `A`; what is no valid escape stays as it is.

@@ -9,17 +9,24 @@ use super::Method;
 use super::edge::Edge;
 use super::reply::Reply;
 use super::request::Request;
+use crate::db::Existing;
 use crate::elastic::{
-    ElasticError, render_indices, render_mappings, render_rejected, render_settings,
+    ElasticError, Expand, IndexOptions, SettingsShape, render_field_mappings, render_indices,
+    render_mappings, render_rejected, render_settings,
 };
 use crate::error::Result;
 
 /// `/{index}`
 pub(super) fn index(edge: &Edge, request: &Request, index: &str) -> Result<Reply> {
     match request.method {
-        Method::Get => Ok(Reply::ok(render_indices(&borrowed(&found(
-            edge, request, index,
-        )?)))),
+        Method::Get => {
+            let found = edge.db.named(index, request.index_options()?)?;
+            let shown: Vec<_> = found
+                .iter()
+                .map(|named| (named.state.topic.as_ref(), named.state.aliases.as_ref()))
+                .collect();
+            Ok(Reply::ok(render_indices(&shown, shape(request, None)?)))
+        }
         Method::Head => Ok(match found(edge, request, index) {
             Ok(topics) if !topics.is_empty() => Reply::empty(200),
             Ok(_) | Err(_) => Reply::empty(404),
@@ -32,7 +39,12 @@ pub(super) fn index(edge: &Edge, request: &Request, index: &str) -> Result<Reply
             ))
         }
         Method::Delete => {
-            edge.db.delete_topics(index, request.index_options()?)?;
+            let options = request.index_options_on(IndexOptions {
+                expand: Expand::SHOWN,
+                ..IndexOptions::default()
+            })?;
+            edge.db
+                .delete_topics(index, options, edge.wildcard_deletes())?;
             Ok(acknowledged())
         }
     }
@@ -53,11 +65,112 @@ pub(super) fn mapping(edge: &Edge, request: &Request, index: &str) -> Result<Rep
     }
 }
 
-/// `/{index}/_settings`
-pub(super) fn settings(edge: &Edge, request: &Request, index: &str) -> Result<Reply> {
-    Ok(Reply::ok(render_settings(&borrowed(&found(
-        edge, request, index,
-    )?))))
+/// `/{index}/_mapping/field/{names}`
+pub(super) fn field_mapping(
+    edge: &Edge,
+    request: &Request,
+    index: &str,
+    names: &str,
+) -> Result<Reply> {
+    let topics = found(edge, request, index)?;
+    let defaults = request.switch("include_defaults")? == Some(true);
+    let bytes = render_field_mappings(&borrowed(&topics), names, defaults);
+    Ok(Reply::ok(bytes))
+}
+
+/// `/{index}/_settings[/{names}]`
+pub(super) fn settings(
+    edge: &Edge,
+    request: &Request,
+    index: &str,
+    names: Option<&str>,
+) -> Result<Reply> {
+    if request.method == Method::Put {
+        let existing = match request.switch("preserve_existing")? {
+            Some(true) => Existing::Kept,
+            Some(false) | None => Existing::Replaced,
+        };
+        let options = request.index_options_on(IndexOptions {
+            expand: Expand::SHOWN,
+            ..IndexOptions::default()
+        })?;
+        for topic in edge.db.topics(index, options)? {
+            edge.db.put_settings(topic.id, &request.body, existing)?;
+        }
+        return Ok(acknowledged());
+    }
+    let options = request.index_options_on(IndexOptions {
+        expand: Expand::SHOWN,
+        ..IndexOptions::default()
+    })?;
+    let topics = edge.db.topics(index, options)?;
+    let shape = shape(request, names)?;
+    Ok(Reply::ok(render_settings(&borrowed(&topics), shape)))
+}
+
+fn shape<'r>(request: &'r Request, names: Option<&'r str>) -> Result<SettingsShape<'r>> {
+    Ok(SettingsShape {
+        is_flat: request.switch("flat_settings")? == Some(true),
+        names,
+        defaults: request.switch("include_defaults")? == Some(true),
+    })
+}
+
+/// `/{index}/_close` and `/{index}/_open`
+pub(super) fn set_closed(
+    edge: &Edge,
+    request: &Request,
+    index: &str,
+    closed: bool,
+) -> Result<Reply> {
+    let expand = match closed {
+        true => Expand::OPEN,
+        false => Expand::SHOWN,
+    };
+    let options = request.index_options_on(IndexOptions {
+        expand,
+        ..IndexOptions::default()
+    })?;
+    let topics = edge.db.topics(index, options)?;
+    for topic in &topics {
+        if closed {
+            edge.db.refresh_topic(topic.id)?;
+        }
+        edge.db.set_closed(topic.id, closed)?;
+    }
+    let mut reply = json!({ "acknowledged": true, "shards_acknowledged": true });
+    if closed {
+        let closed = topics
+            .iter()
+            .map(|topic| (topic.name.to_string(), json!({ "closed": true })));
+        reply["indices"] = closed.collect::<serde_json::Map<_, _>>().into();
+    }
+    Ok(Reply::value(200, &reply))
+}
+
+/// `/{target}/_rollover`: a data stream's, whatever its conditions say.
+pub(super) fn rollover(
+    edge: &Edge,
+    request: &Request,
+    target: &str,
+    index: Option<&str>,
+) -> Result<Reply> {
+    if index.is_some() || request.switch("dry_run")? == Some(true) {
+        return Err(ElasticError::unsupported("a rollover of an alias, or a dry run").into());
+    }
+    let (old, new) = edge.db.roll_stream(target)?;
+    Ok(Reply::value(
+        200,
+        &json!({
+            "acknowledged": true, "shards_acknowledged": true, "old_index": old,
+            "new_index": new, "rolled_over": true, "dry_run": false, "conditions": {},
+        }),
+    ))
+}
+
+/// `/{index}/_cache/clear`: nothing that is kept can be wrong.
+pub(super) fn clear_cache(edge: &Edge, request: &Request, index: &str) -> Result<Reply> {
+    Ok(shards(&found(edge, request, index)?))
 }
 
 /// `/{index}/_field_caps`
@@ -144,6 +257,7 @@ mod tests {
 
     use super::*;
     use crate::db::Db;
+    use crate::elastic::Personality;
     use crate::options::{Options, Work};
 
     fn edge() -> Edge {
@@ -152,7 +266,12 @@ mod tests {
             ..Options::default()
         };
         let db = Db::builder().in_memory().options(options).open();
-        Edge::new(db.expect("memory opens"), "8.19.0")
+        Edge::new(
+            db.expect("memory opens"),
+            Personality::Elasticsearch,
+            "8.19.0",
+            "x:1",
+        )
     }
 
     fn ask(edge: &Edge, method: &str, uri: &str) -> (u16, Value) {
@@ -183,6 +302,86 @@ mod tests {
             );
             assert_eq!(answer["t"]["reasons"][reason], 1, "{answer}");
         }
+    }
+
+    fn send(edge: &Edge, method: &str, uri: &str, body: &str) -> (u16, Value) {
+        let (status, answer) = edge.ask(method, uri, body.as_bytes());
+        (status, serde_json::from_slice(&answer).unwrap_or_default())
+    }
+
+    #[test]
+    fn aliases_filter_searches_and_take_writes() {
+        let edge = edge();
+        let body = r#"{"aliases": {"odd": {"filter": {"term": {"n": 1}}}, "all": {}}}"#;
+        assert_eq!(send(&edge, "PUT", "/a", body).0, 200);
+        for (id, n) in [("x", 1), ("y", 2)] {
+            let document = format!(r#"{{"n": {n}}}"#);
+            let (status, answer) =
+                send(&edge, "PUT", &format!("/all/_doc/{id}?refresh"), &document);
+            assert_eq!(
+                (status, &answer["_index"]),
+                (201, &Value::from("a")),
+                "{answer}"
+            );
+        }
+        let count =
+            |index: &str| send(&edge, "GET", &format!("/{index}/_count"), "").1["count"].clone();
+        assert_eq!(count("odd"), 1);
+        assert_eq!(count("all"), 2);
+        assert_eq!(count("odd,a"), 2);
+        let (status, _) = send(&edge, "PUT", "/all", "");
+        assert_eq!(status, 400, "an alias has the name");
+        let actions = r#"{"actions": [{"remove": {"index": "a", "alias": "odd"}},
+            {"add": {"index": "a", "alias": "new"}}]}"#;
+        assert_eq!(send(&edge, "POST", "/_aliases", actions).0, 200);
+        assert_eq!(send(&edge, "GET", "/odd/_count", "").0, 404);
+        assert_eq!(count("new"), 2);
+    }
+
+    #[test]
+    fn closed_indices_answer_nothing_until_they_are_opened() {
+        let edge = edge();
+        assert_eq!(send(&edge, "PUT", "/a/_doc/1?refresh", "{}").0, 201);
+        assert_eq!(send(&edge, "POST", "/a/_close", "").0, 200);
+        let (status, answer) = send(&edge, "GET", "/a/_search", "");
+        assert_eq!(status, 400);
+        assert_eq!(answer["error"]["type"], "index_closed_exception");
+        assert_eq!(send(&edge, "PUT", "/a/_doc/2", "{}").0, 400);
+        assert_eq!(
+            send(&edge, "GET", "/*/_search", "").1["hits"]["total"]["value"],
+            0
+        );
+        assert_eq!(send(&edge, "POST", "/a/_open", "").0, 200);
+        assert_eq!(
+            send(&edge, "GET", "/a/_search", "").1["hits"]["total"]["value"],
+            1
+        );
+    }
+
+    #[test]
+    fn data_streams_write_to_their_newest_index() {
+        let edge = edge();
+        let template = r#"{"index_patterns": ["logs-*"], "data_stream": {}}"#;
+        assert_eq!(send(&edge, "PUT", "/_index_template/t", template).0, 200);
+        let lines = "{\"create\": {}}\n{\"@timestamp\": 1}\n";
+        let (status, answer) = send(&edge, "POST", "/logs-app/_bulk?refresh", lines);
+        assert_eq!(
+            (status, &answer["errors"]),
+            (200, &Value::from(false)),
+            "{answer}"
+        );
+        let first = answer["items"][0]["create"]["_index"].clone();
+        assert!(
+            first
+                .as_str()
+                .is_some_and(|name| name.starts_with(".ds-logs-app-"))
+        );
+        assert_eq!(send(&edge, "POST", "/logs-app/_rollover", "").0, 200);
+        let (_, answer) = send(&edge, "POST", "/logs-app/_bulk?refresh", lines);
+        assert_ne!(answer["items"][0]["create"]["_index"], first);
+        assert_eq!(send(&edge, "GET", "/logs-app/_count", "").1["count"], 2);
+        assert_eq!(send(&edge, "DELETE", "/_data_stream/logs-app", "").0, 200);
+        assert_eq!(send(&edge, "GET", "/logs-app/_count", "").0, 404);
     }
 
     #[test]

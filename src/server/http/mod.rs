@@ -7,7 +7,9 @@
 //! `elastic` and `db`.
 
 mod admission;
+mod aliases;
 mod body;
+mod cat;
 mod cluster;
 mod connection;
 mod dead_letters;
@@ -15,6 +17,7 @@ mod documents;
 mod edge;
 mod endpoint;
 mod indices;
+mod monitor;
 mod params;
 mod reply;
 mod request;

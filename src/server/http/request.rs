@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::Method;
-use crate::elastic::{ElasticError, IndexOptions, IndexParams};
+use crate::elastic::{ElasticError, Expand, IndexOptions, IndexParams};
 
 /// A request whose endpoint is known already.
 #[derive(Debug)]
@@ -39,11 +39,21 @@ impl Request {
 
     /// What to do about names that no index has.
     pub(super) fn index_options(&self) -> Result<IndexOptions, ElasticError> {
+        self.index_options_on(IndexOptions::default())
+    }
+
+    /// What to do about names that no index has, `default` where the request does not say.
+    pub(super) fn index_options_on(
+        &self,
+        default: IndexOptions,
+    ) -> Result<IndexOptions, ElasticError> {
+        let expand = self.param("expand_wildcards").map(Expand::parse);
         let params = IndexParams {
             ignore_unavailable: self.switch("ignore_unavailable")?,
             allow_no_indices: self.switch("allow_no_indices")?,
+            expand: expand.transpose()?,
         };
-        Ok(params.options())
+        Ok(params.on(default))
     }
 
     /// The body of a search, which may also stand in the query string.

@@ -1,5 +1,7 @@
 //! `_search`, `_count`, `_msearch`.
 
+use serde_json::{Value, json};
+
 use super::edge::Edge;
 use super::reply::Reply;
 use super::request::Request;
@@ -26,6 +28,54 @@ pub(super) fn count(edge: &Edge, request: &Request, index: &str) -> Result<Reply
         .db
         .count_elastic(index, request.search_body(), &params)?;
     Ok(Reply::ok(answer))
+}
+
+/// `/{index}/_validate/query`
+pub(super) fn validate(edge: &Edge, request: &Request, index: &str) -> Result<Reply> {
+    let explain = request.switch("explain")? == Some(true);
+    let params = params_without(request, &["explain", "rewrite", "all_shards"])?;
+    let body = request.search_body();
+    let reply = match edge.db.validate_elastic(index, body, &params) {
+        Ok(names) => {
+            let mut reply = json!({
+                "_shards": { "total": 1, "successful": 1, "failed": 0 },
+                "valid": true,
+            });
+            if explain {
+                let explained = names.iter().map(|name| {
+                    json!({ "index": name, "valid": true, "explanation": explanation(body) })
+                });
+                reply["explanations"] = explained.collect();
+            }
+            reply
+        }
+        Err(error) => {
+            let error = error.into_elastic();
+            if error.status() != 400 {
+                return Err(error.into());
+            }
+            let mut reply = json!({ "valid": false });
+            if explain {
+                reply["error"] = validation_text(&error).into();
+            }
+            reply
+        }
+    };
+    Ok(Reply::value(200, &reply))
+}
+
+/// The query as it was read, in its own words: rows match it or not, there is nothing to rewrite.
+fn explanation(body: &[u8]) -> String {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    match body.get("query") {
+        None | Some(Value::Null) => "*:*".into(),
+        Some(query) => query.to_string(),
+    }
+}
+
+/// An error as one sentence.
+fn validation_text(error: &ElasticError) -> String {
+    format!("org.opensearch.{}: {} ", error.error_type(), error.reason())
 }
 
 /// `/{index}/_msearch`: a bad search fails in its own place.
@@ -64,9 +114,12 @@ fn too_long() -> ElasticError {
 }
 
 fn params(request: &Request) -> Result<SearchParams> {
-    let pairs = request
-        .params
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()));
+    params_without(request, &[])
+}
+
+fn params_without(request: &Request, known: &[&str]) -> Result<SearchParams> {
+    let pairs = request.params.iter();
+    let pairs = pairs.filter(|(name, _)| !known.contains(&name.as_str()));
+    let pairs = pairs.map(|(name, value)| (name.as_str(), value.as_str()));
     Ok(SearchParams::parse(&request.path, pairs)?)
 }

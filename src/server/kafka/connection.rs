@@ -244,6 +244,12 @@ impl Connection {
             | Request::CreatePartitions(_)
             | Request::DescribeLogDirs(_)
             | Request::DescribeProducers(_)
+            | Request::AddPartitionsToTxn(_)
+            | Request::AddOffsetsToTxn(_)
+            | Request::EndTxn(_)
+            | Request::TxnOffsetCommit(_)
+            | Request::DescribeTransactions(_)
+            | Request::ListTransactions(_)
             | Request::DescribeTopicPartitions(_) => false,
         };
         if is_quick {

@@ -20,6 +20,7 @@ fn what_is_staged_is_invisible_until_its_commit() {
     let bounds = |end| LogBounds {
         start: Offset(0),
         high_watermark: Offset(end),
+        last_stable: Offset(end),
     };
     assert_eq!(store.log_bounds(first), Some(bounds(0)));
     assert!(store.read(first, Offset(0), 100).unwrap().is_empty());

@@ -1,6 +1,6 @@
 //! Power cuts, dead processes and failing disks at any moment.
 
-use super::world::{Step, World};
+use super::world::{Step, World, seeds};
 use crate::disk::Fault;
 
 /// Crashes of the random test.
@@ -82,7 +82,7 @@ impl Drop for Named {
 
 #[test]
 fn ten_thousand_crashes_lose_nothing_and_double_nothing() {
-    for seed in 0..CRASHES / CRASHES_PER_STORE {
+    for seed in seeds("CRASH_SEEDS", CRASHES / CRASHES_PER_STORE) {
         let _named = Named(seed);
         crash_repeatedly(seed);
     }
@@ -142,8 +142,7 @@ const MERGING_LIFE: [Step; 19] = [
 ];
 
 /// Runs `life` until `fault` at operation `at` of the disk, which counts from an empty one, and
-/// goes on
-/// from what `crash_seed` leaves. Returns how many operations that life took.
+/// goes on from what `crash_seed` leaves. Returns how many operations that life took.
 fn die_at(life: &[Step], seed: u64, at: u64, fault: Fault, crash_seed: u64) -> u64 {
     let mut world = World::new(seed);
     world.disk.inject(at, fault);

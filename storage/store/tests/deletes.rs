@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::fixture::*;
-use super::world::{Random, options};
+use super::world::{Random, options, seeds};
 use crate::catalog::{Rejected, SegmentId};
 use crate::disk::{Fault, FaultyDisk};
 use crate::model::{
@@ -286,7 +286,7 @@ fn live_and_die(disk: &FaultyDisk, seed: u64, random: &mut Random) -> FaultyDisk
 
 #[test]
 fn what_is_live_follows_from_the_log() {
-    for seed in 0..STORES {
+    for seed in seeds("DELETE_SEEDS", STORES) {
         let mut random = Random::new(seed);
         let mut disk = FaultyDisk::new();
         for _ in 0..LIVES {

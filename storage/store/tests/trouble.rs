@@ -213,12 +213,17 @@ fn a_topic_may_have_the_time_of_appending() {
     store.wait_durable(lsn).unwrap();
     assert_eq!(append(7000), Some(7000));
     let found = store
-        .offset_at_time(first, 1001, Offset(0))
+        .offset_at_time(first, 1001, Offset(0), Offset(u64::MAX))
         .unwrap()
         .unwrap();
     assert_eq!((found.offset, found.timestamp_ms), (Offset(1), 7000));
     assert_eq!(store.max_timestamp(first).unwrap(), Some(found));
-    assert_eq!(store.offset_at_time(first, 7001, Offset(0)).unwrap(), None);
+    assert_eq!(
+        store
+            .offset_at_time(first, 7001, Offset(0), Offset(u64::MAX))
+            .unwrap(),
+        None
+    );
 }
 
 #[test]

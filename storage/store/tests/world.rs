@@ -4,7 +4,7 @@
 //! that its place in the order is durable; after a restart it is either there or gone for good.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use super::fixture::*;
 use crate::catalog::{CatalogChange, Edit, Rejected};
@@ -12,6 +12,16 @@ use crate::disk::{Disk, FaultyDisk, FilePath};
 use crate::log::{JournalOptions, LogOptions, ProducerStamp};
 use crate::model::{Offset, Partition, PartitionId, TopicId};
 use crate::store::{Lsn, Merged, ReadError, StageError, Store, StoreError, StoreOptions};
+
+/// The seeds that `variable` asks for, `600..9000`, else the first `count`: long runs need no other
+/// test.
+pub(super) fn seeds(variable: &str, count: u64) -> Range<u64> {
+    let Ok(asked) = std::env::var(variable) else {
+        return 0..count;
+    };
+    let (first, end) = asked.split_once("..").expect("a range of seeds");
+    first.parse().expect("a number")..end.parse().expect("a number")
+}
 
 /// Numbers that a seed decides.
 #[derive(Debug, Clone)]

@@ -1,0 +1,44 @@
+//! EndTxn: everything that a transaction wrote counts, or never was.
+
+use kafka_protocol::messages::{EndTxnRequest, EndTxnResponse};
+use storage::log::TransactionOutcome;
+
+use super::{NotStaged, kafka_error};
+use crate::broker::{Broker, Reply};
+use crate::transaction::{Claim, end};
+use crate::wire::{KafkaError, Response};
+
+impl Broker {
+    pub(in crate::broker) fn end_txn(
+        &self,
+        request: &EndTxnRequest,
+        version: i16,
+        now_ms: i64,
+    ) -> Reply {
+        let claim = Claim {
+            id: &request.transactional_id,
+            producer_id: request.producer_id.0,
+            producer_epoch: request.producer_epoch,
+        };
+        if claim.id.is_empty() {
+            return Reply::Ready(answer(Err(KafkaError::InvalidRequest)));
+        }
+        let outcome = if request.committed {
+            TransactionOutcome::Committed
+        } else {
+            TransactionOutcome::Aborted
+        };
+        match self.stage(|it| end(it, claim, outcome, now_ms)) {
+            Ok(lsn) => Reply::AfterDurable(lsn, answer(Ok(()))),
+            Err(NotStaged::Refused(error)) => {
+                Reply::Ready(answer(Err(kafka_error(error, version))))
+            }
+            Err(NotStaged::Store) => Reply::Close,
+        }
+    }
+}
+
+fn answer(result: Result<(), KafkaError>) -> Response {
+    let error = result.err().map_or(0, |error| error.code());
+    Response::EndTxn(EndTxnResponse::default().with_error_code(error))
+}
