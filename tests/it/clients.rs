@@ -152,6 +152,19 @@ fn kafka_go() {
     check_go("segmentio");
 }
 
+#[test]
+fn kcat() {
+    let is_there = Command::new("kcat").arg("-V").output().is_ok();
+    let is_asked = std::env::var_os("SILTSTONE_ALL_CLIENTS").is_some();
+    assert!(is_there || !is_asked, "kcat is missing: make test-clients");
+    if is_there {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/kafka");
+        check_command(&mut Command::new(folder.join("kcat.sh")));
+    } else {
+        eprintln!("skipped: kcat is missing; make test-clients installs it");
+    }
+}
+
 fn check_java(release: &str) {
     let folder = format!("tests/clients/kafka/java/target/{release}");
     if let Some(folder) = made(&folder, "test-clients", "SILTSTONE_ALL_CLIENTS") {
