@@ -23,7 +23,7 @@ demo: build $(VENV)/ready ## Run the main job on real Bitcoin data; ARGS=--once 
 	$(BINARY) demo $(ARGS)
 
 .PHONY: test
-test: build $(VENV)/ready $(VENV)/clients ## Run everything that must hold
+test: build $(VENV)/ready $(VENV)/clients $(VENV)/kafkajs ## Run everything that must hold
 	cargo test --doc --workspace --quiet
 	SILTSTONE_BINARY="$(CURDIR)/$(BINARY)" cargo test --workspace --all-targets
 	$(WITH_ROCKSDB) cargo test --release --package siltstone-storage --features rocksdb --lib checkpoint
@@ -42,8 +42,9 @@ lint: ## Check format, lints and documentation, warnings denied
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --quiet
 
 .PHONY: test-clients
-test-clients: build $(VENV)/clients ## Run Kafka clients that we did not write
-	SILTSTONE_BINARY="$(CURDIR)/$(BINARY)" cargo test --test it clients
+test-clients: build $(VENV)/clients $(VENV)/kafkajs $(VENV)/go $(VENV)/java ## Run Kafka clients that we did not write
+	@scripts/packages kcat=kcat
+	SILTSTONE_BINARY="$(CURDIR)/$(BINARY)" SILTSTONE_ALL_CLIENTS=1 cargo test --test it clients
 
 # kafka-python 2.0.2 guesses the broker's release and speaks old versions, so it has a place of its own.
 $(VENV)/clients: tests/clients/kafka/requirements-new.txt tests/clients/kafka/requirements-old.txt tests/clients/arrow/requirements.txt $(VENV)/ready
@@ -56,4 +57,22 @@ $(VENV)/ready: examples/demo/requirements.txt
 	@scripts/packages python3=python3 venv=python3-venv
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+KAFKAJS := tests/clients/kafka/kafkajs
+$(VENV)/kafkajs: $(KAFKAJS)/package.json $(VENV)/ready
+	@scripts/packages node=nodejs npm=npm
+	npm install --prefix $(KAFKAJS) --no-audit --no-fund --no-package-lock --loglevel=error
+	@touch $@
+
+GO_CLIENTS := tests/clients/kafka/go
+$(VENV)/go: $(wildcard $(GO_CLIENTS)/*/*.go $(GO_CLIENTS)/internal/*/*.go $(GO_CLIENTS)/go.*) $(VENV)/ready
+	cd $(GO_CLIENTS) && go build -o "$(CURDIR)/$@/" ./...
+
+JAVA_CLIENT   := tests/clients/kafka/java
+JAVA_RELEASES := 2.8.2 3.9.1 4.3.1
+$(VENV)/java: $(JAVA_CLIENT)/pom.xml $(JAVA_CLIENT)/src/main/java/Client.java $(VENV)/ready
+	for release in $(JAVA_RELEASES); do \
+	  mvn --quiet --batch-mode --file $(JAVA_CLIENT)/pom.xml -Dkafka.version=$$release compile dependency:copy-dependencies || exit 1; \
+	done
 	@touch $@

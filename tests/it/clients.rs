@@ -1,6 +1,6 @@
 //! Unmodified Kafka clients against the real binary: the programs of `tests/clients/kafka`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -89,6 +89,104 @@ fn groups_of_aiokafka() {
 #[test]
 fn groups_of_librdkafka() {
     check_over_a_kill(".venv/bin/python", "confluent_groups.py");
+}
+
+/// Runs a program that is no Python against a server of its own.
+fn check_command(command: &mut Command) {
+    let folder = TempDir::new().expect("a temporary folder");
+    let server = Server::start(folder.path());
+    command.arg(server.kafka.to_string());
+    let output = command.output().expect("the program starts");
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// The file at `path` below the repository, when `target` of make has made it; that all must be
+/// there says the variable.
+fn made(path: &str, target: &str, all: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    let is_asked = std::env::var_os(all).is_some();
+    assert!(!is_asked, "{} is missing: make {target}", path.display());
+    eprintln!(
+        "skipped: {} is missing; make {target} makes it",
+        path.display()
+    );
+    None
+}
+
+#[test]
+fn kafkajs() {
+    let folder = "tests/clients/kafka/kafkajs/node_modules";
+    if let Some(modules) = made(folder, "test", "SILTSTONE_BINARY") {
+        check_command(Command::new("node").arg(modules.with_file_name("client.js")));
+    }
+}
+
+fn check_go(name: &str) {
+    let program = format!(".venv/go/{name}");
+    if let Some(program) = made(&program, "test-clients", "SILTSTONE_ALL_CLIENTS") {
+        check_command(&mut Command::new(program));
+    }
+}
+
+#[test]
+fn franz_go() {
+    check_go("franz");
+}
+
+#[test]
+fn sarama() {
+    check_go("sarama");
+}
+
+#[test]
+fn kafka_go() {
+    check_go("segmentio");
+}
+
+#[test]
+fn kcat() {
+    let is_there = Command::new("kcat").arg("-V").output().is_ok();
+    let is_asked = std::env::var_os("SILTSTONE_ALL_CLIENTS").is_some();
+    assert!(is_there || !is_asked, "kcat is missing: make test-clients");
+    if is_there {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/kafka");
+        check_command(&mut Command::new(folder.join("kcat.sh")));
+    } else {
+        eprintln!("skipped: kcat is missing; make test-clients installs it");
+    }
+}
+
+fn check_java(release: &str) {
+    let folder = format!("tests/clients/kafka/java/target/{release}");
+    if let Some(folder) = made(&folder, "test-clients", "SILTSTONE_ALL_CLIENTS") {
+        let folder = folder.display();
+        let path = format!("{folder}/classes:{folder}/dependency/*");
+        check_command(Command::new("java").args(["-cp", &path, "Client"]));
+    }
+}
+
+#[test]
+fn java_2_8() {
+    check_java("2.8.2");
+}
+
+#[test]
+fn java_3_9() {
+    check_java("3.9.1");
+}
+
+#[test]
+fn java_4() {
+    check_java("4.3.1");
 }
 
 #[test]
