@@ -46,6 +46,10 @@ test-clients: build $(VENV)/clients $(VENV)/kafkajs $(VENV)/go $(VENV)/java ## R
 	@scripts/packages kcat=kcat
 	SILTSTONE_BINARY="$(CURDIR)/$(BINARY)" SILTSTONE_ALL_CLIENTS=1 cargo test --test it clients
 
+.PHONY: ledger
+ledger: build $(VENV)/clients ## Half an hour of producers and groups while the server is killed and frozen
+	SILTSTONE_LEDGER_SECONDS=1800 SILTSTONE_BINARY="$(CURDIR)/$(BINARY)" cargo test --test it nothing_acknowledged -- --nocapture
+
 # kafka-python 2.0.2 guesses the broker's release and speaks old versions, so it has a place of its own.
 $(VENV)/clients: tests/clients/kafka/requirements-new.txt tests/clients/kafka/requirements-old.txt tests/clients/arrow/requirements.txt $(VENV)/ready
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $< --requirement $(word 3,$^)

@@ -328,7 +328,7 @@ impl Core {
             Err(_) if self.is_gone(topic) => return Ok(Progress::Idle),
             Err(error) => return Err(error.into()),
         };
-        if progress.rejected > 0 {
+        if progress.rejected > 0 && self.has_dead_letters(topic) {
             tracing::warn!(
                 topic = topic.0,
                 records = progress.rejected,

@@ -19,7 +19,7 @@ fn check(python: &str, program: &str) {
 }
 
 /// Runs a program to its end; what it printed is shown when it fails.
-fn run(python: &Path, program: &str, arguments: &[&str]) {
+pub(crate) fn run(python: &Path, program: &str, arguments: &[&str]) {
     let output = Command::new(python)
         .arg(
             Path::new(env!("CARGO_MANIFEST_DIR"))
