@@ -44,7 +44,7 @@ lint: ## Check format, lints and documentation, warnings denied
 .PHONY: test-clients
 test-clients: build $(VENV)/clients $(VENV)/kafkajs $(VENV)/go $(VENV)/java ## Run Kafka clients that we did not write
 	@scripts/packages kcat=kcat
-	SILTSTONE_BINARY="$(CURDIR)/$(BINARY)" SILTSTONE_ALL_CLIENTS=1 cargo test --test it clients
+	SILTSTONE_BINARY="$(CURDIR)/$(BINARY)" SILTSTONE_ALL_CLIENTS=1 cargo test --test it -- clients transactions
 
 # kafka-python 2.0.2 guesses the broker's release and speaks old versions, so it has a place of its own.
 $(VENV)/clients: tests/clients/kafka/requirements-new.txt tests/clients/kafka/requirements-old.txt tests/clients/arrow/requirements.txt $(VENV)/ready

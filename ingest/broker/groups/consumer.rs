@@ -84,7 +84,9 @@ impl Broker {
             will_return: request.member_epoch == WILL_RETURN,
         };
         let limits = &self.options.groups.consumer_limits;
-        group.leave(leaving, limits, now_ms).map_err(refusal)?;
+        group
+            .leave(leaving, limits, now_ms)
+            .map_err(|error| refusal(&error))?;
         let left = Beaten {
             epoch: request.member_epoch,
             assignment: None,
@@ -115,7 +117,7 @@ impl Broker {
         let group = self.consumer_group(desk, request, now_ms)?;
         let limits = &self.options.groups.consumer_limits;
         let beaten = group.heartbeat(said, &topics, limits, now_ms);
-        Ok((member_id, beaten.map_err(refusal)?))
+        Ok((member_id, beaten.map_err(|error| refusal(&error))?))
     }
 
     /// The group, made for who joins. One whose members share out themselves stays as it is.
@@ -237,9 +239,8 @@ fn said(
     }
 }
 
-fn refusal(error: ConsumerError) -> Refusal {
-    let message = error.to_string();
-    Refusal::new(super::consumer_error(&error), message)
+fn refusal(error: &ConsumerError) -> Refusal {
+    Refusal::new(super::consumer_error(error), error.to_string())
 }
 
 fn refused(refusal: Refusal) -> Reply {
