@@ -44,7 +44,7 @@ lint: ## Check format, lints and documentation, warnings denied
 .PHONY: test-clients
 test-clients: build $(VENV)/clients $(VENV)/kafkajs $(VENV)/go $(VENV)/java ## Run Kafka clients that we did not write
 	@scripts/packages kcat=kcat
-	SILTSTONE_BINARY="$(CURDIR)/$(BINARY)" SILTSTONE_ALL_CLIENTS=1 cargo test --test it clients
+	SILTSTONE_BINARY="$(CURDIR)/$(BINARY)" SILTSTONE_ALL_CLIENTS=1 cargo test --test it -- clients transactions
 
 .PHONY: ledger
 ledger: build $(VENV)/clients ## Half an hour of producers and groups while the server is killed and frozen

@@ -1,11 +1,14 @@
 //! How long do the aggregations of a dashboard take over many segments?
 //!
-//! `cargo run --profile quick -p siltstone-query --example scan -- FOLDER [SEGMENTS] [ROWS] [NAME]`
+//! `cargo run --profile quick -p siltstone-query --example scan -- \
+//!  FOLDER [SEGMENTS] [ROWS] [NAME] [SPACING_MS]`
 //!
 //! The rows are those of a chain of blocks: 300 ms apart on average, one in a hundred an hour late,
 //! 200 miners with a few frequent ones, a million addresses, prices that wander. They are cut into
 //! segments in the order in which they arrive. FOLDER keeps the segments for the next run. Answers
-//! are from rows alone, on every core; NAME picks one question.
+//! are from rows alone, but for the questions that begin with `cells_`, whose answers must equal
+//! those from rows; all on every core. NAME picks the questions that begin with it, SPACING_MS puts
+//! rows further apart.
 
 use std::env;
 use std::error::Error;
@@ -53,13 +56,15 @@ fn main() -> Outcome<()> {
     let rows: usize = arguments
         .next()
         .map_or(Ok(20_000_000), |text| text.parse())?;
-    let wanted = arguments.next();
+    let wanted = arguments.next().unwrap_or_default();
+    let spacing_ms: f64 = arguments.next().map_or(Ok(300.0), |text| text.parse())?;
     let cache = Arc::new(PageCache::new(64 * MEBIBYTE));
     let mut sources = Vec::new();
-    let mut chain = Chain::new();
+    let mut chain = Chain::new(spacing_ms);
     for segment in 0..segments {
         let rows = rows * (segment + 1) / segments - rows * segment / segments;
-        let path = Path::new(&folder).join(format!("{rows}-{segment}-of-{segments}.segment"));
+        let name = format!("{rows}-{segment}-of-{segments}-every-{spacing_ms}.segment");
+        let path = Path::new(&folder).join(name);
         if !path.exists() {
             fs::create_dir_all(&folder)?;
             chain.write(rows, &path)?;
@@ -84,8 +89,18 @@ fn main() -> Outcome<()> {
         "question", "first ms", "median ms", "best ms", "cpu ms"
     );
     for (name, request) in questions() {
-        if wanted.as_ref().is_some_and(|wanted| *wanted != name) {
+        if !name.starts_with(&wanted) {
             continue;
+        }
+        if request.rollup == RollupUse::WhereExact {
+            let rows = SearchRequest {
+                rollup: RollupUse::Never,
+                ..request.clone()
+            };
+            let by_rows = search(&rows, &snapshot, &pool)?.aggregations;
+            let by_cells = search(&request, &snapshot, &pool)?;
+            assert!(by_cells.profile.cells_used > 0, "{name}: no cells");
+            assert_eq!(by_cells.aggregations, by_rows, "{name}");
         }
         let mut times_ms = Vec::new();
         let mut cpu_ms = 0.0;
@@ -149,14 +164,16 @@ impl ReadFile for SegmentFile {
 struct Chain {
     state: u64,
     time_ms: f64,
+    spacing_ms: f64,
     offset: u64,
     price_cents: i64,
 }
 
 impl Chain {
-    fn new() -> Self {
+    fn new(spacing_ms: f64) -> Self {
         Self {
             state: 20,
+            spacing_ms,
             time_ms: START_MS as f64,
             offset: 0,
             price_cents: 4_200_000,
@@ -190,7 +207,7 @@ impl Chain {
         let (mut value, mut fee, mut price) = (Vec::new(), Vec::new(), Vec::new());
         let (mut miners, mut addresses) = (Texts::default(), Texts::default());
         for _ in 0..rows {
-            self.time_ms -= self.share().max(1e-12).ln() * 300.0;
+            self.time_ms -= self.share().max(1e-12).ln() * self.spacing_ms;
             let late_ms = if self.next().is_multiple_of(100) {
                 HOUR_MS
             } else {
@@ -437,6 +454,33 @@ fn questions() -> Vec<(&'static str, SearchRequest)> {
         ),
         ("one_miner_hour_sum", one_miner),
         ("last100_miner", last_of_one_miner()),
+    ]
+    .into_iter()
+    .chain(questions_of_cells())
+    .collect()
+}
+
+fn questions_of_cells() -> [(&'static str, SearchRequest); 3] {
+    let sum = || metric(MetricKind::Sum, "value", FieldType::Long);
+    let by_cells = |aggregation| SearchRequest {
+        rollup: RollupUse::WhereExact,
+        ..ask(Filter::All, vec![aggregation])
+    };
+    let month = Interval::Calendar(CalendarUnit::Month);
+    let day = Interval::Calendar(CalendarUnit::Day);
+    [
+        (
+            "cells_month",
+            by_cells(histogram(month, "UTC", vec![sum()])),
+        ),
+        (
+            "cells_day_tz",
+            by_cells(histogram(day, "Europe/Berlin", vec![sum()])),
+        ),
+        (
+            "cells_top_miners",
+            by_cells(terms("miner", 10, OrderBy::Count, vec![sum()])),
+        ),
     ]
 }
 

@@ -133,7 +133,7 @@ impl Broker {
             Request::DeleteTopics(request) => self.delete_topics(&request, version),
             Request::InitProducerId(request) => self.init_producer_id(&request, version, now_ms),
             Request::OffsetCommit(request) => self.offset_commit(&request, now_ms),
-            Request::OffsetFetch(request) => self.offset_fetch(&request, version),
+            Request::OffsetFetch(request) => self.offset_fetch(&request, version, now_ms),
             Request::FindCoordinator(request) => self.find_coordinator(&request, version),
             Request::JoinGroup(request) => self.join_group(session, header, &request, now_ms),
             Request::SyncGroup(request) => self.sync_group(&request, version, now_ms),
@@ -163,6 +163,12 @@ impl Broker {
             Request::TxnOffsetCommit(request) => self.txn_offset_commit(&request, version, now_ms),
             Request::DescribeTransactions(request) => self.describe_transactions(&request),
             Request::ListTransactions(request) => self.list_transactions(&request, now_ms),
+            Request::ConsumerGroupHeartbeat(request) => {
+                self.consumer_group_heartbeat(session, header, &request, now_ms)
+            }
+            Request::ConsumerGroupDescribe(request) => {
+                self.consumer_group_describe(&request, now_ms)
+            }
             Request::DescribeConfigs(request) => self.describe_configs(&request),
         }
     }

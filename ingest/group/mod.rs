@@ -16,6 +16,7 @@
 //! Nothing here knows a connection, a store, a clock or Kafka's messages.
 
 mod commit;
+pub mod consumer;
 mod deadlines;
 mod description;
 mod join;

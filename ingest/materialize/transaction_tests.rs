@@ -1,6 +1,7 @@
 //! Rows of transactions: committed ones, once, and no others.
 #![allow(clippy::unwrap_used, reason = "a test that panics fails")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use storage::disk::Disk;
@@ -16,7 +17,8 @@ use super::tests::{append, create, memory, open, rows, run_all};
 /// A producer that owns a transactional id of its own.
 struct Writer {
     producer_id: i64,
-    sequence: i32,
+    /// The next one of each partition.
+    sequences: BTreeMap<Partition, i32>,
 }
 
 impl Writer {
@@ -34,7 +36,7 @@ impl Writer {
         );
         Self {
             producer_id,
-            sequence: 0,
+            sequences: BTreeMap::new(),
         }
     }
 
@@ -48,26 +50,11 @@ impl Writer {
                 at_ms: 0,
             },
         );
-        let batch = self.batch(document);
+        let sequence = self.sequences.entry(partition).or_default();
+        *sequence += 1;
+        let batch = batch(self.producer_id, *sequence - 1, document);
         let staged = store.stage_batch(partition, batch, 9_000).unwrap();
         store.wait_durable(staged.lsn).unwrap();
-        self.sequence += 1;
-    }
-
-    fn batch(&self, document: &str) -> RecordBatch {
-        let stamp = ProducerStamp {
-            producer_id: self.producer_id,
-            producer_epoch: 0,
-            base_sequence: self.sequence,
-        };
-        let mut builder = BatchBuilder::new().with_stamp(stamp).in_transaction();
-        let record = NewRecord {
-            timestamp_ms: 5_000,
-            value: Some(document.as_bytes()),
-            ..NewRecord::default()
-        };
-        builder.push(record).unwrap();
-        builder.finish(Codec::Lz4)
     }
 
     fn end(&self, store: &Store, outcome: TransactionOutcome) {
@@ -81,6 +68,22 @@ impl Writer {
             },
         );
     }
+}
+
+fn batch(producer_id: i64, base_sequence: i32, document: &str) -> RecordBatch {
+    let stamp = ProducerStamp {
+        producer_id,
+        producer_epoch: 0,
+        base_sequence,
+    };
+    let mut builder = BatchBuilder::new().with_stamp(stamp).in_transaction();
+    let record = NewRecord {
+        timestamp_ms: 5_000,
+        value: Some(document.as_bytes()),
+        ..NewRecord::default()
+    };
+    builder.push(record).unwrap();
+    builder.finish(Codec::Lz4)
 }
 
 fn change(store: &Store, change: TransactionChange) {

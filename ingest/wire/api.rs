@@ -77,6 +77,10 @@ pub enum Api {
     DescribeTransactions,
     /// Names the transactional ids.
     ListTransactions,
+    /// Says that a member is alive, and what it may read.
+    ConsumerGroupHeartbeat,
+    /// Shows groups in which the broker shares out.
+    ConsumerGroupDescribe,
     /// Names partitions, page by page.
     DescribeTopicPartitions,
 }
@@ -118,7 +122,7 @@ const NEVER: i16 = i16::MAX;
 
 impl Api {
     /// Every API, in the order of their keys.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::Produce,
         Self::Fetch,
         Self::ListOffsets,
@@ -156,6 +160,8 @@ impl Api {
         Self::DescribeProducers,
         Self::DescribeTransactions,
         Self::ListTransactions,
+        Self::ConsumerGroupHeartbeat,
+        Self::ConsumerGroupDescribe,
         Self::DescribeTopicPartitions,
     ];
 
@@ -199,6 +205,8 @@ impl Api {
             Self::DescribeProducers => row(61, 0, 0, 0),
             Self::DescribeTransactions => row(65, 0, 0, 0),
             Self::ListTransactions => row(66, 0, 1, 0),
+            Self::ConsumerGroupHeartbeat => row(68, 0, 1, 0),
+            Self::ConsumerGroupDescribe => row(69, 0, 1, 0),
             Self::DescribeTopicPartitions => row(75, 0, 0, 0),
         }
     }

@@ -3,8 +3,9 @@
 use super::api::Api;
 use super::layout::{Field, Layout, Shape};
 use super::layouts_groups::{
-    DELETE_GROUPS, DESCRIBE_GROUPS, FIND_COORDINATOR, HEARTBEAT, JOIN_GROUP, LEAVE_GROUP,
-    LIST_GROUPS, OFFSET_COMMIT, OFFSET_DELETE, OFFSET_FETCH, SYNC_GROUP,
+    CONSUMER_GROUP_DESCRIBE, CONSUMER_GROUP_HEARTBEAT, DELETE_GROUPS, DESCRIBE_GROUPS,
+    FIND_COORDINATOR, HEARTBEAT, JOIN_GROUP, LEAVE_GROUP, LIST_GROUPS, OFFSET_COMMIT,
+    OFFSET_DELETE, OFFSET_FETCH, SYNC_GROUP,
 };
 use super::layouts_transactions::{
     ADD_OFFSETS_TO_TXN, ADD_PARTITIONS_TO_TXN, DESCRIBE_TRANSACTIONS, END_TXN, LIST_TRANSACTIONS,
@@ -52,6 +53,8 @@ pub(super) fn of(api: Api) -> &'static Layout {
         Api::DescribeProducers => &DESCRIBE_PRODUCERS,
         Api::DescribeTransactions => &DESCRIBE_TRANSACTIONS,
         Api::ListTransactions => &LIST_TRANSACTIONS,
+        Api::ConsumerGroupHeartbeat => &CONSUMER_GROUP_HEARTBEAT,
+        Api::ConsumerGroupDescribe => &CONSUMER_GROUP_DESCRIBE,
         Api::DescribeTopicPartitions => &DESCRIBE_TOPIC_PARTITIONS,
     }
 }

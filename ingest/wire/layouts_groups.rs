@@ -82,3 +82,22 @@ pub(super) static DELETE_GROUPS: Layout = fields(&[every(TextArray)]);
 pub(super) static OFFSET_DELETE: Layout =
     fields(&[every(Text), every(Array(&OFFSET_DELETE_TOPIC))]);
 static OFFSET_DELETE_TOPIC: Layout = fields(&[every(Text), every(FixedArray(4))]);
+
+/// Group, member, epoch, instance, rack, rebalance timeout, names, pattern, assignor, partitions.
+pub(super) static CONSUMER_GROUP_HEARTBEAT: Layout = fields(&[
+    every(Text),
+    every(Text),
+    every(Fixed(4)),
+    every(Text),
+    every(Text),
+    every(Fixed(4)),
+    every(TextArray),
+    since(1, Text),
+    every(Text),
+    every(Array(&OWNED_TOPIC)),
+]);
+/// Topic id, partitions.
+static OWNED_TOPIC: Layout = fields(&[every(Fixed(16)), every(FixedArray(4))]);
+
+/// Groups, whether to tell what is allowed.
+pub(super) static CONSUMER_GROUP_DESCRIBE: Layout = fields(&[every(TextArray), every(Fixed(1))]);

@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use kafka_protocol::messages::alter_configs_request as alter;
+use kafka_protocol::messages::consumer_group_heartbeat_request::TopicPartitions as OwnedTopic;
 use kafka_protocol::messages::create_partitions_request::{
     CreatePartitionsAssignment, CreatePartitionsTopic,
 };
@@ -36,14 +37,15 @@ use kafka_protocol::messages::txn_offset_commit_request::{
 };
 use kafka_protocol::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AlterConfigsRequest, BrokerId,
-    CreatePartitionsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DescribeAclsRequest,
-    DescribeClusterRequest, DescribeGroupsRequest, DescribeLogDirsRequest,
-    DescribeProducersRequest, DescribeTopicPartitionsRequest, DescribeTransactionsRequest,
-    EndTxnRequest, FindCoordinatorRequest, GroupId, HeartbeatRequest,
-    IncrementalAlterConfigsRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
-    ListPartitionReassignmentsRequest, ListTransactionsRequest, OffsetCommitRequest,
-    OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProducerId,
-    SaslHandshakeRequest, SyncGroupRequest, TopicName, TransactionalId, TxnOffsetCommitRequest,
+    ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, CreatePartitionsRequest,
+    DeleteGroupsRequest, DeleteRecordsRequest, DescribeAclsRequest, DescribeClusterRequest,
+    DescribeGroupsRequest, DescribeLogDirsRequest, DescribeProducersRequest,
+    DescribeTopicPartitionsRequest, DescribeTransactionsRequest, EndTxnRequest,
+    FindCoordinatorRequest, GroupId, HeartbeatRequest, IncrementalAlterConfigsRequest,
+    JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListPartitionReassignmentsRequest,
+    ListTransactionsRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest,
+    OffsetForLeaderEpochRequest, ProducerId, SaslHandshakeRequest, SyncGroupRequest, TopicName,
+    TransactionalId, TxnOffsetCommitRequest,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes};
 
@@ -106,6 +108,11 @@ pub(super) fn full_body(api: Api, version: i16, out: &mut BytesMut) {
         Api::DescribeCluster => DescribeClusterRequest::default().encode(out, version),
         Api::DescribeProducers => describe_producers().encode(out, version),
         Api::DescribeTopicPartitions => describe_topic_partitions().encode(out, version),
+        Api::ConsumerGroupHeartbeat => consumer_group_heartbeat(version).encode(out, version),
+        Api::ConsumerGroupDescribe => ConsumerGroupDescribeRequest::default()
+            .with_group_ids(vec![group(), group()])
+            .with_include_authorized_operations(true)
+            .encode(out, version),
         Api::AddPartitionsToTxn => add_partitions_to_txn().encode(out, version),
         Api::AddOffsetsToTxn => AddOffsetsToTxnRequest::default()
             .with_transactional_id(transactional_id())
@@ -131,6 +138,22 @@ pub(super) fn full_body(api: Api, version: i16, out: &mut BytesMut) {
         | Api::DescribeConfigs => unreachable!("filled in by the caller"),
     };
     written.expect("the version has all that is filled in");
+}
+
+fn consumer_group_heartbeat(version: i16) -> ConsumerGroupHeartbeatRequest {
+    let owned = OwnedTopic::default().with_partitions(vec![0, 1, 2]);
+    let request = ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(group())
+        .with_member_id(text("member"))
+        .with_instance_id(instance(version, 0))
+        .with_rack_id(Some(text("rack")))
+        .with_subscribed_topic_names(Some(vec![name("events"), name("others")]))
+        .with_server_assignor(Some(text("uniform")))
+        .with_topic_partitions(Some(vec![owned.clone(), owned]));
+    match version {
+        0 => request,
+        _ => request.with_subscribed_topic_regex(Some(text("e.*"))),
+    }
 }
 
 fn transactional_id() -> TransactionalId {

@@ -9,6 +9,8 @@
 //! What does not fit (rows of many groups, several values a row, powers of ten that change too
 //! often) takes the general way at once; all is added up, so it does not matter what came when.
 
+use storage::model::Exponents;
+
 use super::bind::{BoundKind, BoundNode};
 use super::members::{Entries, Members};
 use super::metric::MetricSource;
@@ -18,7 +20,6 @@ use super::terms::BoundTerms;
 use crate::QueryError;
 use crate::budget::Budget;
 use crate::frame::{Frame, LANES_MAX, NumberSlot, RowValues, TextSlot, ValueIndex};
-use storage::model::Exponents;
 
 /// Codes that are worth a table however few rows their source has.
 const CODES_FREE: usize = 1 << 12;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use storage::segment::{ColumnHandle, SourceId};
 
+use super::grow::{Origin, grow};
 use super::{OrdinalMap, TermColumn};
 use crate::QueryError;
 use crate::pool::ScanPool;
@@ -14,6 +15,9 @@ pub(crate) const ORDINALS_BYTES_MAX: usize = 128 << 20;
 /// Most maps that are kept, however small: most are of sources that have been merged since.
 const ORDINAL_MAPS_MAX: usize = 256;
 
+/// So often a map grows from one that grew: a lookup in it asks each of them.
+const GROWTHS_MAX: usize = 6;
+
 /// The columns of a map: which terms it is about.
 type Key = Vec<(SourceId, ColumnHandle)>;
 
@@ -21,7 +25,15 @@ type Key = Vec<(SourceId, ColumnHandle)>;
 #[derive(Debug, Default)]
 pub(crate) struct OrdinalCache {
     /// Ascending by last use.
-    entries: Mutex<Vec<(Key, Arc<OrdinalMap>)>>,
+    entries: Mutex<Vec<Entry>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    key: Key,
+    map: Arc<OrdinalMap>,
+    /// Whether some of its rows are active: they will soon be others.
+    is_passing: bool,
 }
 
 impl OrdinalCache {
@@ -35,43 +47,118 @@ impl OrdinalCache {
             // Costs nothing, and keeping it would keep the segment open.
             return Ok(Arc::new(map));
         }
-        let key: Key = columns
-            .iter()
-            .map(|column| (column.source.source_id(), column.column))
-            .collect();
+        let key = key_of(columns);
         if let Some(map) = self.get(&key) {
             return Ok(map);
         }
-        let map = Arc::new(OrdinalMap::build(columns, pool)?);
-        self.insert(key, &map);
+        let (older_key, older, is_passing) = match self.older(columns, &key, pool)? {
+            None => {
+                let map = Arc::new(OrdinalMap::build(columns, pool)?);
+                self.insert(key, &map, false, None);
+                return Ok(map);
+            }
+            Some(found) => found,
+        };
+        let mut fresh = Vec::new();
+        let mut origins = Vec::with_capacity(columns.len());
+        for (column, part) in columns.iter().zip(&key) {
+            let place = older_key.iter().position(|older| older == part);
+            origins.push(place.map_or(Origin::Fresh(fresh.len()), Origin::Older));
+            if place.is_none() {
+                fresh.push(column.clone());
+            }
+        }
+        let fresh = OrdinalMap::build(&fresh, pool)?;
+        let map = Arc::new(grow(&older, &fresh, &origins, pool)?);
+        self.insert(key, &map, is_passing, Some(&older));
         Ok(map)
+    }
+
+    /// A map of most of `columns`, its columns, and whether only active rows are missing.
+    fn older(
+        &self,
+        columns: &[TermColumn],
+        key: &Key,
+        pool: &ScanPool,
+    ) -> Result<Option<(Key, Arc<OrdinalMap>, bool)>, QueryError> {
+        let in_segments = columns.iter().filter(|column| column.is_in_segment());
+        let in_segments: Vec<TermColumn> = in_segments.cloned().collect();
+        if (1..columns.len()).contains(&in_segments.len()) {
+            let map = self.map(&in_segments, pool)?;
+            return Ok(Some((key_of(&in_segments), map, true)));
+        }
+        let Some((older_key, map)) = self.largest_within(key) else {
+            return Ok(None);
+        };
+        let mut others = 0;
+        for (column, part) in columns.iter().zip(key) {
+            if !older_key.contains(part) {
+                others += column.term_count()?;
+            }
+        }
+        // More new terms than known ones are joined as fast as looked up.
+        Ok((others <= map.len()).then_some((older_key, map, false)))
+    }
+
+    /// The largest map that is about some of the columns of `key` alone.
+    fn largest_within(&self, key: &Key) -> Option<(Key, Arc<OrdinalMap>)> {
+        let entries = self.lock();
+        let within = entries.iter().filter(|entry| {
+            let is_within = entry.key.iter().all(|part| key.contains(part));
+            is_within && entry.map.terms.depth() < GROWTHS_MAX
+        });
+        let largest = within.max_by_key(|entry| entry.map.len())?;
+        Some((largest.key.clone(), Arc::clone(&largest.map)))
     }
 
     fn get(&self, key: &Key) -> Option<Arc<OrdinalMap>> {
         let mut entries = self.lock();
-        let place = entries.iter().position(|(other, _)| other == key)?;
+        let place = entries.iter().position(|entry| entry.key == *key)?;
         let entry = entries.remove(place);
-        let map = Arc::clone(&entry.1);
+        let map = Arc::clone(&entry.map);
         entries.push(entry);
         Some(map)
     }
 
-    fn insert(&self, key: Key, map: &Arc<OrdinalMap>) {
+    fn insert(
+        &self,
+        key: Key,
+        map: &Arc<OrdinalMap>,
+        is_passing: bool,
+        older: Option<&OrdinalMap>,
+    ) {
         let mut entries = self.lock();
-        entries.retain(|(other, _)| *other != key);
-        entries.push((key, Arc::clone(map)));
-        let sizes = entries.iter().map(|(_, map)| map.memory_bytes());
+        entries.retain(|entry| {
+            // Of the maps with active rows on one older map, the newest will do.
+            let is_past = is_passing
+                && entry.is_passing
+                && older.is_some_and(|older| entry.map.terms.is_grown_from(&older.terms));
+            entry.key != key && !is_past
+        });
+        entries.push(Entry {
+            key,
+            map: Arc::clone(map),
+            is_passing,
+        });
+        let sizes = entries.iter().map(|entry| entry.map.memory_bytes());
         let mut bytes: usize = sizes.sum();
         let mut gone = 0;
         while bytes > ORDINALS_BYTES_MAX || entries.len() - gone > ORDINAL_MAPS_MAX {
-            bytes -= entries[gone].1.memory_bytes();
+            bytes -= entries[gone].map.memory_bytes();
             gone += 1;
         }
         entries.drain(..gone);
     }
 
     /// A panic elsewhere leaves at worst a map too few.
-    fn lock(&self) -> MutexGuard<'_, Vec<(Key, Arc<OrdinalMap>)>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn key_of(columns: &[TermColumn]) -> Key {
+    columns
+        .iter()
+        .map(|column| (column.source.source_id(), column.column))
+        .collect()
 }

@@ -18,7 +18,7 @@ use storage::model::Dictionary;
 use storage::segment::{ColumnHandle, RowSource, SegmentReader};
 
 use super::TermColumn;
-use super::sorted::{SortedTerms, order};
+use super::sorted::{SortedTerms, order, order_of};
 use crate::QueryError;
 use crate::pool::ScanPool;
 
@@ -212,7 +212,7 @@ impl<'a> Input<'a> {
 }
 
 /// The last block that may hold terms from `lower` on, and none before does.
-fn block_of(
+pub(super) fn block_of(
     reader: &SegmentReader,
     column: ColumnHandle,
     blocks: usize,
@@ -366,42 +366,6 @@ impl Table {
 
     /// The numbers in order of their terms. Each input came sorted, so there are few runs.
     fn order(&self) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..).take(self.hashes.len()).collect();
-        let shared = self.shared_bytes();
-        // Nearly always the eight bytes behind what all share decide.
-        let mut keyed: Vec<(u64, u32)> = order
-            .iter()
-            .map(|number| (prefix(&self.term(*number)[shared..]), *number))
-            .collect();
-        keyed.sort_by(|a, b| {
-            a.0.cmp(&b.0)
-                .then_with(|| self.term(a.1).cmp(self.term(b.1)))
-        });
-        for (place, (_, number)) in order.iter_mut().zip(keyed) {
-            *place = number;
-        }
-        order
+        order_of(self.hashes.len(), |number| self.term(number))
     }
-
-    /// How many bytes all terms begin with.
-    fn shared_bytes(&self) -> usize {
-        let count = u32::try_from(self.hashes.len()).expect("ranges are small");
-        if count == 0 {
-            return 0;
-        }
-        let first = self.term(0);
-        (1..count).fold(first.len(), |shared, number| {
-            let term = self.term(number);
-            let pairs = first[..shared].iter().zip(term);
-            pairs.take_while(|(a, b)| a == b).count()
-        })
-    }
-}
-
-/// The first eight bytes as a number that orders like them; shorter terms are padded with zeros.
-fn prefix(term: &[u8]) -> u64 {
-    let mut bytes = [0; 8];
-    let count = term.len().min(8);
-    bytes[..count].copy_from_slice(&term[..count]);
-    u64::from_be_bytes(bytes)
 }

@@ -3,11 +3,14 @@
 //! Each source has codes of its own. A scan that groups by term first maps them to **ordinals**:
 //! places among the distinct terms of all sources, in their order. Groups of all sources then
 //! share one key, and nothing is compared or hashed per source again. Maps depend on nothing but
-//! the terms of their sources, so later searches use them again.
+//! the terms of their sources, so later searches use them again, and a source that came since is
+//! added to the map that is there.
 
 mod cache;
+mod grow;
 mod join;
 mod sorted;
+mod terms;
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -19,13 +22,26 @@ use crate::pattern::CodeSet;
 use crate::pool::ScanPool;
 pub(crate) use cache::OrdinalCache;
 use join::join;
-use sorted::SortedTerms;
+use terms::MapTerms;
 
 /// A text column of a source.
 #[derive(Debug, Clone)]
 pub(crate) struct TermColumn {
     pub(crate) source: RowSource,
     pub(crate) column: ColumnHandle,
+}
+
+impl TermColumn {
+    fn is_in_segment(&self) -> bool {
+        match self.source {
+            RowSource::Segment(_) => true,
+            RowSource::Active(_) => false,
+        }
+    }
+
+    fn term_count(&self) -> Result<usize, QueryError> {
+        Ok(self.source.term_count(self.column)?)
+    }
 }
 
 /// From the codes of one source to ordinals.
@@ -50,30 +66,19 @@ impl CodeMap {
 /// The distinct terms of some columns, ascending, and where each column's codes are among them.
 #[derive(Debug)]
 pub(crate) struct OrdinalMap {
-    terms: MapTerms,
+    terms: Arc<MapTerms>,
     maps: Vec<CodeMap>,
-}
-
-#[derive(Debug)]
-enum MapTerms {
-    /// Those of one segment, which keeps them sorted.
-    One { column: TermColumn, count: usize },
-    /// Runs that follow one another, with the ordinal of the first term of each.
-    Runs {
-        runs: Vec<(u32, SortedTerms)>,
-        count: usize,
-    },
 }
 
 impl OrdinalMap {
     /// The map of a single segment, whose codes are ordinals already; `None` for anything else.
     fn of_one(columns: &[TermColumn]) -> Result<Option<Self>, QueryError> {
         match columns {
-            [column] if matches!(column.source, RowSource::Segment(_)) => Ok(Some(Self {
-                terms: MapTerms::One {
+            [column] if column.is_in_segment() => Ok(Some(Self {
+                terms: Arc::new(MapTerms::One {
                     column: column.clone(),
-                    count: column.source.term_count(column.column)?,
-                },
+                    count: column.term_count()?,
+                }),
                 maps: vec![CodeMap::Same],
             })),
             _ => Ok(None),
@@ -83,10 +88,10 @@ impl OrdinalMap {
     fn build(columns: &[TermColumn], pool: &ScanPool) -> Result<Self, QueryError> {
         let joined = join(columns, pool)?;
         Ok(Self {
-            terms: MapTerms::Runs {
+            terms: Arc::new(MapTerms::Runs {
                 runs: joined.runs,
                 count: joined.count,
-            },
+            }),
             maps: joined
                 .maps
                 .into_iter()
@@ -97,9 +102,7 @@ impl OrdinalMap {
 
     /// Number of distinct terms.
     pub(crate) fn len(&self) -> usize {
-        match &self.terms {
-            MapTerms::One { count, .. } | MapTerms::Runs { count, .. } => *count,
-        }
+        self.terms.len()
     }
 
     /// The map of column `index`.
@@ -109,29 +112,12 @@ impl OrdinalMap {
 
     /// The term of `ordinal`.
     pub(crate) fn term(&self, ordinal: u32) -> Result<Vec<u8>, QueryError> {
-        match &self.terms {
-            MapTerms::One { column, .. } => Ok(column.source.term(column.column, ordinal)?),
-            MapTerms::Runs { runs, .. } => {
-                let after = runs.partition_point(|(first, _)| *first <= ordinal);
-                let (first, terms) = &runs[after - 1];
-                Ok(terms.term(ordinal - first))
-            }
-        }
+        self.terms.term(ordinal)
     }
 
     /// The ordinal of `term`, if some column has it.
     pub(crate) fn find(&self, term: &[u8]) -> Result<Option<u32>, QueryError> {
-        match &self.terms {
-            MapTerms::One { column, .. } => Ok(column.source.find_term(column.column, term)?),
-            MapTerms::Runs { runs, .. } => {
-                let after = runs
-                    .partition_point(|(_, terms)| terms.first().is_some_and(|first| first <= term));
-                let Some((first, terms)) = after.checked_sub(1).map(|run| &runs[run]) else {
-                    return Ok(None);
-                };
-                Ok(terms.find(term).map(|place| first + place))
-            }
-        }
+        self.terms.find(term)
     }
 
     /// The ordinals whose terms fit; each term is looked at once.
@@ -140,24 +126,11 @@ impl OrdinalMap {
         mut fits: impl FnMut(&[u8]) -> bool,
     ) -> Result<CodeSet, QueryError> {
         let mut set = CodeSet::empty_below(self.len());
-        match &self.terms {
-            MapTerms::One { column, .. } => {
-                crate::pattern::each_term(&column.source, column.column, |code, term| {
-                    if fits(term) {
-                        set.insert(code);
-                    }
-                })?;
+        self.terms.each(&mut |ordinal, term| {
+            if fits(term) {
+                set.insert(ordinal);
             }
-            MapTerms::Runs { runs, .. } => {
-                for (first, terms) in runs {
-                    terms.each(|place, term| {
-                        if fits(term) {
-                            set.insert(first + place);
-                        }
-                    });
-                }
-            }
-        }
+        })?;
         Ok(set)
     }
 
@@ -167,11 +140,7 @@ impl OrdinalMap {
             CodeMap::Same => 0,
             CodeMap::Table(table) => size_of_val::<[u32]>(table),
         });
-        let texts: usize = match &self.terms {
-            MapTerms::One { .. } => 0,
-            MapTerms::Runs { runs, .. } => runs.iter().map(|(_, terms)| terms.memory_bytes()).sum(),
-        };
-        tables.sum::<usize>() + texts
+        tables.sum::<usize>() + self.terms.memory_bytes()
     }
 }
 

@@ -343,6 +343,13 @@ impl Core {
         })
     }
 
+    /// Whether records of `topic` were buried. One that holds no documents is nobody's concern.
+    fn has_dead_letters(&self, topic: TopicId) -> bool {
+        let catalog = self.store.catalog();
+        let state = catalog.topic(topic);
+        state.is_some_and(|state| state.dead_letters.total() > 0)
+    }
+
     fn last_stable(&self, partition: Partition) -> Offset {
         let bounds = self.store.log_bounds(partition);
         bounds.map_or_else(Offset::default, |bounds| bounds.last_stable)

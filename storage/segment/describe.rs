@@ -47,7 +47,7 @@ pub struct ColumnSight {
     /// Terms of its dictionary, for texts.
     pub term_count: u32,
     /// Bytes of all its terms together.
-    pub text_bytes: u32,
+    pub text_bytes: u64,
 }
 
 /// The rollup cells of a segment.

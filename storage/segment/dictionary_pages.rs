@@ -18,7 +18,7 @@ use crate::model::Dictionary;
 pub(super) struct DictionaryPages {
     column: u32,
     term_count: u32,
-    text_bytes: u32,
+    text_bytes: u64,
     index: OnceLock<Index>,
     dictionary: OnceLock<Arc<Dictionary>>,
 }
@@ -38,7 +38,7 @@ struct BlockEntry {
 }
 
 impl DictionaryPages {
-    pub(super) fn new(column: u32, term_count: u32, text_bytes: u32) -> Self {
+    pub(super) fn new(column: u32, term_count: u32, text_bytes: u64) -> Self {
         Self {
             column,
             term_count,
@@ -63,11 +63,17 @@ impl DictionaryPages {
     }
 
     fn read(&self, file: &PagedFile) -> Result<Dictionary, SegmentError> {
+        if self.text_bytes > u64::from(u32::MAX) {
+            return Err(SegmentError::TooLarge {
+                column: format!("number {}", self.column).into(),
+                reason: "its distinct texts together reach 4 GiB and are only read by block",
+            });
+        }
         let mut dictionary = Dictionary::default();
         for block in 0..self.block_count(file) {
             self.read_block(block, file, &mut dictionary)?;
         }
-        if dictionary.text_bytes() != self.text_bytes as usize {
+        if dictionary.text_bytes() as u64 != self.text_bytes {
             let name = page(self.column, Section::DictionaryIndex, 0);
             return Err(name.malformed(Flaw("its terms have another length together")));
         }

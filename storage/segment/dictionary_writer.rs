@@ -18,7 +18,7 @@ const PACKED_PERCENT_MAX: usize = 115;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct DictionarySize {
     pub(super) term_count: u32,
-    pub(super) text_bytes: u32,
+    pub(super) text_bytes: u64,
 }
 
 /// Writes the pages of one dictionary.
@@ -56,12 +56,13 @@ impl<'a> DictionaryWriter<'a> {
         if is_full && self.block.len().is_multiple_of(BLOCK_TERMS_STEP) {
             self.finish_block(out)?;
         }
-        let too_large = || WriteFlaw::TooLarge("its distinct texts reach 4 GiB");
+        // Only a block is in memory at once: all terms together may take more than 32 bits count.
+        let too_large = || WriteFlaw::TooLarge("one of its texts reaches 4 GiB");
         self.block.push_sharing(0, term).ok_or_else(too_large)?;
-        let term_bytes = u32::try_from(term.len()).map_err(|_| too_large())?;
-        let text_bytes = self.size.text_bytes.checked_add(term_bytes);
-        self.size.text_bytes = text_bytes.ok_or_else(too_large)?;
-        self.size.term_count = self.size.term_count.checked_add(1).ok_or_else(too_large)?;
+        self.size.text_bytes += term.len() as u64;
+        let term_count = self.size.term_count.checked_add(1);
+        self.size.term_count =
+            term_count.ok_or(WriteFlaw::TooLarge("it has 2^32 distinct texts"))?;
         Ok(())
     }
 

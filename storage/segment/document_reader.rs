@@ -230,8 +230,13 @@ impl CachedColumn {
             }));
         }
         let code = self.codes.codes[value];
-        if self.dictionary.is_none() && self.lookups >= TERM_LOOKUPS_MAX {
-            self.dictionary = Some(either!(rows, rows => rows.dictionary(self.handle)?));
+        if self.dictionary.is_none() && self.lookups == TERM_LOOKUPS_MAX {
+            self.dictionary = match either!(rows, rows => rows.dictionary(self.handle)) {
+                Ok(dictionary) => Some(dictionary),
+                // More text than is kept at once goes on block by block.
+                Err(SegmentError::TooLarge { .. }) => None,
+                Err(error) => return Err(error),
+            };
         }
         if let Some(dictionary) = &self.dictionary {
             return Ok(ShapeValue::Text(dictionary.term(code)));

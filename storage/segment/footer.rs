@@ -53,12 +53,12 @@ pub(super) struct ColumnEntry {
     pub(super) info: ColumnInfo,
     /// For texts: terms of the dictionary and their bytes together.
     pub(super) term_count: u32,
-    pub(super) text_bytes: u32,
+    pub(super) text_bytes: u64,
 }
 
 impl ColumnEntry {
     /// The shapes of documents as a column: so many terms, so many bytes together.
-    pub(super) fn shapes(term_count: u32, text_bytes: u32) -> Self {
+    pub(super) fn shapes(term_count: u32, text_bytes: u64) -> Self {
         Self {
             path: "_source".into(),
             stored_as: DOCUMENTS,

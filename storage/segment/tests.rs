@@ -13,12 +13,15 @@ use proptest::prelude::*;
 
 use self::rows::{Row, Value, batch_of, read_rows};
 use self::samples::{SCHEMA, sample_rows};
+use super::dictionary_pages::DictionaryPages;
+use super::footer::{ColumnEntry, Footer};
+use super::layout::FILE_HEADER_BYTES;
 use super::{
     ActiveChunk, ColumnRoles, ContentHash, RowSource, SegmentError, SegmentOptions, SegmentReader,
     SourceRows, WrittenSegment, write_segment,
 };
 use crate::disk::ReadFile;
-use crate::model::{ColumnBatch, ColumnKind, Decimal};
+use crate::model::{ColumnBatch, ColumnKind, Decimal, Dictionary};
 
 /// A file in memory.
 #[derive(Debug)]
@@ -275,4 +278,32 @@ fn money_takes_two_or_three_bytes() {
     let encoded = write(&[&batch_of(&rows, &[("amount", ColumnKind::Decimal)])]);
     let bytes_a_row = encoded.bytes.len() as f64 / rows.len() as f64;
     assert!(bytes_a_row < 2.7, "{bytes_a_row} bytes a row");
+}
+
+#[test]
+fn a_column_may_have_more_text_than_32_bits_count() {
+    let reader = open(write(&[&batch_of(&sample_rows(1, 64), &SCHEMA)]).bytes).expect("a segment");
+    let mut footer = reader.file.footer.clone();
+    let end = footer
+        .pages
+        .iter()
+        .map(|page| u64::from(page.stored_bytes))
+        .sum::<u64>()
+        + FILE_HEADER_BYTES as u64;
+    let is_text = |column: &&mut ColumnEntry| column.info.kind == ColumnKind::Text;
+    let column = footer.columns.iter_mut().find(is_text).expect("texts");
+    column.text_bytes = 5 << 32;
+    let pages = DictionaryPages::new(column.stored_as, column.term_count, column.text_bytes);
+    assert_eq!(Footer::decode(&footer.encode(), end).as_ref(), Ok(&footer));
+    // It is read block by block; nobody gets all of it at once.
+    let mut block = Dictionary::default();
+    pages
+        .read_block(0, &reader.file, &mut block)
+        .expect("a block");
+    assert!(!block.is_empty());
+    let whole = pages.load(&reader.file);
+    assert!(
+        matches!(whole, Err(SegmentError::TooLarge { .. })),
+        "{whole:?}"
+    );
 }

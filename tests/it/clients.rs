@@ -91,6 +91,11 @@ fn groups_of_librdkafka() {
     check_over_a_kill(".venv/bin/python", "confluent_groups.py");
 }
 
+#[test]
+fn groups_of_librdkafka_in_which_the_broker_shares_out() {
+    check_over_a_kill(".venv/bin/python", "confluent_consumer_groups.py");
+}
+
 /// Runs a program that is no Python against a server of its own.
 fn check_command(command: &mut Command) {
     let folder = TempDir::new().expect("a temporary folder");

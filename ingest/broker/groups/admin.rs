@@ -13,12 +13,16 @@ use kafka_protocol::protocol::StrBytes;
 use storage::groups::GroupChange;
 
 use super::code;
+use super::coordinator::Held;
 use crate::broker::{Broker, Reply};
 use crate::group::{Group, Phase};
 use crate::wire::{KafkaError, Response};
 
-/// The only type of groups that there is.
+/// The type of groups whose members share out.
 const CLASSIC: &str = "classic";
+
+/// The type of groups in which the broker shares out, and their protocol type.
+const CONSUMER: &str = "consumer";
 
 /// The state of a group that does not exist.
 const DEAD: &str = "Dead";
@@ -34,17 +38,24 @@ impl Broker {
         let matches = |filter: &[StrBytes], value: &str| {
             filter.is_empty() || filter.iter().any(|it| it.eq_ignore_ascii_case(value))
         };
-        let desk = self.coordinator.desk(&self.store, now_ms);
-        let is_type = matches(&request.types_filter, CLASSIC);
+        let desk = self.desk(now_ms);
+        let type_of = |held: &Held| match held.consumer {
+            Some(_) => CONSUMER,
+            None => CLASSIC,
+        };
         let groups = desk.groups.iter().filter(|(_, held)| {
-            is_type && matches(&request.states_filter, held.group.phase().name())
+            matches(&request.types_filter, type_of(held))
+                && matches(&request.states_filter, held.state())
         });
         let groups = groups.map(|(name, held)| {
             ListedGroup::default()
                 .with_group_id(GroupId(text(name)))
-                .with_protocol_type(text(held.group.protocol_type().unwrap_or_default()))
-                .with_group_state(StrBytes::from_static_str(held.group.phase().name()))
-                .with_group_type(StrBytes::from_static_str(CLASSIC))
+                .with_protocol_type(text(match held.consumer {
+                    Some(_) => CONSUMER,
+                    None => held.group.protocol_type().unwrap_or_default(),
+                }))
+                .with_group_state(StrBytes::from_static_str(held.state()))
+                .with_group_type(StrBytes::from_static_str(type_of(held)))
         });
         let response = ListGroupsResponse::default().with_groups(groups.collect());
         Reply::Ready(Response::ListGroups(response))
@@ -55,18 +66,15 @@ impl Broker {
         request: &DescribeGroupsRequest,
         now_ms: i64,
     ) -> Reply {
-        let operations = if request.include_authorized_operations {
-            ALL_OPERATIONS
-        } else {
-            NO_OPERATIONS
-        };
-        let desk = self.coordinator.desk(&self.store, now_ms);
+        let operations = operations(request.include_authorized_operations);
+        let desk = self.desk(now_ms);
         let mut seen = HashSet::new();
         let asked = request.groups.iter().filter(|name| seen.insert(*name));
         let groups = asked.map(|name| {
             let described = match desk.groups.get(name.as_str()) {
-                Some(held) => described(&held.group),
-                None => DescribedGroup::default().with_group_state(text(DEAD)),
+                Some(held) if held.consumer.is_none() => described(&held.group),
+                // One of the other kind is no group of this kind.
+                Some(_) | None => DescribedGroup::default().with_group_state(text(DEAD)),
             };
             described
                 .with_group_id(name.clone())
@@ -81,14 +89,14 @@ impl Broker {
         request: &DeleteGroupsRequest,
         now_ms: i64,
     ) -> Reply {
-        let mut desk = self.coordinator.desk(&self.store, now_ms);
+        let mut desk = self.desk(now_ms);
         let mut seen = HashSet::new();
         let mut changes = Vec::new();
         let mut results = Vec::new();
         for name in request.groups_names.iter().filter(|it| seen.insert(*it)) {
             let result = match desk.groups.get(name.as_str()) {
                 None => Err(KafkaError::GroupIdNotFound),
-                Some(held) if held.group.phase() != Phase::Empty => Err(KafkaError::NonEmptyGroup),
+                Some(held) if !held.is_empty() => Err(KafkaError::NonEmptyGroup),
                 Some(_) => {
                     desk.remove(name);
                     changes.push(GroupChange::Delete {
@@ -112,6 +120,14 @@ impl Broker {
             Ok(lsn) => Reply::AfterDurable(lsn, response),
             Err(_) => Reply::Close,
         }
+    }
+}
+
+/// What everybody may do, if that was asked for.
+pub(super) fn operations(is_asked: bool) -> i32 {
+    match is_asked {
+        true => ALL_OPERATIONS,
+        false => NO_OPERATIONS,
     }
 }
 

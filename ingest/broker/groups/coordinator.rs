@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
 use kafka_protocol::messages::{JoinGroupResponse, SyncGroupResponse};
 use kafka_protocol::protocol::StrBytes;
+use serde_json::Value;
 use storage::groups::GroupChange;
 use storage::store::{Lsn, Store, StoreError};
 
 use super::kafka_error;
 use super::later::{Later, Promise, later};
 use crate::broker::{Broker, Reply};
-use crate::group::{Effect, Group, GroupError, Joined, Synced, Ticket};
+use crate::group::consumer::{ConsumerGroup, ConsumerLimits};
+use crate::group::{Effect, Group, GroupError, Joined, Phase, Synced, Ticket};
 use crate::wire::Response;
 
 /// First version of JoinGroup whose protocol name may be null.
@@ -42,7 +44,10 @@ pub(in crate::broker) struct Desk {
 /// A group and what is noted about it.
 #[derive(Debug)]
 pub(super) struct Held {
+    /// Without members while those of `consumer` share the name.
     pub(super) group: Group,
+    /// The group in which the broker shares out, if it is of this kind.
+    pub(super) consumer: Option<ConsumerGroup>,
     /// Its entry among the timers.
     timer_ms: Option<i64>,
     /// What its members take.
@@ -62,6 +67,7 @@ impl Held {
     pub(super) fn new(group: Group, now_ms: i64) -> Self {
         Self {
             group,
+            consumer: None,
             timer_ms: None,
             bytes: 0,
             active_ms: now_ms,
@@ -69,26 +75,76 @@ impl Held {
     }
 }
 
+impl Held {
+    /// Whether nobody is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        let has_consumers = self.consumer.as_ref();
+        let has_consumers = has_consumers.is_some_and(|it| it.members().len() > 0);
+        self.group.phase() == Phase::Empty && !has_consumers
+    }
+
+    /// Whether nobody is in it, nor about to be.
+    pub(super) fn is_vacant(&self) -> bool {
+        self.is_empty() && self.group.is_vacant()
+    }
+
+    /// Since when it has no members; of meaning only while that is so.
+    pub(super) fn empty_since_ms(&self) -> i64 {
+        let consumer = self.consumer.as_ref();
+        consumer.map_or(self.group.empty_since_ms(), ConsumerGroup::empty_since_ms)
+    }
+
+    /// The name of its state.
+    pub(super) fn state(&self) -> &'static str {
+        match &self.consumer {
+            Some(group) => group.phase().name(),
+            None => self.group.phase().name(),
+        }
+    }
+
+    fn description(&self) -> Value {
+        match &self.consumer {
+            Some(group) => group.description(),
+            None => self.group.description(),
+        }
+    }
+
+    fn deadline_ms(&self) -> Option<i64> {
+        let consumer = self.consumer.as_ref().and_then(ConsumerGroup::deadline_ms);
+        consumer.into_iter().chain(self.group.deadline_ms()).min()
+    }
+
+    fn bytes(&self) -> usize {
+        self.group.bytes() + self.consumer.as_ref().map_or(0, ConsumerGroup::bytes)
+    }
+}
+
 impl Coordinator {
     /// The groups, with those that the store knows.
-    pub(super) fn desk(&self, store: &Store, now_ms: i64) -> MutexGuard<'_, Desk> {
+    pub(super) fn desk(
+        &self,
+        store: &Store,
+        limits: &ConsumerLimits,
+        now_ms: i64,
+    ) -> MutexGuard<'_, Desk> {
         // A step that panicked has at worst left a request without its answer.
         let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
         if !desk.is_open {
             desk.is_open = true;
-            desk.open(store, now_ms);
+            desk.open(store, limits, now_ms);
         }
         desk
     }
 }
 
 impl Desk {
-    fn open(&mut self, store: &Store, now_ms: i64) {
+    fn open(&mut self, store: &Store, limits: &ConsumerLimits, now_ms: i64) {
         let stored = store.groups();
         for (name, state) in stored.iter() {
             let described = state.description.as_ref();
             let group = described.map(|it| Group::restore(it, now_ms));
-            let held = Held::new(group.unwrap_or_else(|| Group::new(now_ms)), now_ms);
+            let mut held = Held::new(group.unwrap_or_else(|| Group::new(now_ms)), now_ms);
+            held.consumer = described.and_then(|it| ConsumerGroup::restore(it, limits, now_ms));
             self.groups.insert(name.to_owned(), held);
         }
         drop(stored);
@@ -135,9 +191,9 @@ impl Desk {
         self.note(name);
     }
 
-    fn describe(&self, store: &Store, name: &str) -> Result<Lsn, StoreError> {
+    pub(super) fn describe(&self, store: &Store, name: &str) -> Result<Lsn, StoreError> {
         let held = self.groups.get(name);
-        let description = held.map(|held| held.group.description());
+        let description = held.map(Held::description);
         let changes = description.map(|description| GroupChange::Describe {
             group: name.to_owned(),
             description: Arc::new(description),
@@ -150,10 +206,10 @@ impl Desk {
         let Some(held) = self.groups.get_mut(name) else {
             return;
         };
-        let bytes = held.group.bytes();
+        let bytes = held.bytes();
         self.member_bytes = self.member_bytes + bytes - held.bytes;
         held.bytes = bytes;
-        let deadline_ms = held.group.deadline_ms();
+        let deadline_ms = held.deadline_ms();
         if held.timer_ms == deadline_ms {
             return;
         }
@@ -242,7 +298,7 @@ impl Broker {
     /// Does what groups are due to do by `now_ms`; says when it wants to be called again at the
     /// latest.
     pub fn tick_groups(&self, now_ms: i64) -> i64 {
-        let mut desk = self.coordinator.desk(&self.store, now_ms);
+        let mut desk = self.desk(now_ms);
         while let Some((timer_ms, name)) = desk.timers.first().cloned() {
             if timer_ms > now_ms {
                 break;
@@ -251,6 +307,10 @@ impl Broker {
             if let Some(held) = desk.groups.get_mut(&name) {
                 let limits = &self.options.groups.limits;
                 held.group.expire(limits, now_ms, &mut effects);
+                let consumer = held.consumer.as_mut();
+                if consumer.is_some_and(|group| group.expire(now_ms)) {
+                    effects.push(Effect::Describe);
+                }
             }
             desk.timers.remove(&(timer_ms, name.clone()));
             if let Some(held) = desk.groups.get_mut(&name) {

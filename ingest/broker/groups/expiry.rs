@@ -40,8 +40,8 @@ impl Broker {
                 continue;
             }
             let is_quiet = now_ms.saturating_sub(held.active_ms) >= SWEEP_MS
-                && now_ms.saturating_sub(held.group.empty_since_ms()) >= SWEEP_MS;
-            if left == 0 && held.group.is_vacant() && is_quiet {
+                && now_ms.saturating_sub(held.empty_since_ms()) >= SWEEP_MS;
+            if left == 0 && held.is_vacant() && is_quiet {
                 gone.push(name.clone());
                 changes.extend(state.map(|_| GroupChange::Delete {
                     group: name.clone(),
@@ -73,6 +73,7 @@ fn expired(
 ) -> Vec<Partition> {
     let group = &held.group;
     let read = match group.phase() {
+        _ if held.consumer.is_some() => None,
         Phase::Empty => None,
         Phase::Stable if group.is_consumer_group() => match group.subscribed_topics() {
             Some(read) => Some(read),
@@ -82,14 +83,20 @@ fn expired(
             return Vec::new();
         }
     };
-    let is_read = |partition: &Partition| match (&read, catalog.topic(partition.topic)) {
-        (Some(read), Some(topic)) => read.contains(topic.topic.name.as_str()),
-        (None, _) | (_, None) => false,
+    let is_read = |partition: &Partition| {
+        let Some(topic) = catalog.topic(partition.topic) else {
+            return false;
+        };
+        let by_consumer = held.consumer.as_ref();
+        by_consumer.is_some_and(|group| group.reads(&topic.topic.uuid))
+            || read
+                .as_ref()
+                .is_some_and(|read| read.contains(topic.topic.name.as_str()))
     };
     let since_ms = |offset: &CommittedOffset| {
-        let had_members = group.phase() == Phase::Empty && group.protocol_type().is_some();
-        if had_members {
-            offset.committed_ms.max(group.empty_since_ms())
+        let had_members = group.protocol_type().is_some() || held.consumer.is_some();
+        if had_members && held.is_empty() {
+            offset.committed_ms.max(held.empty_since_ms())
         } else {
             offset.committed_ms
         }

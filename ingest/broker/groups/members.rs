@@ -51,7 +51,7 @@ impl Broker {
         }
         let said = request.protocols.iter();
         let bytes: usize = said.map(|it| it.name.len() + it.metadata.len()).sum();
-        let mut desk = self.coordinator.desk(&self.store, now_ms);
+        let mut desk = self.desk(now_ms);
         let bytes_max = self.options.groups.member_bytes_max;
         if bytes > MEMBER_BYTES_MAX || desk.member_bytes + bytes > bytes_max {
             return refused(KafkaError::UnknownServerError);
@@ -65,6 +65,13 @@ impl Broker {
             }
             let held = Held::new(Group::new(now_ms), now_ms);
             desk.groups.insert(name.to_owned(), held);
+        }
+        if let Some(held) = desk.groups.get_mut(name) {
+            if !held.is_empty() && held.consumer.is_some() {
+                return refused(KafkaError::InconsistentGroupProtocol);
+            }
+            // Nobody is left of the other protocol.
+            held.consumer = None;
         }
         let (ticket, later) = desk.ticket(version);
         let mut effects = Vec::new();
@@ -133,7 +140,7 @@ impl Broker {
         }
         let shares = request.assignments.iter();
         let bytes: usize = shares.map(|it| it.assignment.len()).sum();
-        let mut desk = self.coordinator.desk(&self.store, now_ms);
+        let mut desk = self.desk(now_ms);
         let bytes_max = self.options.groups.member_bytes_max;
         if bytes > SHARES_BYTES_MAX || desk.member_bytes + bytes > bytes_max {
             return refused(KafkaError::UnknownServerError);
@@ -172,7 +179,7 @@ impl Broker {
             id: &request.member_id,
             instance: request.group_instance_id.as_deref(),
         };
-        let mut desk = self.coordinator.desk(&self.store, now_ms);
+        let mut desk = self.desk(now_ms);
         let result = match desk.groups.get_mut(name) {
             _ if name.is_empty() => Err(KafkaError::InvalidGroupId),
             None => Err(KafkaError::UnknownMemberId),
@@ -199,7 +206,7 @@ impl Broker {
             let response = response.with_error_code(error);
             return Reply::Ready(Response::LeaveGroup(response));
         }
-        let mut desk = self.coordinator.desk(&self.store, now_ms);
+        let mut desk = self.desk(now_ms);
         let response = if version < BATCHED_LEAVE_FROM {
             let leaver = Leaver {
                 id: &request.member_id,

@@ -7,6 +7,8 @@
 //! to be called again.
 
 mod admin;
+mod consumer;
+mod consumer_describe;
 mod coordinator;
 mod expiry;
 mod find;
@@ -21,6 +23,7 @@ pub use later::Later;
 pub(super) use coordinator::{Coordinator, Desk};
 pub(super) use offsets::Committer;
 
+use crate::group::consumer::{ConsumerError, ConsumerLimits};
 use crate::group::{GroupError, GroupLimits};
 use crate::wire::KafkaError;
 
@@ -39,6 +42,8 @@ pub struct GroupOptions {
     pub offsets_retention_ms: i64,
     /// What a single group may hold, and how long it may take.
     pub limits: GroupLimits,
+    /// The same of a group in which the broker shares out.
+    pub consumer_limits: ConsumerLimits,
 }
 
 impl Default for GroupOptions {
@@ -50,6 +55,7 @@ impl Default for GroupOptions {
             metadata_chars_max: 4_096,
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1_000,
             limits: GroupLimits::default(),
+            consumer_limits: ConsumerLimits::default(),
         }
     }
 }
@@ -64,6 +70,18 @@ fn kafka_error(error: GroupError) -> KafkaError {
         GroupError::InconsistentProtocol => KafkaError::InconsistentGroupProtocol,
         GroupError::Full => KafkaError::GroupMaxSizeReached,
         GroupError::SessionTimeout => KafkaError::InvalidSessionTimeout,
+    }
+}
+
+fn consumer_error(error: &ConsumerError) -> KafkaError {
+    match error {
+        ConsumerError::UnknownMember => KafkaError::UnknownMemberId,
+        ConsumerError::FencedEpoch => KafkaError::FencedMemberEpoch,
+        ConsumerError::FencedInstance => KafkaError::FencedInstanceId,
+        ConsumerError::UnreleasedInstance => KafkaError::UnreleasedInstanceId,
+        ConsumerError::StaleEpoch => KafkaError::StaleMemberEpoch,
+        ConsumerError::Full => KafkaError::GroupMaxSizeReached,
+        ConsumerError::Pattern(_) => KafkaError::InvalidRegularExpression,
     }
 }
 

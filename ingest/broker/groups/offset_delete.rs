@@ -23,7 +23,7 @@ impl Broker {
             Reply::Ready(Response::OffsetDelete(response))
         };
         let name = request.group_id.as_str();
-        let desk = self.coordinator.desk(&self.store, now_ms);
+        let desk = self.desk(now_ms);
         let Some(held) = desk.groups.get(name) else {
             return refused(KafkaError::GroupIdNotFound);
         };
@@ -33,8 +33,13 @@ impl Broker {
         }
         let subscribed = group.subscribed_topics();
         // Of members that do not say what they read, everything may be in use.
-        let is_read = |topic: &str| subscribed.as_ref().is_none_or(|it| it.contains(topic));
         let catalog = self.store.catalog();
+        let is_read = |name: &str| {
+            let state = catalog.topic_named(name);
+            let by_consumer = state.zip(held.consumer.as_ref());
+            by_consumer.is_some_and(|(state, group)| group.reads(&state.topic.uuid))
+                || subscribed.as_ref().is_none_or(|it| it.contains(name))
+        };
         let mut forgotten = Vec::new();
         let topics = request.topics.iter().map(|topic| {
             let partitions = topic.partitions.iter().map(|asked| {

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
     OffsetFetchResponseTopic, OffsetFetchResponseTopics,
@@ -16,6 +17,7 @@ use storage::groups::{CommittedOffset, GroupState};
 use storage::model::Partition;
 use storage::transactions::Transactions;
 
+use super::consumer_error;
 use crate::broker::partitions::{partition_of, topic_named};
 use crate::broker::{Broker, Reply};
 use crate::wire::{KafkaError, Response};
@@ -62,8 +64,15 @@ impl Broker {
         &self,
         request: &OffsetFetchRequest,
         version: i16,
+        now_ms: i64,
     ) -> Reply {
         let catalog = self.store.catalog();
+        // Who asks is looked at before what is stored is locked: others do so in this order.
+        let allowed: Vec<Result<(), KafkaError>> = request
+            .groups
+            .iter()
+            .map(|group| self.may_fetch(group, now_ms))
+            .collect();
         // Transactions first: one that ends in between shows its offsets or that it is open.
         let transactions = request.require_stable.then(|| self.store.transactions());
         let transactions = transactions.as_deref();
@@ -88,8 +97,16 @@ impl Broker {
         }
         let mut seen = BTreeSet::new();
         let mut groups = Vec::new();
-        for group in &request.groups {
+        for (group, allowed) in request.groups.iter().zip(allowed) {
             if !seen.insert(group.group_id.as_str()) {
+                continue;
+            }
+            if let Err(error) = allowed {
+                groups.push(
+                    OffsetFetchResponseGroup::default()
+                        .with_group_id(group.group_id.clone())
+                        .with_error_code(error.code()),
+                );
                 continue;
             }
             let topics = group.topics.iter().flatten();
@@ -112,6 +129,23 @@ impl Broker {
             );
         }
         Reply::Ready(Response::OffsetFetch(response.with_groups(groups)))
+    }
+}
+
+impl Broker {
+    /// Whether who asks is what it believes to be; tools and older clients do not say.
+    fn may_fetch(&self, asked: &OffsetFetchRequestGroup, now_ms: i64) -> Result<(), KafkaError> {
+        let Some(member) = asked.member_id.as_deref().filter(|it| !it.is_empty()) else {
+            return Ok(());
+        };
+        let desk = self.desk(now_ms);
+        let held = desk.groups.get(asked.group_id.as_str());
+        match held.and_then(|held| held.consumer.as_ref()) {
+            Some(group) => group
+                .check_member(member, asked.member_epoch)
+                .map_err(|error| consumer_error(&error)),
+            None => Ok(()),
+        }
     }
 }
 

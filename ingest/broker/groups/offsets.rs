@@ -11,7 +11,7 @@ use storage::groups::{CommittedOffset, GroupChange};
 use storage::model::Partition;
 
 use super::coordinator::{Desk, Held};
-use super::{code, kafka_error};
+use super::{code, consumer_error, kafka_error};
 use crate::broker::partitions::{partition_of, topic_named};
 use crate::broker::{Broker, Reply};
 use crate::group::{Group, MemberName};
@@ -32,7 +32,7 @@ impl Broker {
         now_ms: i64,
     ) -> Reply {
         let catalog = self.store.catalog();
-        let mut desk = self.coordinator.desk(&self.store, now_ms);
+        let mut desk = self.desk(now_ms);
         let allowed = self.may_commit(&mut desk, request, now_ms);
         let mut room = self.offset_room();
         let mut offsets: Vec<(Partition, CommittedOffset)> = Vec::new();
@@ -89,9 +89,15 @@ impl Broker {
             generation: request.generation_id_or_member_epoch,
         };
         let held = self.committing(desk, &committer, now_ms)?;
-        held.group
-            .check_commit(committer.member, committer.generation, now_ms)
-            .map_err(kafka_error)?;
+        match &held.consumer {
+            Some(group) => group
+                .check_member(committer.member.id, committer.generation)
+                .map_err(|error| consumer_error(&error))?,
+            None => held
+                .group
+                .check_commit(committer.member, committer.generation, now_ms)
+                .map_err(kafka_error)?,
+        }
         held.active_ms = now_ms;
         Ok(())
     }
@@ -104,9 +110,18 @@ impl Broker {
         now_ms: i64,
     ) -> Result<(), KafkaError> {
         let held = self.committing(desk, committer, now_ms)?;
-        held.group
-            .check_transactional_commit(committer.member, committer.generation, now_ms)
-            .map_err(kafka_error)?;
+        let (member, generation) = (committer.member, committer.generation);
+        match &held.consumer {
+            // Producers that name nobody may always.
+            Some(_) if generation < 0 && member.id.is_empty() => {}
+            Some(group) => group
+                .check_member(member.id, generation)
+                .map_err(|error| consumer_error(&error))?,
+            None => held
+                .group
+                .check_transactional_commit(member, generation, now_ms)
+                .map_err(kafka_error)?,
+        }
         held.active_ms = now_ms;
         Ok(())
     }
@@ -142,7 +157,8 @@ impl Broker {
 
     /// All groups.
     pub(in crate::broker) fn desk(&self, now_ms: i64) -> MutexGuard<'_, Desk> {
-        self.coordinator.desk(&self.store, now_ms)
+        let limits = &self.options.groups.consumer_limits;
+        self.coordinator.desk(&self.store, limits, now_ms)
     }
 
     fn committed(

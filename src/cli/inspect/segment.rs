@@ -154,7 +154,7 @@ fn show_column(answer: &mut Answer, rows: u64, column: &ColumnSight) -> Result<(
         None => encodings.join(", "),
     };
     let is_text = column.kind == Some(ColumnKind::Text);
-    let of_text = |number: u32| match is_text {
+    let of_text = |number: u64| match is_text {
         true => number.to_string(),
         false => "-".into(),
     };
@@ -168,7 +168,7 @@ fn show_column(answer: &mut Answer, rows: u64, column: &ColumnSight) -> Result<(
             pages.to_string(),
             column.stored_bytes().to_string(),
             ratio(column.stored_bytes(), rows),
-            of_text(column.term_count),
+            of_text(column.term_count.into()),
             of_text(column.text_bytes),
             how,
         ],

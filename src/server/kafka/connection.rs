@@ -244,6 +244,8 @@ impl Connection {
             | Request::CreatePartitions(_)
             | Request::DescribeLogDirs(_)
             | Request::DescribeProducers(_)
+            | Request::ConsumerGroupHeartbeat(_)
+            | Request::ConsumerGroupDescribe(_)
             | Request::AddPartitionsToTxn(_)
             | Request::AddOffsetsToTxn(_)
             | Request::EndTxn(_)

@@ -328,9 +328,13 @@ pub(in crate::segment) fn decode_code_vector(
         &mut out.occurrence,
     )?;
     decode_codes(header.code, count, &mut bytes, &mut out.codes)?;
-    // One pass that compilers turn into vector code; cheaper than a check at every use.
-    let largest = out.codes.iter().copied().fold(0, u32::max);
-    if !out.codes.is_empty() && largest >= check.term_count {
+    // One pass that compilers turn into vector code; cheaper than a check at every use, and than
+    // the largest code, for which the plain instruction set has no instruction.
+    let has_terms = out
+        .codes
+        .iter()
+        .fold(true, |all, code| all & (*code < check.term_count));
+    if !has_terms {
         return Err(Flaw("a code has no term"));
     }
     bytes.finish()
