@@ -96,11 +96,12 @@ fn groups_of_librdkafka_in_which_the_broker_shares_out() {
     check_over_a_kill(".venv/bin/python", "confluent_consumer_groups.py");
 }
 
-/// Runs a program that is no Python against a server of its own.
-fn check_command(command: &mut Command) {
+/// Runs a program that is no Python against a server of its own; `further` arguments follow its
+/// address.
+fn check_command(command: &mut Command, further: &[&str]) {
     let folder = TempDir::new().expect("a temporary folder");
     let server = Server::start(folder.path());
-    command.arg(server.kafka.to_string());
+    command.arg(server.kafka.to_string()).args(further);
     let output = command.output().expect("the program starts");
     assert!(
         output.status.success(),
@@ -131,14 +132,17 @@ fn made(path: &str, target: &str, all: &str) -> Option<PathBuf> {
 fn kafkajs() {
     let folder = "tests/clients/kafka/kafkajs/node_modules";
     if let Some(modules) = made(folder, "test", "SILTSTONE_BINARY") {
-        check_command(Command::new("node").arg(modules.with_file_name("client.js")));
+        check_command(
+            Command::new("node").arg(modules.with_file_name("client.js")),
+            &[],
+        );
     }
 }
 
 fn check_go(name: &str) {
     let program = format!(".venv/go/{name}");
     if let Some(program) = made(&program, "test-clients", "SILTSTONE_ALL_CLIENTS") {
-        check_command(&mut Command::new(program));
+        check_command(&mut Command::new(program), &[]);
     }
 }
 
@@ -164,34 +168,40 @@ fn kcat() {
     assert!(is_there || !is_asked, "kcat is missing: make test-clients");
     if is_there {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/kafka");
-        check_command(&mut Command::new(folder.join("kcat.sh")));
+        check_command(&mut Command::new(folder.join("kcat.sh")), &[]);
     } else {
         eprintln!("skipped: kcat is missing; make test-clients installs it");
     }
 }
 
-fn check_java(release: &str) {
+fn check_java(release: &str, consumers: &[&str]) {
     let folder = format!("tests/clients/kafka/java/target/{release}");
     if let Some(folder) = made(&folder, "test-clients", "SILTSTONE_ALL_CLIENTS") {
         let folder = folder.display();
         let path = format!("{folder}/classes:{folder}/dependency/*");
-        check_command(Command::new("java").args(["-cp", &path, "Client"]));
+        let program = ["-cp", &path, "Client"];
+        check_command(Command::new("java").args(program), consumers);
     }
 }
 
 #[test]
 fn java_2_8() {
-    check_java("2.8.2");
+    check_java("2.8.2", &[]);
 }
 
 #[test]
 fn java_3_9() {
-    check_java("3.9.1");
+    check_java("3.9.1", &[]);
 }
 
 #[test]
 fn java_4() {
-    check_java("4.3.1");
+    check_java("4.3.1", &[]);
+}
+
+#[test]
+fn java_4_with_groups_that_the_broker_shares_out() {
+    check_java("4.3.1", &["group.protocol=consumer"]);
 }
 
 #[test]

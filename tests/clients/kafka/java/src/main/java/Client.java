@@ -244,7 +244,9 @@ public final class Client {
     }
 
     private void administration(String topic) throws Exception {
-        check(admin.describeCluster().nodes().get().size() == 1, "the cluster is described");
+        var nodes = admin.describeCluster().nodes().get();
+        check(nodes.size() == 1, "the cluster is described");
+        int node = nodes.iterator().next().id();
         var resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
         var operation = new AlterConfigOp(new ConfigEntry("max.message.bytes", "1000000"), AlterConfigOp.OpType.SET);
         admin.incrementalAlterConfigs(Map.of(resource, List.of(operation))).all().get();
@@ -254,7 +256,7 @@ public final class Client {
         admin.deleteRecords(Map.of(new TopicPartition(topic, 0), RecordsToDelete.beforeOffset(1))).all().get();
         var start = admin.listOffsets(Map.of(new TopicPartition(topic, 0), OffsetSpec.earliest())).all().get();
         check(start.values().iterator().next().offset() == 1, "records are deleted");
-        check(admin.describeLogDirs(List.of(0)).allDescriptions().get().size() == 1, "log directories are described");
+        check(admin.describeLogDirs(List.of(node)).allDescriptions().get().size() == 1, "log directories are described");
         admin.deleteTopics(List.of(topic)).all().get();
         check(!admin.listTopics().names().get().contains(topic), "the topic is deleted");
     }
