@@ -37,7 +37,7 @@ impl Group {
         }
     }
 
-    /// Whether offsets may be committed at the end of a transaction in the name of `name`. Producers
+    /// Whether offsets may be committed at the end of a transaction in the name of `name`. Those
     /// that name nobody may always: their transaction is what orders them.
     ///
     /// # Errors

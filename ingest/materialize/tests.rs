@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use storage::catalog::{
     Catalog, CatalogChange, Dynamic, Edit, Materialize, MemoryCheckpoint, TimeField, Topic,
 };
-use storage::disk::{Disk, MemoryDisk};
+use storage::disk::{Disk, Fault, FaultyDisk, MemoryDisk};
 use storage::log::{BatchBuilder, Batches, Codec, DecompressionBuffer, NewRecord, RecordBatch};
 use storage::model::{FieldType, Mapping, Offset, Partition, PartitionId, TopicId, TopicName};
 use storage::store::{Store, StoreError, StoreOptions};
@@ -224,6 +224,64 @@ fn records_that_cannot_be_rows_are_dead_letters() {
     let state = &catalog.topic(topic).unwrap().dead_letters;
     assert_eq!(state.total(), 6);
     assert_eq!(state.next(PartitionId(0)), Offset(7));
+}
+
+/// Makes rows and dead letters until the disk is cut off.
+fn live(disk: &FaultyDisk) -> Result<(), Box<dyn std::error::Error>> {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    let checkpoint = Box::new(MemoryCheckpoint::new(Arc::clone(&disk)));
+    let (store, _) = Store::open(disk, checkpoint, StoreOptions::default(), 0)?;
+    let mut id = TopicId(0);
+    let staged = store.stage_edit::<StoreError>(|catalog| {
+        let topic = topic(catalog, 1);
+        id = topic.id;
+        Ok(Edit::of(CatalogChange::CreateTopic(Box::new(topic))))
+    })?;
+    store.wait_durable(staged)?;
+    let mut materializer = Materializer::new();
+    for round in 0..4 {
+        let values = [Some("{}"), Some("broken"), Some("{"), None];
+        let partition = Partition::new(id, PartitionId(0));
+        let staged = store.stage_batch(partition, batch(&values, Codec::None), 0)?;
+        store.wait_durable(staged.lsn)?;
+        materializer.run_once(&store, id, BUDGET, &Pair, 0)?;
+        if round % 2 == 1 {
+            store.seal(id)?;
+            store.checkpoint()?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_power_cut_at_any_operation_neither_loses_nor_doubles_a_dead_letter() {
+    let whole = FaultyDisk::new();
+    live(&whole).unwrap();
+    let mut lives = 0;
+    for operation in 0..whole.operation_count() {
+        let disk = FaultyDisk::new();
+        disk.inject(operation, Fault::PowerCut);
+        if live(&disk).is_ok() {
+            continue;
+        }
+        lives += 1;
+        let store = open(&(Arc::new(disk.crash(operation)) as Arc<dyn Disk>));
+        let catalog = store.catalog();
+        let Some(state) = catalog.topic_named("events") else {
+            continue;
+        };
+        run_all(&store, state.topic.id);
+        let partition = Partition::new(state.topic.id, PartitionId(0));
+        let end = store.log_bounds(partition).unwrap().high_watermark.0;
+        let offsets: Vec<u64> = dead_letters(&store).iter().map(|letter| letter.1).collect();
+        let expected: Vec<u64> = (0..end)
+            .filter(|offset| matches!(offset % 4, 1 | 2))
+            .collect();
+        assert_eq!(offsets, expected, "cut at operation {operation}");
+        let count = u64::try_from(rows(&store, state.topic.id).len()).unwrap();
+        assert_eq!(count, end / 4, "cut at operation {operation}");
+    }
+    assert!(lives > 20, "only {lives} lives were cut");
 }
 
 #[test]

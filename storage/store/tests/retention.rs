@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::fixture::*;
 use crate::catalog::{CatalogChange, Edit};
-use crate::disk::MemoryDisk;
+use crate::disk::{Fault, FaultyDisk, MemoryDisk};
 use crate::log::{BatchBuilder, Batches, Codec, DecompressionBuffer, LogOptions, NewRecord};
 use crate::model::{Offset, Partition, TopicId};
-use crate::store::{Store, StoreError, StoreOptions};
+use crate::store::{StageError, Store, StoreError, StoreOptions};
 
 /// Files of a few batches.
 fn small() -> StoreOptions {
@@ -176,6 +176,90 @@ fn compaction_keeps_the_last_record_of_each_key_at_its_offset() {
         .filter(|problem| !problem.contains("have no row"))
         .collect();
     assert!(other.is_empty(), "{other:?}");
+}
+
+/// Writes, lets go of what is old or replaced and writes again, until the disk is cut off; the last
+/// number that was acknowledged.
+fn live(disk: &FaultyDisk, acknowledged: &mut Option<usize>) -> Result<(), StoreError> {
+    let (store, _) = try_open(disk.clone(), small())?;
+    let topic = create_topic(&store, "t", 1)?;
+    let log = partition(topic, 0);
+    let rules = [
+        ("cleanup.policy", "compact,delete"),
+        ("min.cleanable.dirty.ratio", "0.01"),
+        ("retention.ms", "100"),
+    ];
+    let config = rules.map(|(name, value)| (name.into(), value.into()));
+    let staged = store.stage_edit::<StoreError>(|_| {
+        Ok(Edit::of(CatalogChange::ChangeConfig {
+            topic,
+            config: config.into(),
+            settings: BTreeMap::new(),
+        }))
+    });
+    store.wait_durable(staged?)?;
+    for number in 0..16 {
+        let (key, value) = (["a", "b"][number % 2], number.to_string());
+        let mut builder = BatchBuilder::new();
+        let record = NewRecord {
+            timestamp_ms: i64::try_from(number).unwrap() * 10,
+            key: Some(key.as_bytes()),
+            value: Some(value.as_bytes()),
+            ..NewRecord::default()
+        };
+        builder.push(record).unwrap();
+        let staged = store.stage_batch(log, builder.finish(Codec::None), 0);
+        let staged = staged.map_err(|error| match error {
+            StageError::Store(error) => error,
+            other => panic!("{other}"),
+        })?;
+        store.wait_durable(staged.lsn)?;
+        *acknowledged = Some(number);
+        if number % 5 == 4 {
+            let end = store.log_bounds(log).unwrap().high_watermark;
+            store.publish(topic, rows(log, &[]), &[(log.id, end)], Vec::new(), 0)?;
+            store.seal(topic)?;
+            store.checkpoint()?;
+            store.compact_one(150)?;
+            store.expire_records(150)?;
+            store.checkpoint()?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_power_cut_at_any_operation_takes_nothing_that_must_stay() {
+    let whole = FaultyDisk::new();
+    live(&whole, &mut None).unwrap();
+    for operation in 0..whole.operation_count() {
+        let disk = FaultyDisk::new();
+        disk.inject(operation, Fault::PowerCut);
+        let mut acknowledged = None;
+        if live(&disk, &mut acknowledged).is_ok() {
+            continue;
+        }
+        let (store, _) = open(disk.crash(operation), small());
+        let Some(last) = acknowledged else {
+            continue;
+        };
+        let catalog = store.catalog();
+        let log = partition(catalog.topic_named("t").unwrap().topic.id, 0);
+        let bounds = store.client_bounds(log).unwrap();
+        assert!(
+            bounds.high_watermark.0 > last as u64,
+            "cut at operation {operation}"
+        );
+        // What is younger than 100 ms at time 150 is there, unless a later one has its key.
+        let shown = shown(&store, log);
+        let key = ["a", "b"][last % 2];
+        let newest = format!("{last}:{key}={last}");
+        let later = format!("{}:{key}={}", last + 2, last + 2);
+        let may_be_old = last < 5;
+        let is_there = |text: &String| shown.split(' ').any(|record| record == text);
+        let holds = may_be_old || is_there(&newest) || is_there(&later);
+        assert!(holds, "cut at operation {operation}: {shown}");
+    }
 }
 
 #[test]
