@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use storage::memory::{GivesWay, MemoryUse};
 use storage::segment::{ColumnHandle, SourceId};
 
 use super::grow::{Origin, grow};
@@ -36,6 +37,24 @@ pub(super) struct Entry {
     is_passing: bool,
 }
 
+impl GivesWay for OrdinalCache {
+    fn give_way(&self, bytes: usize) -> usize {
+        let mut given = 0;
+        let mut gone = Vec::new();
+        self.lock().retain(|(_, map)| {
+            // Who uses one keeps it in memory.
+            let stays = given >= bytes || Arc::strong_count(map) > 1;
+            if !stays {
+                given += map.memory_bytes();
+                gone.push(Arc::clone(map));
+            }
+            stays
+        });
+        drop(gone);
+        given
+    }
+}
+
 impl OrdinalCache {
     /// The map of `columns`, built unless it is here.
     pub(crate) fn map(
@@ -51,6 +70,7 @@ impl OrdinalCache {
         if let Some(map) = self.get(&key) {
             return Ok(map);
         }
+<<<<<<< HEAD
         let (older_key, older, is_passing) = match self.older(columns, &key, pool)? {
             None => {
                 let map = Arc::new(OrdinalMap::build(columns, pool)?);
@@ -71,6 +91,11 @@ impl OrdinalCache {
         let fresh = OrdinalMap::build(&fresh, pool)?;
         let map = Arc::new(grow(&older, &fresh, &origins, pool)?);
         self.insert(key, &map, is_passing, Some(&older));
+=======
+        let map = Arc::new(OrdinalMap::build(columns, pool)?);
+        let bytes_max = pool.memory().share_bytes(MemoryUse::Ordinals);
+        self.insert(key, &map, bytes_max.min(ORDINALS_BYTES_MAX));
+>>>>>>> 36a75ce (all)
         Ok(map)
     }
 
@@ -120,6 +145,7 @@ impl OrdinalCache {
         Some(map)
     }
 
+<<<<<<< HEAD
     fn insert(
         &self,
         key: Key,
@@ -127,6 +153,9 @@ impl OrdinalCache {
         is_passing: bool,
         older: Option<&OrdinalMap>,
     ) {
+=======
+    fn insert(&self, key: Key, map: &Arc<OrdinalMap>, bytes_max: usize) {
+>>>>>>> 36a75ce (all)
         let mut entries = self.lock();
         entries.retain(|entry| {
             // Of the maps with active rows on one older map, the newest will do.
@@ -143,8 +172,13 @@ impl OrdinalCache {
         let sizes = entries.iter().map(|entry| entry.map.memory_bytes());
         let mut bytes: usize = sizes.sum();
         let mut gone = 0;
+<<<<<<< HEAD
         while bytes > ORDINALS_BYTES_MAX || entries.len() - gone > ORDINAL_MAPS_MAX {
             bytes -= entries[gone].map.memory_bytes();
+=======
+        while bytes > bytes_max || entries.len() - gone > ORDINAL_MAPS_MAX {
+            bytes -= entries[gone].1.memory_bytes();
+>>>>>>> 36a75ce (all)
             gone += 1;
         }
         entries.drain(..gone);

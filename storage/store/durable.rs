@@ -95,6 +95,27 @@ impl Durable {
         Ok(())
     }
 
+    /// Makes sure that the logs have room for what `records` append to them.
+    pub(super) fn reserve(&self, records: &[JournalRecord]) -> Result<(), StoreError> {
+        let mut bytes: BTreeMap<Partition, u64> = BTreeMap::new();
+        for record in records {
+            if let JournalRecord::Batch {
+                partition, batch, ..
+            } = record
+            {
+                *bytes.entry(*partition).or_default() += batch.bytes().len() as u64;
+            }
+        }
+        for (partition, bytes) in bytes {
+            // A log that the same group makes gets its first file after it.
+            if let Some(DurableLog { log, .. }) = self.logs.get(&partition) {
+                let reserved = log.lock().reserve(bytes);
+                reserved.map_err(StoreError::log(partition))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Does what `record`, which is durable, says.
     pub(super) fn follow(&mut self, record: &JournalRecord) -> Result<(), StoreError> {
         match record {

@@ -243,6 +243,24 @@ impl PartitionLog {
         Ok(())
     }
 
+    /// Makes sure that batches of `bytes` together can be appended, as far as the disk can tell. A
+    /// file that cannot hold them all is left for the next one.
+    ///
+    /// # Errors
+    /// What the disk reports, such as that it is full; nothing was appended then.
+    pub fn reserve(&mut self, bytes: u64) -> Result<(), LogError> {
+        if self.poisoned {
+            return Err(LogError::Poisoned);
+        }
+        if !self.has_room(bytes) {
+            self.roll(self.reader.end())?;
+        }
+        let path = self.active_path();
+        let file = self.active.as_mut().expect("a file was started");
+        file.reserve(bytes)
+            .map_err(LogError::disk("reserve room in", &path))
+    }
+
     /// Whether the last file takes another batch. A file without batches takes one of any size.
     fn has_room(&self, batch_bytes: u64, latest_ms: i64) -> bool {
         let since_ms = self.active_since_ms.unwrap_or(latest_ms);
