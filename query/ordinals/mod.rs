@@ -15,7 +15,7 @@ mod terms;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use storage::memory::{Held, MemoryUse};
+use storage::memory::MemoryUse;
 use storage::segment::{ColumnHandle, RowSource};
 
 use crate::QueryError;
@@ -69,8 +69,6 @@ impl CodeMap {
 pub(crate) struct OrdinalMap {
     terms: Arc<MapTerms>,
     maps: Vec<CodeMap>,
-    /// Its memory; nothing where it takes none.
-    held: Option<Held>,
 }
 
 impl OrdinalMap {
@@ -83,29 +81,23 @@ impl OrdinalMap {
                     count: column.term_count()?,
                 }),
                 maps: vec![CodeMap::Same],
-                held: None,
             })),
             _ => Ok(None),
         }
     }
 
     fn build(columns: &[TermColumn], pool: &ScanPool) -> Result<Self, QueryError> {
-        // Counted before it is made: the numbers for sure, of the texts as many bytes.
+        // Counted while it is made: the numbers for sure, of the texts as many bytes. Who keeps it
+        // counts what it came to.
         let mut term_count = 0;
         for column in columns {
-            term_count += column.source.term_count(column.column)?;
+            term_count += column.term_count()?;
         }
-        let tables = term_count * size_of::<u32>();
-        let held = pool.memory().try_hold(MemoryUse::Ordinals, 2 * tables)?;
+        let bytes = 2 * term_count * size_of::<u32>();
+        let _held = pool.memory().try_hold(MemoryUse::Ordinals, bytes)?;
         let joined = join(columns, pool)?;
-<<<<<<< HEAD
         Ok(Self {
             terms: Arc::new(MapTerms::Runs {
-=======
-        let map = Self {
-            held: None,
-            terms: MapTerms::Runs {
->>>>>>> 36a75ce (all)
                 runs: joined.runs,
                 count: joined.count,
             }),
@@ -114,14 +106,6 @@ impl OrdinalMap {
                 .into_iter()
                 .map(|table| CodeMap::Table(table.into()))
                 .collect(),
-        };
-        match map.memory_bytes() {
-            bytes if bytes > held.bytes() => held.try_grow(bytes - held.bytes())?,
-            bytes => held.shrink(held.bytes() - bytes),
-        }
-        Ok(Self {
-            held: Some(held),
-            ..map
         })
     }
 
@@ -161,9 +145,6 @@ impl OrdinalMap {
 
     /// Memory that it takes, about.
     fn memory_bytes(&self) -> usize {
-        if let Some(held) = &self.held {
-            return held.bytes();
-        }
         let tables = self.maps.iter().map(|map| match map {
             CodeMap::Same => 0,
             CodeMap::Table(table) => size_of_val::<[u32]>(table),
