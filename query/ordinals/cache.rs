@@ -154,7 +154,9 @@ impl OrdinalCache {
         pool: &ScanPool,
     ) {
         let memory = pool.memory();
-        let bytes_max = memory.share_bytes(MemoryUse::Ordinals).min(ORDINALS_BYTES_MAX);
+        let bytes_max = memory
+            .share_bytes(MemoryUse::Ordinals)
+            .min(ORDINALS_BYTES_MAX);
         // One that there is no room for lives as long as its search.
         let Some(held) = memory.hold_if_room(MemoryUse::Ordinals, map.memory_bytes()) else {
             return;

@@ -97,19 +97,21 @@ impl Durable {
 
     /// Makes sure that the logs have room for what `records` append to them.
     pub(super) fn reserve(&self, records: &[JournalRecord]) -> Result<(), StoreError> {
-        let mut bytes: BTreeMap<Partition, u64> = BTreeMap::new();
+        let mut needed: BTreeMap<Partition, (u64, i64)> = BTreeMap::new();
         for record in records {
             if let JournalRecord::Batch {
                 partition, batch, ..
             } = record
             {
-                *bytes.entry(*partition).or_default() += batch.bytes().len() as u64;
+                let (bytes, latest_ms) = needed.entry(*partition).or_insert((0, i64::MIN));
+                *bytes += batch.bytes().len() as u64;
+                *latest_ms = batch.header().max_timestamp_ms.max(*latest_ms);
             }
         }
-        for (partition, bytes) in bytes {
+        for (partition, (bytes, latest_ms)) in needed {
             // A log that the same group makes gets its first file after it.
             if let Some(DurableLog { log, .. }) = self.logs.get(&partition) {
-                let reserved = log.lock().reserve(bytes);
+                let reserved = log.lock().reserve(bytes, latest_ms);
                 reserved.map_err(StoreError::log(partition))?;
             }
         }
