@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use storage::memory::MemoryError;
 use thiserror::Error;
 
 /// Why a search has no answer.
@@ -17,9 +18,14 @@ pub enum QueryError {
     /// The search would hold more state than it may.
     #[error("the search needs more than {state_bytes_max} bytes of state")]
     StateTooLarge {
+        /// What it came to.
+        state_bytes: usize,
         /// The limit.
         state_bytes_max: usize,
     },
+    /// Everything in memory together would be more than it may be.
+    #[error("the search needs more memory than there is: {0}")]
+    Memory(#[from] MemoryError),
     /// A pattern that cannot be read, or would take too much memory.
     #[error("cannot read pattern '{pattern}'")]
     Pattern {

@@ -1,9 +1,10 @@
 //! What scans share: threads, and what they keep for later ones.
 
 use std::num::NonZero;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use storage::memory::MemoryBudget;
 
 use crate::QueryError;
 use crate::ordinals::{OrdinalCache, OrdinalMap, TermColumn};
@@ -21,7 +22,9 @@ const DENSE_GROUPS_MAX: usize = 1 << 22;
 #[derive(Debug)]
 pub struct ScanPool {
     threads: Option<ThreadPool>,
-    ordinals: OrdinalCache,
+    ordinals: Arc<OrdinalCache>,
+    /// What searches and ordinals are counted in.
+    memory: Arc<MemoryBudget>,
     /// Fewest rows that are worth a thread.
     pub(crate) thread_rows_min: usize,
     /// Most groups of one aggregation that are made before rows ask for them.
@@ -32,7 +35,8 @@ impl Default for ScanPool {
     fn default() -> Self {
         Self {
             threads: None,
-            ordinals: OrdinalCache::default(),
+            ordinals: Arc::default(),
+            memory: MemoryBudget::unlimited(),
             thread_rows_min: THREAD_ROWS_MIN,
             dense_groups_max: DENSE_GROUPS_MAX,
         }
@@ -61,6 +65,19 @@ impl ScanPool {
             threads: Some(threads),
             ..Self::default()
         })
+    }
+
+    /// The same, with searches that take their memory from `memory`.
+    #[must_use]
+    pub fn within(self, memory: Arc<MemoryBudget>) -> Self {
+        let cache: Weak<OrdinalCache> = Arc::downgrade(&self.ordinals);
+        memory.add_cache(cache);
+        Self { memory, ..self }
+    }
+
+    /// What searches take their memory from.
+    pub(crate) fn memory(&self) -> &Arc<MemoryBudget> {
+        &self.memory
     }
 
     /// No threads: searches run on the one that asks.

@@ -43,6 +43,8 @@ pub struct Hit {
     pub partition: u32,
     /// Its offset there.
     pub offset: u64,
+    /// How often its document was written: 1 for a row without an id.
+    pub version: u64,
     /// The document, byte for byte.
     pub source: Vec<u8>,
     /// A value for each sort key; `None` for a row without one.

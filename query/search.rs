@@ -105,7 +105,7 @@ fn run_one(parts: &[Part<'_>], pool: &ScanPool) -> Result<SearchResponse, QueryE
         });
     };
     let aggregations = &first.request.aggregations;
-    let budget = Budget::new(first.request.limits);
+    let budget = Budget::new(first.request.limits, pool.memory());
     let mut plans = Vec::with_capacity(parts.len());
     for part in parts {
         let times_ms = part.time_bounds_ms().unwrap_or((0, 0));

@@ -209,8 +209,13 @@ impl From<QueryError> for Error {
             QueryError::TooManyBuckets { buckets_max } => {
                 ElasticError::too_many_buckets(buckets_max).into()
             }
-            QueryError::StateTooLarge { .. } => {
-                ElasticError::new(429, "circuit_breaking_exception", reason).into()
+            QueryError::StateTooLarge {
+                state_bytes,
+                state_bytes_max,
+            } => ElasticError::circuit_broken("request", state_bytes, state_bytes_max).into(),
+            QueryError::Memory(error) => {
+                let wanted = error.used_bytes + error.wanted_bytes;
+                ElasticError::circuit_broken("parent", wanted, error.limit_bytes).into()
             }
             QueryError::Rows(error) => Self::caused(ErrorKind::Corrupt, error),
             _ => ElasticError::illegal_argument(reason).into(),

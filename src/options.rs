@@ -13,7 +13,8 @@ use ingest::broker::{GroupOptions, PARTITIONS_MAX};
 use ingest::group::GroupLimits;
 use serde::Deserialize;
 use storage::maintenance::{MERGE_BYTES_MAX, MERGE_ROWS_MAX};
-use storage::store::DISK_RESERVE_BYTES;
+use storage::memory::MEMORY_BYTES;
+use storage::store::{DISK_RESERVE_BYTES, STAGED_BYTES_MAX};
 
 use crate::elastic::Personality;
 use crate::error::{Error, ErrorKind, Result};
@@ -30,6 +31,15 @@ pub const MERGE_BYTES_PER_SECOND: u64 = 64 << 20;
 pub const CHECKPOINT_INTERVAL_MS: i64 = 60 * 1000;
 /// Bytes of log that one step of materialization reads at most.
 pub const MATERIALIZE_BYTES: usize = 8 << 20;
+/// Active rows of a topic are sealed when they take one part in so many of the memory.
+const SEAL_PART: usize = 4;
+/// A step of materialization reads one part in so many of the memory at most: compressed records
+/// become many times as many bytes of rows.
+const MATERIALIZE_PART: usize = 32;
+/// Records that wait for a commit take one part in so many of the memory at most...
+const STAGED_PART: usize = 4;
+/// ... but as much as the largest batch that is taken.
+const STAGED_BYTES_MIN: usize = 16 << 20;
 /// Threads that one step of materialization may decode on.
 const MATERIALIZE_THREADS_MAX: NonZero<usize> = NonZero::new(4).expect("four");
 /// Time that committed offsets are kept after a group has lost its last member, as Kafka's
@@ -124,6 +134,8 @@ pub struct Options {
     pub merge_bytes_per_second: u64,
     /// Bytes of the disk that must be free for a write to be taken.
     pub disk_reserve_bytes: u64,
+    /// Bytes that rows not yet sealed, caches and searches may take in memory together.
+    pub memory_bytes: usize,
     /// Time between checkpoints, in milliseconds.
     pub checkpoint_interval_ms: i64,
     /// Bytes of log that one step of materialization reads at most.
@@ -161,6 +173,20 @@ pub struct Options {
     pub clock: Clock,
 }
 
+impl Options {
+    /// Cuts what arrives at once to what memory allows.
+    pub(crate) fn fit_memory(&mut self) {
+        let memory_bytes = self.memory_bytes;
+        self.seal_bytes = self.seal_bytes.min(memory_bytes / SEAL_PART);
+        self.materialize_bytes = self.materialize_bytes.min(memory_bytes / MATERIALIZE_PART);
+    }
+
+    /// Bytes of records that may wait for a commit.
+    pub(crate) fn staged_bytes_max(&self) -> usize {
+        STAGED_BYTES_MAX.min((self.memory_bytes / STAGED_PART).max(STAGED_BYTES_MIN))
+    }
+}
+
 fn cores() -> NonZero<usize> {
     std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
 }
@@ -172,6 +198,7 @@ impl Default for Options {
             seal_bytes: SEAL_BYTES,
             seal_age_ms: SEAL_AGE_MS,
             disk_reserve_bytes: DISK_RESERVE_BYTES,
+            memory_bytes: MEMORY_BYTES,
             merge: true,
             merge_rows: MERGE_ROWS_MAX,
             merge_bytes: MERGE_BYTES_MAX,
@@ -253,6 +280,10 @@ pub struct Settings {
     /// Bytes of the disk that must be free for a write to be taken [default: 268435456]
     #[arg(long, value_name = "BYTES", env = "SILTSTONE_DISK_RESERVE_BYTES")]
     pub disk_reserve_bytes: Option<u64>,
+    /// Bytes that rows not yet sealed, caches and searches may take in memory together; the
+    /// process takes some 100 MB besides [default: 268435456]
+    #[arg(long, value_name = "BYTES", env = "SILTSTONE_MEMORY_BYTES")]
+    pub memory_bytes: Option<usize>,
     /// Time between checkpoints [default: 60000]
     #[arg(long, value_name = "MS", env = "SILTSTONE_CHECKPOINT_INTERVAL_MS")]
     pub checkpoint_interval_ms: Option<i64>,
@@ -362,6 +393,7 @@ impl Settings {
             seal_bytes: self.seal_bytes.or(fallback.seal_bytes),
             seal_age_ms: self.seal_age_ms.or(fallback.seal_age_ms),
             disk_reserve_bytes: self.disk_reserve_bytes.or(fallback.disk_reserve_bytes),
+            memory_bytes: self.memory_bytes.or(fallback.memory_bytes),
             merge: self.merge.or(fallback.merge),
             merge_rows: self.merge_rows.or(fallback.merge_rows),
             merge_bytes_per_second: self
@@ -417,6 +449,7 @@ impl Settings {
             disk_reserve_bytes: self
                 .disk_reserve_bytes
                 .unwrap_or(default.disk_reserve_bytes),
+            memory_bytes: self.memory_bytes.unwrap_or(default.memory_bytes),
             merge: self.merge.unwrap_or(default.merge),
             merge_rows: self.merge_rows.unwrap_or(default.merge_rows),
             merge_bytes_per_second: self

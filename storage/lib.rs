@@ -6,13 +6,14 @@
 //!
 //! Layers, top to bottom; an arrow up does not exist:
 //! `maintenance` → `catalog`; `store` → { `segment`, `transactions` → `groups` → `catalog` →
-//! `log` } → { `disk`, `model` }; `model` depends on nothing.
+//! `log` } → { `disk`, `memory`, `model` }; `memory` and `model` depend on nothing.
 
 pub mod catalog;
 pub mod disk;
 pub mod groups;
 pub mod log;
 pub mod maintenance;
+pub mod memory;
 pub mod model;
 pub mod segment;
 pub mod store;

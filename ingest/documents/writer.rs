@@ -42,6 +42,8 @@ struct TopicWrites {
     pending: PendingIds,
     /// Where the next documents without ids go.
     next_partition: u32,
+    /// How often staged writes had been refused when this was made.
+    refusals: u64,
 }
 
 /// What was decided about one write.
@@ -145,7 +147,10 @@ impl DocumentWriter {
         let entry = Arc::clone(self.lock_topics().entry(topic).or_default());
         let mut entry = entry.lock().expect(NOBODY_PANICS);
         // Taken out, so that a failure leaves nothing half-done: the next call loads anew.
+        let refusals = store.refusals();
+        // What it knows of staged writes is wrong once some were refused.
         let known = entry.take();
+        let known = known.filter(|state| state.refusals == refusals);
         let try_work = || {
             let topic = current_topic(store, topic)?;
             let mut state = match known {
@@ -154,6 +159,7 @@ impl DocumentWriter {
                     decoder: DocumentDecoder::new(&topic),
                     pending: PendingIds::load(store, &topic)?,
                     next_partition: 0,
+                    refusals,
                 },
             };
             state.pending.grow(topic.partitions);

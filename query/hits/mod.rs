@@ -217,6 +217,7 @@ pub(crate) fn read_hit(
         id,
         partition: place.partition,
         offset: place.offset,
+        version: source.version(row)?,
         source: match with_document {
             true => source.source(row)?,
             false => Vec::new(),

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use storage::memory::{GivesWay, Held, MemoryUse};
 use storage::segment::{ColumnHandle, SourceId};
 
 use super::grow::{Origin, grow};
@@ -34,6 +35,30 @@ pub(super) struct Entry {
     map: Arc<OrdinalMap>,
     /// Whether some of its rows are active: they will soon be others.
     is_passing: bool,
+    /// Its memory, with that of older maps that it grew from.
+    _held: Held,
+}
+
+impl GivesWay for OrdinalCache {
+    fn give_way(&self, bytes: usize) -> usize {
+        let mut given = 0;
+        let mut gone = Vec::new();
+        let mut entries = self.lock();
+        let mut index = 0;
+        while given < bytes && index < entries.len() {
+            // Who uses one keeps it in memory.
+            if Arc::strong_count(&entries[index].map) > 1 {
+                index += 1;
+                continue;
+            }
+            let entry = entries.remove(index);
+            given += entry.map.memory_bytes();
+            gone.push(entry);
+        }
+        drop(entries);
+        drop(gone);
+        given
+    }
 }
 
 impl OrdinalCache {
@@ -54,7 +79,7 @@ impl OrdinalCache {
         let (older_key, older, is_passing) = match self.older(columns, &key, pool)? {
             None => {
                 let map = Arc::new(OrdinalMap::build(columns, pool)?);
-                self.insert(key, &map, false, None);
+                self.insert(key, &map, false, None, pool);
                 return Ok(map);
             }
             Some(found) => found,
@@ -70,7 +95,7 @@ impl OrdinalCache {
         }
         let fresh = OrdinalMap::build(&fresh, pool)?;
         let map = Arc::new(grow(&older, &fresh, &origins, pool)?);
-        self.insert(key, &map, is_passing, Some(&older));
+        self.insert(key, &map, is_passing, Some(&older), pool);
         Ok(map)
     }
 
@@ -126,7 +151,16 @@ impl OrdinalCache {
         map: &Arc<OrdinalMap>,
         is_passing: bool,
         older: Option<&OrdinalMap>,
+        pool: &ScanPool,
     ) {
+        let memory = pool.memory();
+        let bytes_max = memory
+            .share_bytes(MemoryUse::Ordinals)
+            .min(ORDINALS_BYTES_MAX);
+        // One that there is no room for lives as long as its search.
+        let Some(held) = memory.hold_if_room(MemoryUse::Ordinals, map.memory_bytes()) else {
+            return;
+        };
         let mut entries = self.lock();
         entries.retain(|entry| {
             // Of the maps with active rows on one older map, the newest will do.
@@ -139,11 +173,12 @@ impl OrdinalCache {
             key,
             map: Arc::clone(map),
             is_passing,
+            _held: held,
         });
         let sizes = entries.iter().map(|entry| entry.map.memory_bytes());
         let mut bytes: usize = sizes.sum();
         let mut gone = 0;
-        while bytes > ORDINALS_BYTES_MAX || entries.len() - gone > ORDINAL_MAPS_MAX {
+        while bytes > bytes_max || entries.len() - gone > ORDINAL_MAPS_MAX {
             bytes -= entries[gone].map.memory_bytes();
             gone += 1;
         }

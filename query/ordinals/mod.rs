@@ -15,6 +15,7 @@ mod terms;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use storage::memory::MemoryUse;
 use storage::segment::{ColumnHandle, RowSource};
 
 use crate::QueryError;
@@ -86,6 +87,14 @@ impl OrdinalMap {
     }
 
     fn build(columns: &[TermColumn], pool: &ScanPool) -> Result<Self, QueryError> {
+        // Counted while it is made: the numbers for sure, of the texts as many bytes. Who keeps it
+        // counts what it came to.
+        let mut term_count = 0;
+        for column in columns {
+            term_count += column.term_count()?;
+        }
+        let bytes = 2 * term_count * size_of::<u32>();
+        let _held = pool.memory().try_hold(MemoryUse::Ordinals, bytes)?;
         let joined = join(columns, pool)?;
         Ok(Self {
             terms: Arc::new(MapTerms::Runs {

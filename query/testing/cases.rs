@@ -295,7 +295,8 @@ fn too_much_state_ends_the_search() {
     assert!(matches!(
         error,
         QueryError::StateTooLarge {
-            state_bytes_max: 4_096
+            state_bytes_max: 4_096,
+            ..
         }
     ));
 }

@@ -344,6 +344,7 @@ fn top_rows(by: &TopRows, rows: &[&Row]) -> RowsResult {
                 id,
                 partition,
                 offset,
+                version: 1,
                 source: if by.documents { source } else { Vec::new() },
                 sort,
             })

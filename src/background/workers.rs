@@ -110,9 +110,9 @@ fn commit(core: &Core, wake: &Wake) -> Result<()> {
         if core.store.wait_for_work(COMMIT_WAIT) {
             match core.store.commit() {
                 Ok(_) => {}
-                // What is staged waits for room.
+                // What was staged is refused, and so is what comes until there is room.
                 Err(error) if error.is_disk_full() => {
-                    tracing::warn!(%error, "commits wait for room");
+                    tracing::warn!(%error, "records were refused");
                     let _ = wake.wait(ROOM_WAIT);
                 }
                 Err(error) => return Err(error.into()),

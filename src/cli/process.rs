@@ -12,6 +12,14 @@ const MAPPED_BYTES: i32 = 256 << 10;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const KEPT_BYTES: i32 = 1 << 20;
 
+/// Heaps that threads share. Each keeps what its threads have freed, and there are eight a core
+/// otherwise; large blocks, which decoding and merging work with, are mapped one by one anyway.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const HEAPS_MAX: i32 = 4;
+/// Time between two looks for free pages inside heaps, in seconds.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const TRIM_INTERVAL_S: u64 = 5;
+
 /// Says what follows. No other thread may exist yet.
 pub(super) fn prepare() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -29,6 +37,27 @@ fn give_memory_back() {
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES);
         libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_BYTES);
+        libc::mallopt(libc::M_ARENA_MAX, HEAPS_MAX);
+    }
+}
+
+/// From now on gives free pages inside heaps back from time to time, on a thread of its own, as
+/// long as the process runs: blocks that live on hold the heaps of a load open.
+pub(super) fn keep_trimming() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        let trim = || {
+            loop {
+                // Nobody wakes it: it is nobody's work.
+                std::thread::park_timeout(std::time::Duration::from_secs(TRIM_INTERVAL_S));
+                // SAFETY: it may be called at any time; nothing that is in use moves.
+                unsafe {
+                    libc::malloc_trim(0);
+                }
+            }
+        };
+        // Without it the process is larger, and nothing else.
+        let _ = std::thread::Builder::new().name("trim".into()).spawn(trim);
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{EXIT_FAILED, log, print_line};
+use super::{EXIT_FAILED, log, print_line, process};
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Settings;
@@ -47,6 +47,7 @@ impl Serve {
             Error::new(ErrorKind::Invalid, text)
         })?;
         require_parent(data)?;
+        process::keep_trimming();
         // Ports first: a second server on the same ports leaves the directory alone, and clients
         // that come while the store recovers wait instead of failing.
         let options = ServerOptions::from(&settings);

@@ -70,7 +70,8 @@ impl DbBuilder {
     /// # Errors
     /// When no place was named, another process has it open, its bytes are damaged, or it cannot
     /// be used.
-    pub fn open(self) -> Result<Db> {
+    pub fn open(mut self) -> Result<Db> {
+        self.options.fit_memory();
         let (disk, checkpoint) = match self.place {
             None => {
                 let text = "say where the store is: path, in_memory or disk";
@@ -83,6 +84,8 @@ impl DbBuilder {
         let store_options = StoreOptions {
             store_uuid: random_uuid()?,
             disk_reserve_bytes: self.options.disk_reserve_bytes,
+            memory_bytes: self.options.memory_bytes,
+            staged_bytes_max: self.options.staged_bytes_max(),
             ..StoreOptions::default()
         };
         let now_ms = self.options.clock.now_ms();

@@ -9,6 +9,7 @@ use std::time::Duration;
 use ingest::documents::DocumentWriter;
 use ingest::materialize::{Materializer, WorkBudget};
 use query::ScanPool;
+use storage::memory::MemoryUse;
 use storage::model::{Offset, Partition, TopicId};
 use storage::store::{ActiveSize, Store, StoreError};
 
@@ -69,8 +70,10 @@ pub(crate) enum Progress {
 impl Core {
     pub(super) fn new(store: Arc<Store>, options: Options) -> Result<Self> {
         let now_ms = options.clock.now_ms();
+        let scans = ScanPool::new(options.query_threads)?;
+        let scans = scans.within(Arc::clone(store.memory()));
         Ok(Self {
-            scans: Arc::new(ScanPool::new(options.query_threads)?),
+            scans: Arc::new(scans),
             store,
             options,
             health: Arc::default(),
@@ -165,18 +168,20 @@ impl Core {
     /// Seals the topics whose active rows have reached a limit.
     pub(crate) fn seal_step(&self) -> Result<()> {
         let now_ms = self.now_ms();
+        let largest = self.largest_of_too_many();
         for state in self.store.catalog().topics() {
             let size = self.store.active_size(state.topic.id);
             let is_old = size
                 .oldest_ms
                 .is_some_and(|oldest_ms| now_ms - oldest_ms >= self.options.seal_age_ms);
-            if is_old || self.is_full(size) {
+            if is_old || self.is_full(size) || largest == Some(state.topic.id) {
                 match self.seal(state.topic.id) {
                     Ok(()) => {}
                     // Rows stay active until there is room.
                     Err(error) if error.is_disk_full() => return Ok(()),
                     Err(error) => return Err(error),
                 }
+                tracing::debug!(memory = ?self.store.memory(), "rows were sealed");
                 *lock(&self.seals) += 1;
                 self.sealed.notify_all();
             }
@@ -189,14 +194,40 @@ impl Core {
         size.rows >= self.options.seal_rows || size.bytes >= self.options.seal_bytes
     }
 
-    /// Returns when `topic` is not full. While one set of its rows is being sealed the next is
-    /// collected; there is never a third, which bounds memory: the log waits on the disk.
+    /// The topic with the most active rows, when those of all topics together take so much memory
+    /// that some must be sealed before their time.
+    fn largest_of_too_many(&self) -> Option<TopicId> {
+        let memory = self.store.memory();
+        let used = memory.used_bytes_for(MemoryUse::ActiveRows);
+        if used < memory.share_bytes(MemoryUse::ActiveRows) / 2 {
+            return None;
+        }
+        let catalog = self.store.catalog();
+        let sizes = catalog.topics().map(|state| {
+            let topic = state.topic.id;
+            (self.store.active_size(topic).bytes, topic)
+        });
+        let largest = sizes.filter(|(bytes, _)| *bytes > 0).max();
+        largest.map(|(_, topic)| topic)
+    }
+
+    /// Returns when `topic` is not full, and all topics together are not. While one set of its rows
+    /// is being sealed the next is collected; there is never a third, which bounds memory: the log
+    /// waits on the disk.
     fn wait_for_room(&self, topic: TopicId) -> Result<()> {
-        while self.is_full(self.store.active_size(topic)) {
+        loop {
+            let is_full = self.is_full(self.store.active_size(topic));
+            // Where nothing waits to be sealed, waiting would gain nothing.
+            let is_short = self.store.memory().is_full(MemoryUse::ActiveRows)
+                && self.largest_of_too_many().is_some();
+            if !is_full && !is_short {
+                return Ok(());
+            }
             self.health.check()?;
             self.store.check_room()?;
             let Some(sealer) = self.sealer.get() else {
-                return self.seal(topic);
+                let largest = self.largest_of_too_many();
+                return self.seal(largest.unwrap_or(topic));
             };
             let seals = lock(&self.seals);
             sealer.ring();
@@ -206,7 +237,6 @@ impl Core {
                 .wait_timeout_while(seals, ROOM_WAIT, |seals| *seals == before);
             drop(waited.unwrap_or_else(PoisonError::into_inner));
         }
-        Ok(())
     }
 
     /// Makes a checkpoint when one is due.

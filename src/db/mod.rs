@@ -13,6 +13,7 @@ mod export;
 mod figures;
 mod identity;
 mod inspect;
+mod memory;
 mod merge;
 mod names;
 mod scrub;

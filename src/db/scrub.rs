@@ -177,6 +177,20 @@ impl Core {
                 name(*topic),
                 segment.file
             ),
+            ScrubFinding::Overlay {
+                topic,
+                segment,
+                what,
+                is_mended,
+            } => format!(
+                "topic '{}': overlay of segment '{}': {what}; {}",
+                name(*topic),
+                segment.file,
+                match is_mended {
+                    true => "it was written anew",
+                    false => "it is in memory until the next start",
+                }
+            ),
             ScrubFinding::Log {
                 partition,
                 offset,
@@ -228,8 +242,15 @@ impl Db {
         let mut pass = core.store.begin_scrub();
         while !pass.is_done() {
             for finding in core.store.scrub(&mut pass, STEP_BYTES) {
-                if let ScrubFinding::Log { .. } = finding {
-                    report.remaining.push(core.in_words(&finding));
+                match finding {
+                    ScrubFinding::Overlay {
+                        is_mended: true, ..
+                    } => report.repaired.push(core.in_words(&finding)),
+                    ScrubFinding::Overlay { .. } | ScrubFinding::Log { .. } => {
+                        report.remaining.push(core.in_words(&finding));
+                    }
+                    // Made anew below, or named there.
+                    ScrubFinding::Segment { .. } => {}
                 }
             }
             let seen = pass.progress();

@@ -1,5 +1,6 @@
 //! Searches: an index expression and a question become one answer over one instant.
 
+use query::QueryError;
 use query::request::SearchRequest;
 use query::response::SearchResponse;
 use serde_json::Value;
@@ -35,8 +36,13 @@ impl Db {
             .map(|state| state.topic.id);
         let instant = id.and_then(|id| self.core().store.instant(id));
         let instant = instant.ok_or_else(|| ElasticError::index_not_found(topic))?;
-        let snapshot = open(&instant, request);
-        Ok(query::search(request, &snapshot, &self.core().scans)?)
+        loop {
+            let snapshot = open(&instant, request);
+            match query::search(request, &snapshot, &self.core().scans) {
+                Err(QueryError::Rows(_)) if instant.note_met_damage() => {}
+                answer => return Ok(answer?),
+            }
+        }
     }
 
     /// `_search` with the parameters of its URL.
@@ -123,15 +129,37 @@ impl Db {
         let Some(first) = sights.first().map(|sight| sight.instant.topic.name.clone()) else {
             return Ok((parsed, None));
         };
-        let parts = parsed.requests.iter().zip(sights);
-        let parts: Vec<_> = parts
-            .map(|(request, sight)| (request.clone(), open(&sight.instant, request)))
-            .collect();
-        match query::search_many(&parts, &self.core().scans) {
+        match self.answer(&parsed.requests, sights) {
             Ok(response) => Ok((parsed, Some(response))),
             Err(error) => {
                 let error = Error::from(error).into_elastic().on_shard(first.as_str());
                 Err(error.into())
+            }
+        }
+    }
+
+    /// Answers `requests`, each over its sight. A segment that a scan finds damaged is left out,
+    /// and the answer says so: each try finds another one, or is the last.
+    fn answer(
+        &self,
+        requests: &[SearchRequest],
+        sights: &[Sight],
+    ) -> std::result::Result<SearchResponse, QueryError> {
+        loop {
+            let parts = requests.iter().zip(sights);
+            let parts: Vec<_> = parts
+                .map(|(request, sight)| (request.clone(), open(&sight.instant, request)))
+                .collect();
+            match query::search_many(&parts, &self.core().scans) {
+                Err(QueryError::Rows(error)) => {
+                    // Before the readers go that have met it.
+                    let known = sights.iter().map(|sight| sight.instant.note_met_damage());
+                    if !known.fold(false, |some, one| some | one) {
+                        return Err(QueryError::Rows(error));
+                    }
+                    tracing::error!(%error, "a segment is left out of answers");
+                }
+                answer => return answer,
             }
         }
     }

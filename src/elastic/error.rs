@@ -194,6 +194,25 @@ impl ElasticError {
         .with("max_buckets", buckets_max)
     }
 
+    /// A search that would hold `wanted_bytes`, where `breaker` allows `limit_bytes`.
+    #[must_use]
+    pub fn circuit_broken(breaker: &str, wanted_bytes: usize, limit_bytes: usize) -> Self {
+        Self::new(
+            429,
+            "circuit_breaking_exception",
+            format!(
+                "[{breaker}] Data too large, data for [search] would be [{wanted_bytes}/{}], \
+                 which is larger than the limit of [{limit_bytes}/{}]; ask for less, or raise \
+                 memory_bytes",
+                readable(wanted_bytes),
+                readable(limit_bytes)
+            ),
+        )
+        .with("bytes_wanted", wanted_bytes)
+        .with("bytes_limit", limit_bytes)
+        .with("durability", "TRANSIENT")
+    }
+
     /// Something that this server cannot do yet; it says so instead of answering wrongly.
     #[must_use]
     pub fn unsupported(what: impl AsRef<str>) -> Self {
@@ -390,6 +409,18 @@ fn position(request: &str, name: &str, value: bool) -> Option<(usize, usize)> {
             return Some((line, before[line_start..].chars().count() + 1));
         }
         from = end;
+    }
+}
+
+/// `bytes` as Elasticsearch prints sizes: one digit behind the point where there is one.
+fn readable(bytes: usize) -> String {
+    const UNITS: [(usize, &str); 3] = [(1 << 30, "gb"), (1 << 20, "mb"), (1 << 10, "kb")];
+    let Some((size, unit)) = UNITS.into_iter().find(|(size, _)| bytes >= *size) else {
+        return format!("{bytes}b");
+    };
+    match (bytes / size, bytes % size * 10 / size) {
+        (whole, 0) => format!("{whole}{unit}"),
+        (whole, tenths) => format!("{whole}.{tenths}{unit}"),
     }
 }
 

@@ -11,6 +11,9 @@ use super::EditError;
 /// A checkpoint's content: readable keys to values whose meaning their writers know.
 pub type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
+/// An entry's new value; `None` when it is gone.
+pub type EntryChange = (Vec<u8>, Option<Vec<u8>>);
+
 /// A small durable map. One process has it open at a time.
 pub trait CheckpointStore: Debug + Send + Sync {
     /// Everything that the last successful `commit` left.
@@ -23,7 +26,7 @@ pub trait CheckpointStore: Debug + Send + Sync {
     ///
     /// # Errors
     /// Then either all or none of the changes may be there.
-    fn commit(&self, changes: &[(Vec<u8>, Option<Vec<u8>>)]) -> Result<(), CatalogError>;
+    fn commit(&self, changes: &[EntryChange]) -> Result<(), CatalogError>;
 }
 
 /// Why a checkpoint cannot be read or written.

@@ -3,6 +3,7 @@
 //! Keys are text whose order is that of the numbers inside: `topic/0000000001`,
 //! `segment/0000000001/00000000000000000007`. Values are JSON; see `docs/formats/catalog.md`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -10,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Catalog, CatalogError, DefinitionKind, Entries, SegmentId, SegmentMeta, Topic, TopicState, hex,
+    Catalog, CatalogError, DefinitionKind, Entries, EntryChange, SegmentId, SegmentMeta, Topic,
+    TopicState, hex,
 };
 use crate::model::TopicId;
 
@@ -62,6 +64,19 @@ pub fn decode_entry<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, 
 impl Catalog {
     /// Adds the catalog to `entries`.
     pub fn write_entries(&self, entries: &mut Entries) {
+        self.write_head(entries);
+        for (id, state) in self.topics.iter() {
+            write_topic(*id, state, entries);
+            for segment in &state.segments {
+                let key = segment_key(*id, segment.id);
+                entries.insert(key.into(), encode_entry(segment));
+            }
+        }
+        self.write_templates(entries);
+        self.write_definitions(entries);
+    }
+
+    fn write_head(&self, entries: &mut Entries) {
         let head = Head {
             format_version: CHECKPOINT_FORMAT_VERSION,
             store_uuid: self.store_uuid,
@@ -71,17 +86,47 @@ impl Catalog {
             next_producer_id: self.next_producer_id,
         };
         entries.insert(HEAD_KEY.into(), encode_entry(&head));
-        for (id, state) in self.topics.iter() {
-            write_topic(*id, state, entries);
-        }
+    }
+
+    fn write_templates(&self, entries: &mut Entries) {
         for (name, body) in self.templates.iter() {
             let key = format!("{TEMPLATE_PREFIX}{name}");
             entries.insert(key.into(), encode_entry(body));
         }
+    }
+
+    fn write_definitions(&self, entries: &mut Entries) {
         for ((kind, name), body) in self.definitions.iter() {
             let key = format!("{DEFINITION_PREFIX}{}/{name}", kind.as_str());
             entries.insert(key.into(), encode_entry(body));
         }
+    }
+
+    /// What of its entries differs from those of `before`, an earlier state of it: new values, and
+    /// nothing for entries that are gone. What the two share is not looked at.
+    #[must_use]
+    pub fn changed_entries(&self, before: &Self) -> Vec<EntryChange> {
+        let mut changes = Vec::new();
+        let ids = self.topics.keys().chain(before.topics.keys());
+        for id in ids.copied().collect::<BTreeSet<_>>() {
+            match (before.topics.get(&id), self.topics.get(&id)) {
+                (Some(old), Some(new)) if Arc::ptr_eq(old, new) => {}
+                (old, new) => change_topic(id, old, new, &mut changes),
+            }
+        }
+        let (mut old, mut new) = (Entries::new(), Entries::new());
+        for (catalog, entries) in [(before, &mut old), (self, &mut new)] {
+            catalog.write_head(entries);
+            // What is shared is the same in both.
+            if !Arc::ptr_eq(&self.templates, &before.templates) {
+                catalog.write_templates(entries);
+            }
+            if !Arc::ptr_eq(&self.definitions, &before.definitions) {
+                catalog.write_definitions(entries);
+            }
+        }
+        changes.extend(difference(&old, &new));
+        changes
     }
 
     /// The catalog of `entries`; `None` when they hold none. Entries of others are left alone.
@@ -231,12 +276,61 @@ const READERS: [(&str, ReadEntry); 10] = [
     (DEFINITION_PREFIX, Catalog::read_definition),
 ];
 
+/// What turns the entries `old` into `new`.
+#[must_use]
+pub fn difference(old: &Entries, new: &Entries) -> Vec<EntryChange> {
+    let gone = old.keys().filter(|key| !new.contains_key(*key));
+    let mut changes: Vec<_> = gone.map(|key| (key.clone(), None)).collect();
+    let changed = new
+        .iter()
+        .filter(|(key, value)| old.get(*key) != Some(*value));
+    changes.extend(changed.map(|(key, value)| (key.clone(), Some(value.clone()))));
+    changes
+}
+
+/// Adds what differs between two states of a topic, either of which may not exist.
+fn change_topic(
+    id: TopicId,
+    old: Option<&Arc<TopicState>>,
+    new: Option<&Arc<TopicState>>,
+    changes: &mut Vec<EntryChange>,
+) {
+    let (mut before, mut after) = (Entries::new(), Entries::new());
+    for (state, entries) in [(old, &mut before), (new, &mut after)] {
+        if let Some(state) = state {
+            write_topic(id, state, entries);
+        }
+    }
+    changes.extend(difference(&before, &after));
+    // Both lists ascend by number.
+    let segments = |state: Option<&Arc<TopicState>>| {
+        let segments = state.map_or(&[][..], |state| &state.segments);
+        segments
+            .iter()
+            .map(Arc::clone)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .peekable()
+    };
+    let (mut old, mut new) = (segments(old), segments(new));
+    loop {
+        let ids = [&mut old, &mut new].map(|side| side.peek().map(|segment| segment.id));
+        let Some(first) = ids.into_iter().flatten().min() else {
+            return;
+        };
+        let key = || segment_key(id, first).into();
+        let is_first = |segment: &Arc<SegmentMeta>| segment.id == first;
+        match (old.next_if(is_first), new.next_if(is_first)) {
+            (Some(old), Some(new)) if Arc::ptr_eq(&old, &new) || old == new => {}
+            (_, Some(new)) => changes.push((key(), Some(encode_entry(&new)))),
+            (_, None) => changes.push((key(), None)),
+        }
+    }
+}
+
+/// Adds a topic, but for its segments.
 fn write_topic(id: TopicId, state: &TopicState, entries: &mut Entries) {
     entries.insert(topic_key(id).into(), encode_entry(&state.topic));
-    for segment in &state.segments {
-        let key = segment_key(id, segment.id);
-        entries.insert(key.into(), encode_entry(segment));
-    }
     if !state.watermarks.is_empty() {
         let key = format!("{WATERMARKS_PREFIX}{:010}", id.0);
         let watermarks: Vec<_> = state.watermarks.iter().collect();

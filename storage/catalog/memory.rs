@@ -9,7 +9,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::{CatalogError, CheckpointStore, Entries};
+use super::{CatalogError, CheckpointStore, Entries, EntryChange};
 use crate::disk::{Disk, FilePath};
 
 /// First bytes of the file.
@@ -93,7 +93,7 @@ impl CheckpointStore for MemoryCheckpoint {
         Ok(entries.insert(self.read()?).clone())
     }
 
-    fn commit(&self, changes: &[(Vec<u8>, Option<Vec<u8>>)]) -> Result<(), CatalogError> {
+    fn commit(&self, changes: &[EntryChange]) -> Result<(), CatalogError> {
         let mut entries = self.lock();
         // Taken out: after a failure only the file knows what it holds.
         let mut next = match entries.take() {

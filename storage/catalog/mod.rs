@@ -25,11 +25,11 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
-pub use checkpoint::{CatalogError, CheckpointStore, Entries};
+pub use checkpoint::{CatalogError, CheckpointStore, Entries, EntryChange};
 pub use dead_letters::{DEAD_LETTER_SUFFIX, DeadLetterState};
 pub use definition::DefinitionKind;
 pub use edit::{CatalogChange, EDIT_VERSION, Edit, EditDecodeError, EditError};
-pub use entries::{CHECKPOINT_FORMAT_VERSION, decode_entry, encode_entry};
+pub use entries::{CHECKPOINT_FORMAT_VERSION, decode_entry, difference, encode_entry};
 pub use log_rules::LogRules;
 pub use memory::MemoryCheckpoint;
 pub use rejected::{

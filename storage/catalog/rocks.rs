@@ -67,7 +67,7 @@ impl CheckpointStore for RocksCheckpoint {
         Ok(entries)
     }
 
-    fn commit(&self, changes: &[(Vec<u8>, Option<Vec<u8>>)]) -> Result<(), CatalogError> {
+    fn commit(&self, changes: &[super::EntryChange]) -> Result<(), CatalogError> {
         let _committing = self
             .committing
             .lock()

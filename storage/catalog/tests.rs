@@ -73,45 +73,94 @@ fn merge(topic: u32, removed: &[u64], id: u64, rows: u64) -> CatalogChange {
     }
 }
 
+/// A life in which everything happens.
+fn busy_life() -> Vec<CatalogChange> {
+    vec![
+        CatalogChange::CreateTopic(topic(1, "first")),
+        CatalogChange::CreateTopic(topic(2, "second")),
+        CatalogChange::DeleteTopic(TopicId(1)),
+        CatalogChange::CreateTopic(topic(3, "first")),
+        seal(2, Some(segment(1)), 10),
+        seal(2, Some(segment(2)), 11),
+        seal(2, None, 12),
+        seal(2, Some(segment(3)), 20),
+        merge(2, &[2, 3], 4, 20),
+        CatalogChange::PutTemplate {
+            name: "all".into(),
+            body: serde_json::json!({"index_patterns": ["*"]}),
+        },
+        CatalogChange::PutDefinition {
+            kind: DefinitionKind::LegacyTemplate,
+            name: "a/b".into(),
+            body: serde_json::json!({"order": 1}),
+        },
+        CatalogChange::PutDefinition {
+            kind: DefinitionKind::DataStream,
+            name: "gone".into(),
+            body: true.into(),
+        },
+        CatalogChange::DeleteDefinition {
+            kind: DefinitionKind::DataStream,
+            name: "gone".into(),
+        },
+        CatalogChange::ChangeAliases {
+            topic: TopicId(2),
+            aliases: [("other".into(), serde_json::json!({}))].into(),
+        },
+        CatalogChange::ReserveProducerIds { next: 1000 },
+    ]
+}
+
 /// A catalog in which everything has happened.
 fn busy() -> Catalog {
     let edit = Edit {
-        changes: vec![
-            CatalogChange::CreateTopic(topic(1, "first")),
-            CatalogChange::CreateTopic(topic(2, "second")),
-            CatalogChange::DeleteTopic(TopicId(1)),
-            CatalogChange::CreateTopic(topic(3, "first")),
-            seal(2, Some(segment(1)), 10),
-            seal(2, Some(segment(2)), 11),
-            seal(2, None, 12),
-            seal(2, Some(segment(3)), 20),
-            merge(2, &[2, 3], 4, 20),
-            CatalogChange::PutTemplate {
-                name: "all".into(),
-                body: serde_json::json!({"index_patterns": ["*"]}),
-            },
-            CatalogChange::PutDefinition {
-                kind: DefinitionKind::LegacyTemplate,
-                name: "a/b".into(),
-                body: serde_json::json!({"order": 1}),
-            },
-            CatalogChange::PutDefinition {
-                kind: DefinitionKind::DataStream,
-                name: "gone".into(),
-                body: true.into(),
-            },
-            CatalogChange::DeleteDefinition {
-                kind: DefinitionKind::DataStream,
-                name: "gone".into(),
-            },
-            CatalogChange::ChangeAliases {
-                topic: TopicId(2),
-                aliases: [("other".into(), serde_json::json!({}))].into(),
-            },
-            CatalogChange::ReserveProducerIds { next: 1000 },
-        ],
+        changes: busy_life(),
     };
     Catalog::new([9; 16]).apply(&edit).unwrap()
+}
+
+#[test]
+fn changed_entries_turn_one_checkpoint_into_the_next() {
+    let entries_of = |catalog: &Catalog| {
+        let mut entries = Entries::new();
+        catalog.write_entries(&mut entries);
+        entries
+    };
+    let mut states = vec![Catalog::new([9; 16])];
+    for change in busy_life() {
+        let next = states.last().unwrap().apply(&Edit::of(change)).unwrap();
+        states.push(next);
+    }
+    for (from, before) in states.iter().enumerate() {
+        for after in &states[from..] {
+            let mut entries = entries_of(before);
+            for (key, value) in after.changed_entries(before) {
+                match value {
+                    Some(value) => entries.insert(key, value),
+                    None => Some(entries.remove(&key).expect("it was there")),
+                };
+            }
+            assert_eq!(entries, entries_of(after));
+        }
+    }
+    // What has not changed is not written again.
+    let last = states.last().unwrap();
+    let sealed = last
+        .apply(&Edit::of(seal(2, Some(segment(5)), 30)))
+        .unwrap();
+    let keys = sealed.changed_entries(last).into_iter();
+    let keys: Vec<_> = keys
+        .map(|(key, _)| String::from_utf8(key).unwrap())
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "rejected/0000000002",
+            "watermarks/0000000002",
+            "segment/0000000002/00000000000000000005",
+            "catalog",
+        ]
+    );
 }
 
 #[test]

@@ -43,6 +43,8 @@ struct State {
     faults: BTreeMap<u64, Fault>,
     unreadable: BTreeSet<FilePath>,
     capacity_bytes: Option<u64>,
+    /// How far files may grow whatever else is written, by number.
+    reserved: BTreeMap<usize, usize>,
     powered_off: bool,
 }
 
@@ -196,11 +198,23 @@ impl State {
         let Some(capacity_bytes) = self.capacity_bytes else {
             return usize::MAX;
         };
-        let files = self.names.current().values();
-        let used: u64 = files
-            .map(|file| self.files[*file].current().len() as u64)
-            .sum();
-        usize::try_from(capacity_bytes.saturating_sub(used)).unwrap_or(usize::MAX)
+        usize::try_from(capacity_bytes.saturating_sub(self.used_bytes())).unwrap_or(usize::MAX)
+    }
+
+    /// How many bytes may still be written to `file` from `len` on.
+    fn free_bytes_of(&self, file: usize, len: usize) -> usize {
+        let reserved = self.reserved.get(&file).copied().unwrap_or(0);
+        self.free_bytes()
+            .saturating_add(reserved.saturating_sub(len))
+    }
+
+    /// What files take, with what is reserved for them.
+    fn used_bytes(&self) -> u64 {
+        let files = self.names.current().values().map(|file| {
+            let reserved = self.reserved.get(file).copied().unwrap_or(0);
+            self.files[*file].current().len().max(reserved) as u64
+        });
+        files.sum()
     }
 }
 
@@ -314,7 +328,7 @@ impl AppendFile for FaultyAppend {
         self.must_be_sound()?;
         let mut state = self.disk.state();
         let fault = state.begin()?;
-        let free_bytes = state.free_bytes();
+        let free_bytes = state.free_bytes_of(self.file, self.len);
         let (part, result) = match fault {
             None if bytes.len() > free_bytes => (free_bytes, Err(Fault::Full.error())),
             None => (bytes.len(), Ok(())),
@@ -329,6 +343,20 @@ impl AppendFile for FaultyAppend {
             self.len += bytes.len();
         }
         result
+    }
+
+    /// Counts as no operation: it changes nothing that a crash could leave.
+    fn reserve(&mut self, bytes: u64) -> io::Result<()> {
+        self.must_be_sound()?;
+        let mut state = self.disk.state();
+        state.must_be_on()?;
+        let end = self.len + usize::try_from(bytes).unwrap_or(usize::MAX - self.len);
+        let before = state.reserved.insert(self.file, end);
+        if state.used_bytes() > state.capacity_bytes.unwrap_or(u64::MAX) {
+            state.reserved.insert(self.file, before.unwrap_or(0));
+            return Err(Fault::Full.error());
+        }
+        Ok(())
     }
 
     fn sync(&mut self) -> io::Result<()> {

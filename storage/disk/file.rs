@@ -230,6 +230,16 @@ impl AppendFile for FileAppend {
         Ok(())
     }
 
+    fn reserve(&mut self, bytes: u64) -> io::Result<()> {
+        self.must_be_sound()?;
+        let flags = rustix::fs::FallocateFlags::KEEP_SIZE;
+        match rustix::fs::fallocate(&self.file, flags, self.len_bytes, bytes) {
+            // A file system that promises nothing says so when it is written to.
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
+            result => Ok(result?),
+        }
+    }
+
     fn sync(&mut self) -> io::Result<()> {
         self.must_be_sound()?;
         let result = self.file.sync_data();
@@ -243,7 +253,8 @@ impl AppendFile for FileAppend {
 
     fn truncate(&mut self, len_bytes: u64) -> io::Result<()> {
         self.must_be_sound()?;
-        if len_bytes < self.len_bytes {
+        // Even where that is the length: a failed append may have left bytes behind it.
+        if len_bytes <= self.len_bytes {
             self.file.set_len(len_bytes)?;
             self.len_bytes = len_bytes;
         }

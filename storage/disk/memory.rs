@@ -106,6 +106,10 @@ impl AppendFile for MemoryFile {
         Ok(())
     }
 
+    fn reserve(&mut self, _bytes: u64) -> io::Result<()> {
+        Ok(())
+    }
+
     fn sync(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -120,6 +120,13 @@ pub trait AppendFile: Debug + Send {
     /// the next append writes over what this one may have left.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
+    /// Makes sure that the next `bytes` can be appended, as far as the disk can promise that; the
+    /// length stays.
+    ///
+    /// # Errors
+    /// What the disk reports, for instance that it is full.
+    fn reserve(&mut self, bytes: u64) -> io::Result<()>;
+
     /// Returns when everything written to this file so far is durable.
     ///
     /// # Errors

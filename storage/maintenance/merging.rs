@@ -15,6 +15,8 @@
 //! them do not part neighbours: that is how late rows, whose small segments lie all over the past,
 //! are folded in.
 //!
+//! A segment of mostly deleted rows is written again by itself: that gives their room back.
+//!
 //! *Write amplification* is bounded by a rule of its own: a merge must make at least
 //! 2.5 times the rows of its largest input. A row is therefore written again at most
 //! `log2.5(bound / rows of its first segment)` times: 4.5 times from 256 Ki rows to 16 Mi, and less
@@ -59,7 +61,9 @@ pub struct MergePolicy {
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     id: SegmentId,
+    /// Those that are not deleted.
     rows: u64,
+    deleted: u64,
     bytes: u64,
     first_ms: i64,
     last_ms: i64,
@@ -88,7 +92,11 @@ impl MergePolicy {
         &self,
         segments: impl IntoIterator<Item = &'a SegmentMeta>,
     ) -> Option<Vec<SegmentId>> {
-        let candidates = self.candidates(segments);
+        let all = self.all(segments);
+        if let Some(wasteful) = self.mostly_deleted(&all) {
+            return Some(wasteful);
+        }
+        let candidates = self.candidates(all);
         let tiers = candidates.iter().map(|candidate| tier(candidate.rows));
         let highest = tiers.max()?;
         (0..=highest).find_map(|limit| {
@@ -127,24 +135,47 @@ impl MergePolicy {
 
     /// All segments in order of time.
     fn all<'a>(&self, segments: impl IntoIterator<Item = &'a SegmentMeta>) -> Vec<Candidate> {
-        let candidate = |meta: &SegmentMeta| Candidate {
-            id: meta.id,
-            rows: meta.row_count,
-            bytes: meta.bytes,
-            first_ms: meta.time_first_ms,
-            last_ms: meta.time_last_ms,
+        let candidate = |meta: &SegmentMeta| {
+            let deleted = meta
+                .overlay
+                .as_ref()
+                .map_or(0, |overlay| overlay.deleted_rows);
+            let deleted = deleted.min(meta.row_count);
+            Candidate {
+                id: meta.id,
+                rows: meta.row_count - deleted,
+                deleted,
+                bytes: meta.bytes,
+                first_ms: meta.time_first_ms,
+                last_ms: meta.time_last_ms,
+            }
         };
         let mut all: Vec<_> = segments.into_iter().map(candidate).collect();
         all.sort_unstable_by_key(|one| (one.first_ms, one.last_ms, one.id));
         all
     }
 
+    /// A segment that is mostly deleted rows, which is written again without them however large it
+    /// is; with a neighbour when nothing would be left of it, since no segment is without rows.
+    fn mostly_deleted(&self, all: &[Candidate]) -> Option<Vec<SegmentId>> {
+        all.iter().enumerate().find_map(|(index, one)| {
+            if one.deleted <= one.rows {
+                return None;
+            }
+            if one.rows > 0 {
+                return Some(vec![one.id]);
+            }
+            let pairs = [index.checked_sub(1), Some(index)].into_iter().flatten();
+            let mut pairs = pairs.filter_map(|first| all.get(first..first + 2));
+            let pair =
+                pairs.find(|pair| pair.iter().any(|one| one.rows > 0) && self.fits(sum(pair)));
+            pair.map(ids)
+        })
+    }
+
     /// Those that are small enough to grow.
-    fn candidates<'a>(
-        &self,
-        segments: impl IntoIterator<Item = &'a SegmentMeta>,
-    ) -> Vec<Candidate> {
-        let mut candidates = self.all(segments);
+    fn candidates(&self, all: Vec<Candidate>) -> Vec<Candidate> {
+        let mut candidates = all;
         candidates.retain(|one| one.rows <= self.rows_max / 2 && one.bytes <= self.bytes_max / 2);
         candidates
     }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics fails")]
 
 use super::*;
-use crate::catalog::{SegmentId, SegmentMeta};
+use crate::catalog::{OverlayMeta, SegmentId, SegmentMeta};
 
 /// Rows that the bounds of most tests allow.
 const ROWS_MAX: u64 = 16 << 20;
@@ -63,6 +63,35 @@ fn few_segments_are_left_alone() {
     check("", &[]);
     check("5 0..1\n5 1..2\n5 2..3", &[]);
     check(&"256k 0..1\n".repeat(7), &[]);
+}
+
+/// As [`check`], with so many rows of each segment deleted.
+#[track_caller]
+fn check_deleted(text: &str, deleted: &[u64], expected: &[u64]) {
+    let mut segments = table(text);
+    for (segment, deleted) in segments.iter_mut().zip(deleted) {
+        segment.overlay = (*deleted > 0).then(|| OverlayMeta {
+            file: "o.overlay".into(),
+            bytes: 1,
+            deleted_rows: *deleted,
+        });
+    }
+    let chosen = policy().next(&segments).unwrap_or_default();
+    let chosen: Vec<_> = chosen.iter().map(|id| id.0).collect();
+    assert_eq!(chosen, expected, "{text} without {deleted:?}");
+}
+
+#[test]
+fn a_segment_of_mostly_deleted_rows_is_written_again() {
+    check_deleted("100 0..1\n100 1..2", &[50, 0], &[]);
+    check_deleted("100 0..1\n100 1..2", &[0, 51], &[2]);
+    check_deleted("16M 0..1\n100 1..2", &[10 << 20, 0], &[1]);
+    // Nothing would be left: a neighbour goes along.
+    check_deleted("100 0..1\n100 1..2\n100 2..3", &[0, 100, 0], &[1, 2]);
+    check_deleted("100 0..1\n100 1..2", &[100, 0], &[1, 2]);
+    check_deleted("100 0..1", &[100], &[]);
+    check_deleted("16M 0..1\n100 1..2", &[0, 100], &[1, 2]);
+    check_deleted("100 0..1\n100 1..2", &[100, 100], &[]);
 }
 
 #[test]

@@ -120,6 +120,40 @@ impl SourceColumn {
     }
 }
 
+impl Column {
+    fn shrink_to_fit(&mut self) {
+        let occurrence = match self {
+            Self::Integer(numbers) | Self::Decimal(numbers) => {
+                numbers.mantissas.shrink_to_fit();
+                if let Exponents::Each(exponents) = &mut numbers.exponents {
+                    exponents.shrink_to_fit();
+                }
+                &mut numbers.occurrence
+            }
+            Self::Text(texts) => return texts.shrink_to_fit(),
+        };
+        shrink_occurrence(occurrence);
+    }
+}
+
+impl TextColumn {
+    fn shrink_to_fit(&mut self) {
+        if let Some(dictionary) = Arc::get_mut(&mut self.dictionary) {
+            dictionary.shrink_to_fit();
+        }
+        self.codes.shrink_to_fit();
+        shrink_occurrence(&mut self.occurrence);
+    }
+}
+
+fn shrink_occurrence(occurrence: &mut Occurrence) {
+    match occurrence {
+        Occurrence::One => {}
+        Occurrence::Optional(words) => words.shrink_to_fit(),
+        Occurrence::Many(starts) => starts.shrink_to_fit(),
+    }
+}
+
 /// The values of one field for all rows of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Column {
@@ -170,6 +204,22 @@ impl ColumnBatch {
     #[must_use]
     pub fn row_count(&self) -> usize {
         self.times_ms.len()
+    }
+
+    /// Gives back memory that rows to come would have used: no more come.
+    pub fn shrink_to_fit(&mut self) {
+        self.times_ms.shrink_to_fit();
+        self.partitions.shrink_to_fit();
+        self.offsets.shrink_to_fit();
+        if let Some(ids) = &mut self.ids {
+            ids.shrink_to_fit();
+        }
+        self.sources.codes.shrink_to_fit();
+        self.sources.ends.shrink_to_fit();
+        self.sources.bytes.shrink_to_fit();
+        for (_, column) in &mut self.columns {
+            column.shrink_to_fit();
+        }
     }
 
     /// The rows whose writers gave an id, ascending, with their ids.

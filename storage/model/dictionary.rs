@@ -67,6 +67,18 @@ impl Dictionary {
         self.bytes.len()
     }
 
+    /// Gives back memory that terms to come would have used.
+    pub fn shrink_to_fit(&mut self) {
+        self.ends.shrink_to_fit();
+        self.bytes.shrink_to_fit();
+    }
+
+    /// Memory that they take.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.len() + size_of_val(self.ends.as_slice())
+    }
+
     /// Adds a term that begins with the first `shared_bytes` bytes of the newest term and ends
     /// with `rest`; `None`, and nothing is added, when the newest term is shorter or when the
     /// terms would reach 4 GiB.

@@ -9,6 +9,7 @@ use super::gather::{
 use super::occurrence::{ValueIndex, slice_vector};
 use super::source::{occurrence_kind, vector_rows};
 use super::{ColumnHandle, ColumnInfo, NumberSummary, SegmentError, SourceId, SourceRows};
+use crate::memory::{Held, MemoryBudget, MemoryUse};
 use crate::model::{
     CodeVector, Column, ColumnBatch, Dictionary, Exponents, NumberVector, Occurrence, TextColumn,
     VECTOR_ROWS,
@@ -27,6 +28,7 @@ pub struct ActiveChunk {
     vector_bounds_ms: Vec<(i64, i64)>,
     is_time_sorted: bool,
     memory_bytes: usize,
+    held: OnceLock<Held>,
 }
 
 impl ActiveChunk {
@@ -35,7 +37,9 @@ impl ActiveChunk {
     /// # Panics
     /// When the parts of `batch` do not fit together.
     #[must_use]
-    pub fn new(batch: ColumnBatch) -> Self {
+    pub fn new(mut batch: ColumnBatch) -> Self {
+        // It stays until it is sealed, and vectors that grew are up to twice as long.
+        batch.shrink_to_fit();
         if let Err(error) = check_batch(&batch) {
             panic!("decoding makes consistent batches: {error}");
         }
@@ -55,8 +59,17 @@ impl ActiveChunk {
             vector_bounds_ms: batch.times_ms.chunks(VECTOR_ROWS).map(bounds).collect(),
             is_time_sorted: batch.times_ms.is_sorted(),
             memory_bytes: memory_bytes(&batch),
+            held: OnceLock::new(),
             batch,
         }
+    }
+
+    /// The same, counted in `budget` as long as somebody has it.
+    #[must_use]
+    pub fn counted_in(self, budget: &Arc<MemoryBudget>) -> Self {
+        let held = || budget.hold(MemoryUse::ActiveRows, self.memory_bytes);
+        self.held.get_or_init(held);
+        self
     }
 
     /// All live rows of `chunks` as one chunk, in the same order.

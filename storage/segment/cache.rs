@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
+use crate::memory::{GivesWay, Held, MemoryBudget, MemoryUse};
+
 /// What a cache keeps unless its maker says otherwise.
 pub const PAGE_CACHE_BYTES: usize = 64 << 20;
 
@@ -23,6 +25,8 @@ pub struct PageCache {
     shards: [Mutex<Shard>; SHARDS],
     shard_bytes_max: usize,
     owners: AtomicU64,
+    /// What all pages take together.
+    held: Held,
 }
 
 /// A page of an owner, which is a number that the cache gave to an open file.
@@ -57,14 +61,26 @@ impl Default for PageCache {
 }
 
 impl PageCache {
-    /// A cache of at most `bytes_max`.
+    /// A cache of at most `bytes_max`, which nobody else counts.
     #[must_use]
     pub fn new(bytes_max: usize) -> Self {
+        Self::within(bytes_max, MemoryBudget::unlimited())
+    }
+
+    /// A cache of at most `bytes_max` that takes its memory from `budget`.
+    #[must_use]
+    pub fn within(bytes_max: usize, budget: Arc<MemoryBudget>) -> Self {
         Self {
             shards: Default::default(),
             shard_bytes_max: bytes_max / SHARDS,
             owners: AtomicU64::new(0),
+            held: Held::none(budget, MemoryUse::Pages),
         }
+    }
+
+    /// What its pages and all that is open of their segments is counted in.
+    pub(super) fn budget(&self) -> &Arc<MemoryBudget> {
+        self.held.budget()
     }
 
     /// A number for a file that is being opened.
@@ -81,23 +97,35 @@ impl PageCache {
         Some(entry.page.clone())
     }
 
-    /// Keeps `page`, unless it is larger than a whole shard.
+    /// Keeps `page`, unless it is larger than a whole shard, or nobody leaves room for it.
     pub(super) fn insert(&self, key: PageKey, page: &Arc<Vec<u8>>) {
         let bytes = page.len() + ENTRY_BYTES;
         if bytes > self.shard_bytes_max {
             return;
         }
         let mut shard = self.shard(key);
+        if !self.held.grow_if_room(bytes) {
+            // Pages that were used longest ago make room for it, if there are some.
+            let wanted = bytes.max(shard.bytes / 4);
+            self.held.shrink(shard.shrink_by(wanted));
+            if !self.held.grow_if_room(bytes) {
+                return;
+            }
+        }
         shard.uses += 1;
         let entry = Entry {
             page: page.clone(),
             last_use: shard.uses,
         };
-        if shard.pages.insert(key, entry).is_none() {
-            shard.bytes += bytes;
+        shard.bytes += bytes;
+        if let Some(before) = shard.pages.insert(key, entry) {
+            let before = before.page.len() + ENTRY_BYTES;
+            shard.bytes -= before;
+            self.held.shrink(before);
         }
         if shard.bytes > self.shard_bytes_max {
-            shard.shrink(self.shard_bytes_max);
+            let over = shard.bytes - self.shard_bytes_max / 4 * 3;
+            self.held.shrink(shard.shrink_by(over));
         }
     }
 
@@ -119,8 +147,10 @@ impl PageCache {
     pub(super) fn forget(&self, owner: u64) {
         for shard in &self.shards {
             let mut shard = lock(shard);
+            let before = shard.bytes;
             shard.pages.retain(|key, _| key.owner != owner);
             shard.recount();
+            self.held.shrink(before - shard.bytes);
         }
     }
 
@@ -133,10 +163,28 @@ impl PageCache {
     }
 }
 
+impl GivesWay for PageCache {
+    fn give_way(&self, bytes: usize) -> usize {
+        let mut given = 0;
+        for shard in &self.shards {
+            if given >= bytes {
+                break;
+            }
+            // A little of each, so that what is used in all of them stays.
+            let mut shard = lock(shard);
+            let wanted = bytes.div_ceil(SHARDS).max(shard.bytes / 4);
+            given += shard.shrink_by(wanted);
+        }
+        self.held.shrink(given);
+        given
+    }
+}
+
 impl Shard {
-    /// Drops the pages that were used longest ago until a quarter is free, so that the search for
-    /// them is paid for by many pages to come.
-    fn shrink(&mut self, bytes_max: usize) {
+    /// Drops the pages that were used longest ago until `bytes` are free, if there are so many;
+    /// says how many it was. Many at once, so that the search for them is paid for by others.
+    fn shrink_by(&mut self, bytes: usize) -> usize {
+        let before = self.bytes;
         let mut by_use: Vec<(u64, PageKey)> = self
             .pages
             .iter()
@@ -144,13 +192,14 @@ impl Shard {
             .collect();
         by_use.sort_unstable_by_key(|(last_use, _)| *last_use);
         for (_, key) in by_use {
-            if self.bytes <= bytes_max / 4 * 3 {
+            if before - self.bytes >= bytes {
                 break;
             }
             if let Some(entry) = self.pages.remove(&key) {
                 self.bytes -= entry.page.len() + ENTRY_BYTES;
             }
         }
+        before - self.bytes
     }
 
     fn recount(&mut self) {
@@ -192,6 +241,40 @@ mod tests {
         assert!(cache.get(key(1_999)).is_some());
         cache.forget(owner);
         assert!(cache.get(key(0)).is_none());
+    }
+
+    #[test]
+    fn pages_give_way_and_are_counted() {
+        let budget = MemoryBudget::new(64 * 1024);
+        let cache = PageCache::within(1 << 20, Arc::clone(&budget));
+        let owner = cache.new_owner();
+        let key = |page| PageKey {
+            owner,
+            page,
+            vector: None,
+        };
+        let counted = || {
+            cache
+                .shards
+                .iter()
+                .map(|shard| lock(shard).bytes)
+                .sum::<usize>()
+        };
+        for page in 0..1_000 {
+            cache.insert(key(page), &Arc::new(vec![0; 1_000]));
+            assert_eq!(budget.used_bytes_for(MemoryUse::Pages), counted());
+            assert!(counted() <= 64 * 1024);
+        }
+        cache.insert(key(999), &Arc::new(vec![0; 500]));
+        let full = counted();
+        assert!(full > 32 * 1024, "the cache uses what nobody else wants");
+        assert!(cache.give_way(10_000) >= 10_000);
+        assert!(counted() <= full - 10_000);
+        assert_eq!(budget.used_bytes_for(MemoryUse::Pages), counted());
+        cache.give_way(usize::MAX);
+        assert_eq!(budget.used_bytes(), counted());
+        cache.forget(owner);
+        assert_eq!(budget.used_bytes(), 0);
     }
 
     #[test]

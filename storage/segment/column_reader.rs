@@ -210,7 +210,10 @@ impl StoredColumn {
             Some(headers) => headers,
             None => {
                 let headers = self.read_headers(file)?;
-                self.headers.get_or_init(|| headers)
+                self.headers.get_or_init(|| {
+                    file.keep(size_of_val(headers.as_slice()));
+                    headers
+                })
             }
         };
         headers.get(vector).ok_or(SegmentError::OutOfRange {

@@ -4,7 +4,7 @@
 //! separator: the shortest beginning of its first term that lies behind the last term before it.
 //! One term is found by reading the index and one block.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use super::encoding::{ByteReader, Flaw, LetterPacking, TermFormat, TermReader};
 use super::input::TermStatistics;
@@ -20,8 +20,14 @@ pub(super) struct DictionaryPages {
     term_count: u32,
     text_bytes: u64,
     index: OnceLock<Index>,
+    /// All terms, once they were read: few ones stay.
     dictionary: OnceLock<Arc<Dictionary>>,
+    /// Many ones stay as long as somebody uses them.
+    used: Mutex<Weak<Dictionary>>,
 }
+
+/// A dictionary of at most so many bytes stays in memory once it was read.
+const KEPT_BYTES_MAX: usize = 1 << 20;
 
 #[derive(Debug)]
 struct Index {
@@ -45,6 +51,7 @@ impl DictionaryPages {
             text_bytes,
             index: OnceLock::new(),
             dictionary: OnceLock::new(),
+            used: Mutex::default(),
         }
     }
 
@@ -58,8 +65,21 @@ impl DictionaryPages {
         if let Some(dictionary) = self.dictionary.get() {
             return Ok(dictionary.clone());
         }
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(dictionary) = used.upgrade() {
+            return Ok(dictionary);
+        }
+        // Under the lock: of many threads that want it, one reads it.
         let dictionary = Arc::new(self.read(file)?);
-        Ok(self.dictionary.get_or_init(|| dictionary).clone())
+        if dictionary.memory_bytes() > KEPT_BYTES_MAX {
+            *used = Arc::downgrade(&dictionary);
+            return Ok(dictionary);
+        }
+        let kept = self.dictionary.get_or_init(|| {
+            file.keep(dictionary.memory_bytes());
+            dictionary
+        });
+        Ok(kept.clone())
     }
 
     fn read(&self, file: &PagedFile) -> Result<Dictionary, SegmentError> {
@@ -189,7 +209,11 @@ impl DictionaryPages {
         let index = decode_page(name, &bytes, |bytes| {
             decode_index(bytes, block_count, self.term_count)
         })?;
-        Ok(self.index.get_or_init(|| index))
+        Ok(self.index.get_or_init(|| {
+            let blocks = size_of_val(index.blocks.as_slice());
+            file.keep(blocks + index.separators.memory_bytes());
+            index
+        }))
     }
 }
 

@@ -56,7 +56,15 @@ pub(super) struct ColumnEntry {
     pub(super) text_bytes: u64,
 }
 
+/// What an open column takes before anything of it is read: where its pages are.
+const COLUMN_BYTES: usize = 256;
+
 impl ColumnEntry {
+    /// Memory that it takes in an open file, about.
+    fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + self.path.len() + COLUMN_BYTES
+    }
+
     /// The shapes of documents as a column: so many terms, so many bytes together.
     pub(super) fn shapes(term_count: u32, text_bytes: u64) -> Self {
         Self {
@@ -84,6 +92,18 @@ pub(super) struct PageEntry {
 }
 
 impl Footer {
+    /// Memory that it takes, about.
+    pub(super) fn memory_bytes(&self) -> usize {
+        size_of::<Self>()
+            + size_of_val(self.vector_times_ms.as_slice())
+            + size_of_val(self.pages.as_slice())
+            + self
+                .columns
+                .iter()
+                .map(ColumnEntry::memory_bytes)
+                .sum::<usize>()
+    }
+
     /// The footer as bytes.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();

@@ -104,6 +104,20 @@ impl Overlay {
         Ok(self.cells.get_or_init(|| cells).clone())
     }
 
+    /// Reads every byte of the file once more.
+    ///
+    /// # Errors
+    /// When it cannot be read or is damaged.
+    pub fn check(&self) -> Result<(), SegmentError> {
+        let header = read(self.file.as_ref(), 0, HEADER_BYTES as u64)?;
+        let checksum = crc32fast::hash(&header[..HEADER_BYTES - 4]);
+        let (rows_part, cells_part) =
+            decode_page(OVERLAY, &header, |bytes| decode_header(bytes, checksum))?;
+        rows_part.read(self.file.as_ref(), HEADER_BYTES as u64)?;
+        cells_part.read(self.file.as_ref(), self.cells_offset)?;
+        Ok(())
+    }
+
     /// Reads every byte of the cells and makes them again from the rows of `segment`.
     ///
     /// # Errors

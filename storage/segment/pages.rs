@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::cache::{PageCache, PageKey};
 use super::encoding::{ByteReader, Flaw};
@@ -13,6 +13,7 @@ use super::layout::{
 };
 use super::{ContentHash, PageName, SEGMENT_FORMAT_VERSION, Section, SegmentError};
 use crate::disk::ReadFile;
+use crate::memory::{Held, MemoryUse};
 
 /// One read of so many bytes at the end opens nearly every segment.
 const TAIL_BYTES: u64 = 64 << 10;
@@ -164,6 +165,10 @@ pub(super) struct PagedFile {
     pub(super) footer: Footer,
     cache: Arc<PageCache>,
     owner: u64,
+    /// What is kept of it besides pages.
+    held: Held,
+    /// What was found damaged first.
+    damage: OnceLock<Arc<str>>,
 }
 
 impl Drop for PagedFile {
@@ -216,12 +221,25 @@ impl PagedFile {
         }
         let footer = Footer::decode(&footer, pages_end).map_err(|flaw| FOOTER.malformed(flaw))?;
         let owner = cache.new_owner();
+        let kept = footer.memory_bytes();
         Ok(Self {
+            held: Arc::clone(cache.budget()).hold(MemoryUse::Segments, kept),
             file,
             footer,
             cache,
             owner,
+            damage: OnceLock::new(),
         })
+    }
+
+    /// Counts `bytes` that are kept of it from now on.
+    pub(super) fn keep(&self, bytes: usize) {
+        self.held.grow(bytes);
+    }
+
+    /// Memory that is kept of it besides pages, about.
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.held.bytes()
     }
 
     /// Numbers of the pages of a section of a column.
@@ -272,12 +290,28 @@ impl PagedFile {
         self.read_page_into(number, Vec::new())
     }
 
+    /// What was found damaged of its pages so far.
+    pub(super) fn damage(&self) -> Option<&Arc<str>> {
+        self.damage.get()
+    }
+
     /// The page with this number, from the file, in the memory of `spare`.
     pub(super) fn read_page_into(
         &self,
         number: usize,
-        mut spare: Vec<u8>,
+        spare: Vec<u8>,
     ) -> Result<Vec<u8>, SegmentError> {
+        self.read_checked(number, spare)
+            .inspect_err(|error| match error {
+                // The disk may answer the next time.
+                SegmentError::Io { .. } => {}
+                damage => {
+                    self.damage.get_or_init(|| damage.to_string().into());
+                }
+            })
+    }
+
+    fn read_checked(&self, number: usize, mut spare: Vec<u8>) -> Result<Vec<u8>, SegmentError> {
         let entry = &self.footer.pages[number];
         let length = entry.stored_bytes as usize;
         if spare.len() < length {

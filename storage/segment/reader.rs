@@ -102,7 +102,23 @@ impl SegmentReader {
             return Ok(cells.clone());
         }
         let cells = Arc::new(read_cells(&self.file)?);
-        Ok(self.cells.get_or_init(|| cells).clone())
+        let kept = self.cells.get_or_init(|| {
+            self.file.keep(cells.memory_bytes());
+            cells
+        });
+        Ok(kept.clone())
+    }
+
+    /// What was found damaged while its pages were read; scans end with an error then.
+    #[must_use]
+    pub fn damage(&self) -> Option<&Arc<str>> {
+        self.file.damage()
+    }
+
+    /// Memory that is kept of it besides pages, about.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.file.kept_bytes()
     }
 
     /// All rows, in the order of the segment.

@@ -95,7 +95,8 @@ impl SourceRows<SegmentReader> {
     fn live_cells(&self) -> Result<Option<Arc<Cells>>, SegmentError> {
         match (&self.deleted, &self.overlay) {
             (None, _) => self.rows.cells().map(Some),
-            (Some(_), Some(overlay)) => overlay.cells(&self.rows),
+            // Rows answer as well, where it cannot be read: scrubbing tells of it.
+            (Some(_), Some(overlay)) => Ok(overlay.cells(&self.rows).unwrap_or(None)),
             (Some(_), None) => Ok(None),
         }
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::catalog::{RejectedRecords, SegmentId};
+use crate::memory::MemoryBudget;
 use crate::model::{Offset, PartitionId};
 use crate::segment::{ActiveChunk, DeletedRows, Overlay, SegmentError, SourceRows};
 
@@ -132,11 +133,12 @@ pub(super) fn foldable(chunks: &[SourceRows<ActiveChunk>]) -> usize {
 /// are left out.
 pub(super) fn fold(
     chunks: &[SourceRows<ActiveChunk>],
+    memory: &Arc<MemoryBudget>,
 ) -> Result<Option<(usize, Arc<ActiveChunk>)>, SegmentError> {
     let count = foldable(chunks);
     if count < 2 {
         return Ok(None);
     }
     let folded = ActiveChunk::concat(&chunks[chunks.len() - count..])?;
-    Ok(Some((count, Arc::new(folded))))
+    Ok(Some((count, Arc::new(folded.counted_in(memory)))))
 }

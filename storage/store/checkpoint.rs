@@ -19,7 +19,9 @@ use super::durable::DurableLog;
 use super::files::remove_deleted_topics;
 use super::log_state::EpochStarts;
 use super::{Store, StoreError};
-use crate::catalog::{Catalog, CatalogError, CheckpointStore, Entries, decode_entry, encode_entry};
+use crate::catalog::{
+    Catalog, CatalogError, CheckpointStore, Entries, decode_entry, difference, encode_entry,
+};
 use crate::groups::Groups;
 use crate::log::{AbortedTransactions, JournalPosition, LogEnd, ProducerStates};
 use crate::model::{LeaderEpoch, Offset, Partition};
@@ -31,7 +33,11 @@ const HEAD_KEY: &str = "store";
 #[derive(Debug)]
 pub(super) struct Checkpointer {
     store: Box<dyn CheckpointStore>,
+    /// What the last checkpoint holds besides the catalog; all of it until one is written.
     written: Entries,
+    /// The catalog of the last checkpoint, once one is written: what is shared with it has not
+    /// changed and is not encoded again.
+    catalog: Option<Arc<Catalog>>,
     position: JournalPosition,
 }
 
@@ -85,6 +91,7 @@ impl Checkpointer {
         let mut checkpointer = Self {
             written: store.load()?,
             store,
+            catalog: None,
             position: JournalPosition(0),
         };
         if let Some(head) = checkpointer.head()? {
@@ -124,19 +131,28 @@ impl Checkpointer {
         self.position
     }
 
-    fn write(&mut self, entries: Entries, position: JournalPosition) -> Result<(), CatalogError> {
-        let gone = self
-            .written
-            .keys()
-            .filter(|key| !entries.contains_key(*key));
-        let mut changes: Vec<_> = gone.map(|key| (key.clone(), None)).collect();
-        for (key, value) in &entries {
-            if self.written.get(key) != Some(value) {
-                changes.push((key.clone(), Some(value.clone())));
+    /// Writes `catalog`, and `others`, which are all entries besides its own.
+    fn write(
+        &mut self,
+        catalog: &Arc<Catalog>,
+        others: Entries,
+        position: JournalPosition,
+    ) -> Result<(), CatalogError> {
+        let changes = match &self.catalog {
+            Some(before) => {
+                let mut changes = difference(&self.written, &others);
+                changes.extend(catalog.changed_entries(before));
+                changes
             }
-        }
+            None => {
+                let mut all = others.clone();
+                catalog.write_entries(&mut all);
+                difference(&self.written, &all)
+            }
+        };
         self.store.commit(&changes)?;
-        self.written = entries;
+        self.written = others;
+        self.catalog = Some(Arc::clone(catalog));
         self.position = position;
         Ok(())
     }
@@ -220,7 +236,7 @@ impl Store {
         let mut ends = Vec::new();
         let entries = entries(captured, &mut ends).map_err(|error| self.stop(error))?;
         let position = JournalPosition(captured.head.journal_position);
-        let written = checkpointer.write(entries, position);
+        let written = checkpointer.write(&captured.catalog, entries, position);
         written.map_err(|error| match StoreError::from(error) {
             // The last checkpoint still holds.
             full if full.is_disk_full() => full,
@@ -236,13 +252,12 @@ impl Store {
     }
 }
 
-/// Syncs all partition files and writes the state down.
+/// Syncs all partition files and writes down what there is besides the catalog.
 fn entries(
     captured: &Captured,
     ends: &mut Vec<(Partition, LogEnd)>,
 ) -> Result<Entries, StoreError> {
     let mut entries = captured.others.clone();
-    captured.catalog.write_entries(&mut entries);
     entries.insert(HEAD_KEY.into(), encode_entry(&captured.head));
     for (partition, durable) in &captured.logs {
         let DurableLog {

@@ -1,5 +1,6 @@
 //! Commit: everything staged becomes durable by one write and one sync, then visible at once.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -17,29 +18,42 @@ pub(super) struct Committer {
     pub(super) durable: Durable,
 }
 
+/// Why a group was not written.
+enum Unwritten {
+    /// The disk is full, and nothing has changed.
+    NoRoom,
+    /// Nobody knows what the disk holds.
+    InDoubt(StoreError),
+}
+
 impl Store {
     /// Makes everything staged so far durable and visible.
     ///
     /// # Errors
-    /// [`StoreError::DiskFull`] when there is no room: what is staged stays so. When the journal or
-    /// a log cannot be written for another reason, the store has stopped: nobody knows which of
-    /// the staged changes the next start will find.
+    /// [`StoreError::DiskFull`] when there is no room: everything staged is refused, and nothing of
+    /// it will ever be durable. When the journal or a log cannot be written for another reason, the
+    /// store has stopped: nobody knows which of the staged changes the next start will find.
     pub fn commit(&self) -> Result<Lsn, StoreError> {
         let turn = self.turns.take()?;
         self.commit_group(turn)?;
-        Ok(self.turns.durable())
+        Ok(self.turns.settled())
     }
 
     /// Returns when `lsn` is durable. Commits by itself when nobody else does.
     ///
     /// # Errors
-    /// [`StoreError::DiskFull`] when there is no room: `lsn` becomes durable when there is. When
-    /// the store has stopped before: then `lsn` may or may not be durable.
+    /// [`StoreError::DiskFull`] when there is no room: `lsn` will never be durable. When the store
+    /// has stopped before: then `lsn` may or may not be durable.
     pub fn wait_durable(&self, lsn: Lsn) -> Result<(), StoreError> {
         loop {
             match self.turns.take_or_durable(lsn)? {
                 Waited::Durable => return Ok(()),
-                Waited::Turn(turn) => self.commit_group(turn)?,
+                Waited::Refused => return Err(self.disk_full()),
+                // Refused or not, the next look says what became of this one.
+                Waited::Turn(turn) => match self.commit_group(turn) {
+                    Ok(()) | Err(StoreError::DiskFull { .. }) => {}
+                    Err(error) => return Err(error),
+                },
             }
         }
     }
@@ -57,10 +71,12 @@ impl Store {
     }
 
     fn commit_group(&self, turn: Turn<'_>) -> Result<(), StoreError> {
-        self.commit_in(&turn)?;
+        let committed = self.commit_in(&turn);
         drop(turn);
-        self.call_back();
-        Ok(())
+        if self.check().is_ok() {
+            self.call_back();
+        }
+        committed
     }
 
     /// Commits everything staged so far in a turn that goes on.
@@ -69,14 +85,15 @@ impl Store {
         if group.records.is_empty() {
             return Ok(());
         }
-        match self.write_group(&group) {
+        let encoded: Vec<_> = group.records.iter().map(JournalRecord::encode).collect();
+        let reserved = self.reserve_room(&group, &encoded);
+        match reserved.and_then(|()| self.write_group(&group, &encoded)) {
             Ok(()) => {}
-            // Nothing was written: it keeps its place in the order, and a later turn tries again.
-            Err(StoreError::Journal(JournalError::Full { .. })) if group.can_wait() => {
-                self.staging().put_back(group);
+            Err(Unwritten::NoRoom) => {
+                self.refuse(turn, &group);
                 return Err(self.ran_out_of_room());
             }
-            Err(error) => return Err(self.stop(error)),
+            Err(Unwritten::InDoubt(error)) => return Err(self.stop(error)),
         }
         turn.advance(group.last);
         // Only writes that come from now on are refused.
@@ -84,14 +101,50 @@ impl Store {
         Ok(())
     }
 
-    /// Journal, then partition files and catalog, then the view.
-    fn write_group(&self, group: &Group) -> Result<(), StoreError> {
+    /// Takes back `group`, of which nothing was written, and everything staged since, which builds
+    /// on it: whoever waits for it is told that there is no room, and may try again.
+    fn refuse(&self, turn: &Turn<'_>, group: &Group) {
+        let committer = self.committer();
+        let durable = &committer.durable;
+        let mut staging = self.staging();
+        let (last, settled) = staging.reset(
+            Arc::clone(&durable.catalog),
+            durable.tails(),
+            durable.transactions(),
+        );
+        self.refusals.fetch_add(1, Ordering::AcqRel);
+        turn.refuse(group.first(), last);
+        turn.advance(settled);
+    }
+
+    /// Makes sure that there is room for `group` everywhere, where it might be short: what has none
+    /// must say so before the journal has the group, since nothing takes it back from there.
+    fn reserve_room(&self, group: &Group, encoded: &[Vec<u8>]) -> Result<(), Unwritten> {
+        if self.room.is_plenty() {
+            return Ok(());
+        }
         let mut committer = self.committer();
-        let encoded: Vec<_> = group.records.iter().map(JournalRecord::encode).collect();
-        let end = committer.journal.append(&encoded)?;
+        let journal = committer.journal.reserve(encoded);
+        let reserved = journal.map_err(StoreError::from);
+        let reserved = reserved.and_then(|()| committer.durable.reserve(&group.records));
+        reserved.map_err(|error| match error.is_disk_full() {
+            true => Unwritten::NoRoom,
+            false => Unwritten::InDoubt(error),
+        })
+    }
+
+    /// Journal, then partition files and catalog, then the view.
+    fn write_group(&self, group: &Group, encoded: &[Vec<u8>]) -> Result<(), Unwritten> {
+        let mut committer = self.committer();
+        let end = match committer.journal.append(encoded) {
+            Ok(end) => end,
+            Err(JournalError::Full { .. }) => return Err(Unwritten::NoRoom),
+            Err(error) => return Err(Unwritten::InDoubt(error.into())),
+        };
         self.journal_end.store(end.0, Ordering::Relaxed);
         for record in &group.records {
-            committer.durable.follow(record)?;
+            let followed = committer.durable.follow(record);
+            followed.map_err(Unwritten::InDoubt)?;
         }
         self.view_mut().follow(&group.records, &committer.durable);
         if group.records.iter().any(JournalRecord::deletes_topic) {

@@ -95,6 +95,29 @@ impl Durable {
         Ok(())
     }
 
+    /// Makes sure that the logs have room for what `records` append to them.
+    pub(super) fn reserve(&self, records: &[JournalRecord]) -> Result<(), StoreError> {
+        let mut needed: BTreeMap<Partition, (u64, i64)> = BTreeMap::new();
+        for record in records {
+            if let JournalRecord::Batch {
+                partition, batch, ..
+            } = record
+            {
+                let (bytes, latest_ms) = needed.entry(*partition).or_insert((0, i64::MIN));
+                *bytes += batch.bytes().len() as u64;
+                *latest_ms = batch.header().max_timestamp_ms.max(*latest_ms);
+            }
+        }
+        for (partition, (bytes, latest_ms)) in needed {
+            // A log that the same group makes gets its first file after it.
+            if let Some(DurableLog { log, .. }) = self.logs.get(&partition) {
+                let reserved = log.lock().reserve(bytes, latest_ms);
+                reserved.map_err(StoreError::log(partition))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Does what `record`, which is durable, says.
     pub(super) fn follow(&mut self, record: &JournalRecord) -> Result<(), StoreError> {
         match record {

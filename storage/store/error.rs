@@ -133,9 +133,15 @@ impl StoreError {
     #[must_use]
     pub fn is_disk_full(&self) -> bool {
         let is_full = |source: &io::Error| source.kind() == io::ErrorKind::StorageFull;
-        matches!(self, Self::DiskFull { .. })
-            || matches!(self, Self::Io { source, .. } if is_full(source))
+        matches!(
+            self,
+            Self::DiskFull { .. } | Self::Journal(JournalError::Full { .. })
+        ) || matches!(self, Self::Io { source, .. } if is_full(source))
             || matches!(self, Self::Catalog(CatalogError::Io { source, .. }) if is_full(source))
+            || matches!(
+                self,
+                Self::Log { source: LogError::Disk { source, .. }, .. } if is_full(source)
+            )
     }
 
     /// Whether it says that bytes on disk are not what was written, which no second try changes.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::StoreError;
 use crate::catalog::{Catalog, SegmentMeta};
-use crate::disk::{Disk, FilePath};
+use crate::disk::{Disk, FilePath, ReadFile};
 use crate::model::TopicId;
 use crate::segment::Overlay;
 
@@ -22,7 +22,7 @@ pub(super) fn segment_file(topic: TopicId, meta: &SegmentMeta) -> FilePath {
 
 /// Opens the overlay of the segment `meta`, if it has one.
 pub(super) fn open_overlay(
-    disk: &dyn Disk,
+    disk: &Arc<dyn Disk>,
     topic: TopicId,
     meta: &SegmentMeta,
 ) -> Result<Option<Arc<Overlay>>, StoreError> {
@@ -30,10 +30,32 @@ pub(super) fn open_overlay(
         return Ok(None);
     };
     let path = segment_folder(topic).join(&overlay.file);
-    let file = disk.open(&path).map_err(StoreError::io("open", &path))?;
+    // A missing file is told apart from a damaged one.
+    disk.open(&path).map_err(StoreError::io("open", &path))?;
+    let file = Arc::new(NamedFile {
+        disk: Arc::clone(disk),
+        path: path.clone(),
+    });
     let rows = usize::try_from(meta.row_count).unwrap_or(usize::MAX);
     let overlay = Overlay::open(file, &meta.file, rows);
     Ok(Some(Arc::new(overlay.map_err(StoreError::segment(&path))?)))
+}
+
+/// A file that is opened for each read, because it is seldom read and there are many of its kind.
+#[derive(Debug)]
+struct NamedFile {
+    disk: Arc<dyn Disk>,
+    path: FilePath,
+}
+
+impl ReadFile for NamedFile {
+    fn len_bytes(&self) -> io::Result<u64> {
+        self.disk.open(&self.path)?.len_bytes()
+    }
+
+    fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.disk.open(&self.path)?.read_exact_at(offset, out)
+    }
 }
 
 /// Removes the logs and segments of topics that `catalog` once knew and knows no more.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use super::StoreError;
 use super::checkpoint::{Head, PartitionEntry, head_of, partition_of};
-use super::files::{segment_file, segment_folder};
+use super::files::{open_overlay, segment_file, segment_folder};
 use super::journal_record::JournalRecord;
 use crate::catalog::{Catalog, CatalogError, Edit, Entries, SegmentMeta};
 use crate::disk::{Disk, FilePath};
@@ -185,13 +186,26 @@ impl Inspection {
         let path = segment_file(topic, meta);
         let length_bytes = self.disk.open(&path).and_then(|file| file.len_bytes());
         match length_bytes {
-            Ok(found) if found == meta.bytes => SegmentFileState::Present,
+            Ok(found) if found == meta.bytes => match self.check_overlay(topic, meta) {
+                Ok(()) => SegmentFileState::Present,
+                Err(error) => SegmentFileState::Wrong(format!("its overlay: {error}")),
+            },
             Ok(found) => {
                 let text = format!("has {found} bytes instead of {}", meta.bytes);
                 SegmentFileState::Wrong(text)
             }
             Err(error) => SegmentFileState::Wrong(error.to_string()),
         }
+    }
+
+    /// Reads every byte of the overlay of a segment, if it has one.
+    fn check_overlay(&self, topic: TopicId, meta: &SegmentMeta) -> Result<(), StoreError> {
+        let Some(overlay) = open_overlay(&self.disk, topic, meta)? else {
+            return Ok(());
+        };
+        overlay
+            .check()
+            .map_err(StoreError::segment(&segment_file(topic, meta)))
     }
 
     /// Files in a topic's folder of segments that `catalog` does not name: the next start removes

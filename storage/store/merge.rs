@@ -76,8 +76,8 @@ impl Store {
         };
         // A seal that writes down what the merged segments have lost comes before or behind.
         let _sealing = work.sealing.lock().expect(NOBODY_PANICS);
-        // Whoever publishes has looked for rows to delete in the segments that are there.
-        let _publishing = work.publishing.lock().expect(NOBODY_PANICS);
+        // Whoever deletes rows has looked for them in the segments that are there.
+        let _moving = work.moving.lock().expect(NOBODY_PANICS);
         let before = self.metas(topic, &merging.inputs);
         self.overlay_merged(topic, &mut meta, &mut merging)?;
         let removed = merging.inputs.clone();
@@ -305,7 +305,13 @@ impl Store {
                 };
             }
         };
-        self.wait_durable(lsn)?;
+        if let Err(error) = self.wait_durable(lsn) {
+            if error.is_disk_full() {
+                // The edit was refused: nobody will ever ask for it.
+                remove(&*self.disk, file)?;
+            }
+            return Err(error);
+        }
         let catalog = self.catalog();
         let state = catalog.topic(topic);
         let merged = state.and_then(|state| {

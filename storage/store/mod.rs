@@ -16,9 +16,9 @@
 //! checkpoint, partition files cut at the ends that it names, then the journal from the position
 //! that it covers. Rows are made again by the caller from the watermarks on.
 //!
-//! Locks, always taken in this order, none held across a sync except the turn to commit, which is
-//! there for that: `checkpointer` → a topic's `merging` → its `sealing` → its `publishing` → turn →
-//! `staging` → `view`.
+//! Locks, always taken in this order, none held across a sync except the turn to commit and
+//! `moving`, which are there for that: `checkpointer` → a topic's `merging` → its `sealing` → its `publishing` → its `moving` →
+//! turn → `staging` → `view`.
 //!
 //! Nothing here knows what a record holds, how it becomes a row, or how a query reads rows.
 
@@ -88,4 +88,5 @@ pub use scrub::{ScrubFinding, ScrubPass, ScrubProgress};
 pub use sealed::{SEGMENT_FILES_MAX, SEGMENT_READERS_MAX, SegmentFailure, SegmentHealth};
 pub use snapshot::{TopicInstant, TopicSnapshot};
 pub use transactions::MembershipError;
+pub use turn::Outcome;
 pub use verify::{VerifyProgress, VerifyReport};

@@ -1,7 +1,7 @@
 //! The store as a value, and the small things that every part of it needs.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{
     Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
@@ -10,12 +10,13 @@ use super::checkpoint::Checkpointer;
 use super::commit::Committer;
 use super::room::Room;
 use super::staging::Staging;
-use super::turn::Turns;
+use super::turn::{Outcome, Turns};
 use super::view::View;
 use super::{Lsn, StoreError, StoreOptions};
 use crate::catalog::Catalog;
 use crate::disk::Disk;
 use crate::groups::Groups;
+use crate::memory::MemoryBudget;
 use crate::model::LeaderEpoch;
 use crate::transactions::Transactions;
 
@@ -25,6 +26,8 @@ use crate::transactions::Transactions;
 pub struct Store {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) options: StoreOptions,
+    /// What it keeps in memory.
+    pub(super) memory: Arc<MemoryBudget>,
     pub(super) epoch: LeaderEpoch,
     pub(super) checkpointer: Mutex<Checkpointer>,
     pub(super) turns: Turns,
@@ -38,6 +41,8 @@ pub struct Store {
     pub(super) staging: Mutex<Staging>,
     /// Whether the disk has room for writes.
     pub(super) room: Room,
+    /// Grows whenever staged changes are refused.
+    pub(super) refusals: AtomicU64,
     /// Something was staged, or the store has stopped.
     pub(super) staged: Condvar,
     pub(super) view: RwLock<View>,
@@ -58,6 +63,12 @@ impl Store {
         Arc::clone(&self.view().catalog)
     }
 
+    /// The account of what it keeps in memory; searches over it count there too.
+    #[must_use]
+    pub fn memory(&self) -> &Arc<MemoryBudget> {
+        &self.memory
+    }
+
     /// The epoch that batches are stored with: it grew if the last process did not close the
     /// store.
     #[must_use]
@@ -65,10 +76,23 @@ impl Store {
         self.epoch
     }
 
-    /// Everything staged up to here is durable.
+    /// Everything staged up to here is durable, but for what was refused.
     #[must_use]
-    pub fn durable(&self) -> Lsn {
-        self.turns.durable()
+    pub fn settled(&self) -> Lsn {
+        self.turns.settled()
+    }
+
+    /// What became of something staged.
+    #[must_use]
+    pub fn outcome(&self, lsn: Lsn) -> Outcome {
+        self.turns.outcome(lsn)
+    }
+
+    /// How often staged changes were refused so far: what somebody remembers of them holds only
+    /// as long as this stays.
+    #[must_use]
+    pub fn refusals(&self) -> u64 {
+        self.refusals.load(Ordering::Acquire)
     }
 
     /// Whether the store still works.
@@ -128,7 +152,7 @@ impl fmt::Debug for Store {
             .debug_struct("Store")
             .field("disk", &self.disk)
             .field("epoch", &self.epoch)
-            .field("durable", &self.turns.durable())
+            .field("settled", &self.turns.settled())
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
 //! How a store behaves.
 
 use crate::log::{GROUP_BYTES_MAX, JournalOptions, LogOptions};
+use crate::memory::MEMORY_BYTES;
 use crate::segment::{PAGE_CACHE_BYTES, SegmentOptions};
 
 /// Bytes of staged records that may wait for a commit, unless options say otherwise.
@@ -41,7 +42,9 @@ pub struct StoreOptions {
     pub log: LogOptions,
     /// How segments are written.
     pub segment: SegmentOptions,
-    /// Bytes of pages that all segments together keep in memory.
+    /// Bytes that the store and searches over it may keep in memory, all uses together.
+    pub memory_bytes: usize,
+    /// Bytes of pages that all segments together keep in memory at most, of those.
     pub page_cache_bytes: usize,
 }
 
@@ -55,6 +58,7 @@ impl Default for StoreOptions {
             journal: JournalOptions::default(),
             log: LogOptions::default(),
             segment: SegmentOptions::default(),
+            memory_bytes: MEMORY_BYTES,
             page_cache_bytes: PAGE_CACHE_BYTES,
         }
     }

@@ -1,8 +1,10 @@
 //! Overlays on their way to the disk: what a segment has lost, and the cells of what is left.
 
+use std::io;
 use std::sync::Arc;
 
 use super::files::{open_overlay, remove, segment_file, segment_folder};
+use super::sealed::SealedSegment;
 use super::{Store, StoreError};
 use crate::catalog::{OverlayMeta, SegmentMeta};
 use crate::disk::FilePath;
@@ -50,8 +52,49 @@ impl Store {
             overlay: Some(overlay.clone()),
             ..meta.clone()
         };
-        let open = open_overlay(&*self.disk, topic, &with_overlay)?;
+        let open = open_overlay(&self.disk, topic, &with_overlay)?;
         Ok((overlay, open.expect("the segment has an overlay now")))
+    }
+
+    /// Reads the overlay of a segment once more. When it is damaged, it is written anew from what
+    /// is in memory; says what was wrong, and whether that worked. `None` when it holds, or there is
+    /// none.
+    pub(super) fn check_overlay(
+        &self,
+        topic: TopicId,
+        segment: &SealedSegment,
+    ) -> Result<Option<(String, bool)>, StoreError> {
+        let work = self.topic_work(topic)?;
+        // A seal may write another one.
+        let _sealing = work.sealing.lock().expect(NOBODY_PANICS);
+        let id = segment.meta.id;
+        let (meta, overlay) = {
+            let view = self.view();
+            let Some((state, topic)) = view.topic(topic) else {
+                return Ok(None);
+            };
+            let meta = state.segments.iter().find(|meta| meta.id == id);
+            match (meta, topic.overlays.get(&id)) {
+                (Some(meta), Some(overlay)) => (Arc::clone(meta), Arc::clone(overlay)),
+                (Some(_) | None, _) => return Ok(None),
+            }
+        };
+        let Err(error) = overlay.check() else {
+            return Ok(None);
+        };
+        let is_gone = |source: &io::Error| source.kind() == io::ErrorKind::NotFound;
+        if matches!(&error, SegmentError::Io { source, .. } if !is_gone(source)) {
+            // The disk refuses for now: the next pass tries again.
+            return Ok(None);
+        }
+        let reader = segment.open().ok();
+        let (made, _) = self.write_overlay(topic, &meta, reader.as_deref(), overlay.deleted())?;
+        let is_same = meta.overlay.as_ref() == Some(&made);
+        if !is_same {
+            // No edit names it.
+            self.remove_unnamed(topic, &overlay_file(topic, &made))?;
+        }
+        Ok(Some((error.to_string(), is_same)))
     }
 
     /// Reads a segment that is in no edit yet, and so has no number of its own.
@@ -98,3 +141,5 @@ impl Store {
 pub(super) fn overlay_file(topic: TopicId, overlay: &OverlayMeta) -> FilePath {
     segment_folder(topic).join(&overlay.file)
 }
+
+const NOBODY_PANICS: &str = "nothing panics while a topic's rows are being changed";

@@ -12,6 +12,17 @@ pub(super) struct Recent<K, V> {
     uses: u64,
 }
 
+/// What is to become of a value that was not used for long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Goes {
+    /// It goes.
+    Out,
+    /// It stays; the next may go.
+    Stays,
+    /// It stays, and so do all that were used later.
+    Enough,
+}
+
 impl<K: Copy + Eq + Hash, V: Clone> Recent<K, V> {
     pub(super) fn new(max: usize) -> Self {
         Self {
@@ -42,18 +53,38 @@ impl<K: Copy + Eq + Hash, V: Clone> Recent<K, V> {
         self.values.remove(&key);
     }
 
+    /// Takes values out, those that were used longest ago first, as long as `goes` says that more
+    /// are wanted; it may leave single ones in their place.
+    pub(super) fn take_oldest(&mut self, mut goes: impl FnMut(&V) -> Goes) -> Vec<V> {
+        let mut taken = Vec::new();
+        for key in self.by_use() {
+            match goes(&self.values[&key].0) {
+                Goes::Out => taken.extend(self.values.remove(&key).map(|(value, _)| value)),
+                Goes::Stays => {}
+                Goes::Enough => break,
+            }
+        }
+        taken
+    }
+
     /// Lets the oldest go until `len` are left.
     fn shrink(&mut self, len: usize) {
+        let by_use = self.by_use();
+        let gone = by_use.len().saturating_sub(len);
+        for key in &by_use[..gone] {
+            self.values.remove(key);
+        }
+    }
+
+    /// All keys, that which was used longest ago first.
+    fn by_use(&self) -> Vec<K> {
         let mut by_use: Vec<_> = self
             .values
             .iter()
             .map(|(key, (_, last_use))| (*last_use, *key))
             .collect();
         by_use.sort_unstable_by_key(|(last_use, _)| *last_use);
-        let gone = by_use.len().saturating_sub(len);
-        for (_, key) in &by_use[..gone] {
-            self.values.remove(key);
-        }
+        by_use.into_iter().map(|(_, key)| key).collect()
     }
 }
 

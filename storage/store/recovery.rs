@@ -12,7 +12,7 @@
 //! A crash in any step leaves what the next opening needs.
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Condvar, Mutex, RwLock};
+use std::sync::{Arc, Condvar, Mutex, RwLock, Weak};
 
 use super::checkpoint::Checkpointer;
 use super::commit::Committer;
@@ -29,6 +29,7 @@ use super::{Store, StoreError, StoreOptions};
 use crate::catalog::{Catalog, CatalogError, CheckpointStore, TopicState};
 use crate::disk::Disk;
 use crate::log::Journal;
+use crate::memory::{GivesWay, MemoryBudget, MemoryUse};
 use crate::model::LeaderEpoch;
 use crate::segment::PageCache;
 
@@ -80,12 +81,12 @@ impl Store {
         durable.check_ends()?;
         durable.expire_producers(now_ms);
 
-        let pages = Arc::new(PageCache::new(options.page_cache_bytes));
-        let mut view = View::new(&durable, SealedPool::new(Arc::clone(&disk), pages));
+        let memory = MemoryBudget::new(options.memory_bytes);
+        let mut view = View::new(&durable, sealed_pool(&disk, &options, &memory));
         for state in durable.catalog.topics() {
             let view = view.topics.get_mut(&state.topic.id);
             open_overlays(
-                &*disk,
+                &disk,
                 state,
                 view.expect("the view has the catalog's topics"),
             )?;
@@ -97,6 +98,7 @@ impl Store {
             Arc::clone(&durable.catalog),
             durable.tails(),
             durable.transactions(),
+            &memory,
         );
         let store = Self {
             groups,
@@ -105,6 +107,7 @@ impl Store {
             committer: Mutex::new(Committer { journal, durable }),
             view: RwLock::new(view),
             room: Room::default(),
+            refusals: AtomicU64::new(0),
             checkpointer: Mutex::new(checkpointer),
             journal_end: AtomicU64::new(journal_end.0),
             checkpointed: AtomicU64::new(checkpointed.0),
@@ -114,14 +117,41 @@ impl Store {
             callbacks: RwLock::default(),
             disk,
             options,
+            memory,
             epoch,
         };
-        store.checkpoint()?;
-        let tidied = remove_unknown_segments(&*store.disk, &store.catalog())?;
-        recovery.removed_segments = tidied.removed;
-        recovery.missing_segments = tidied.missing;
+        store.tidy_up(&mut recovery)?;
         Ok((store, recovery))
     }
+
+    /// What is left to be done when everything is known.
+    fn tidy_up(&self, recovery: &mut Recovery) -> Result<(), StoreError> {
+        // Writes look at what is free from the first one on.
+        let _ = self.check_room();
+        self.checkpoint()?;
+        let tidied = remove_unknown_segments(&*self.disk, &self.catalog())?;
+        recovery.removed_segments = tidied.removed;
+        recovery.missing_segments = tidied.missing;
+        Ok(())
+    }
+}
+
+/// What opens segments. Pages give way first, then what is open of segments that nobody reads.
+fn sealed_pool(
+    disk: &Arc<dyn Disk>,
+    options: &StoreOptions,
+    memory: &Arc<MemoryBudget>,
+) -> Arc<SealedPool> {
+    let pages_bytes = options
+        .page_cache_bytes
+        .min(memory.share_bytes(MemoryUse::Pages));
+    let pages = Arc::new(PageCache::within(pages_bytes, Arc::clone(memory)));
+    let pool = SealedPool::new(Arc::clone(disk), Arc::clone(&pages), Arc::clone(memory));
+    let caches: [Weak<dyn GivesWay>; 2] = [Arc::downgrade(&pages) as _, Arc::downgrade(&pool) as _];
+    for cache in caches {
+        memory.add_cache(cache);
+    }
+    pool
 }
 
 /// The state at the last checkpoint.
@@ -181,7 +211,7 @@ fn replay(
 /// Opens what the catalog knows of deleted rows. A segment whose overlay is damaged cannot answer:
 /// nobody knows which of its rows count.
 fn open_overlays(
-    disk: &dyn Disk,
+    disk: &Arc<dyn Disk>,
     state: &TopicState,
     view: &mut TopicView,
 ) -> Result<(), StoreError> {

@@ -12,10 +12,23 @@ use super::{Store, StoreError};
 /// so that a disk at its edge does not take every second record.
 const RELIEF_PART: u64 = 16;
 
+/// With so much free beyond the reserve, room for each write is taken for granted. Below, a group
+/// first reserves what it needs, so that it cannot find the disk full half way.
+const PLENTY_BYTES: u64 = 1 << 30;
+
 /// Whether there is room.
 #[derive(Debug, Default)]
 pub(super) struct Room {
     is_low: AtomicBool,
+    /// So much is free that one group cannot end it.
+    is_plenty: AtomicBool,
+}
+
+impl Room {
+    /// Whether room need not be asked for piece by piece.
+    pub(super) fn is_plenty(&self) -> bool {
+        self.is_plenty.load(Ordering::Relaxed)
+    }
 }
 
 impl Store {
@@ -32,6 +45,8 @@ impl Store {
         let free_bytes = self.disk.free_bytes().unwrap_or(u64::MAX);
         let is_low = free_bytes < wanted_bytes;
         self.room.is_low.store(is_low, Ordering::Relaxed);
+        let is_plenty = free_bytes >= reserve_bytes.saturating_add(PLENTY_BYTES);
+        self.room.is_plenty.store(is_plenty, Ordering::Relaxed);
         match is_low {
             true => Err(StoreError::DiskFull {
                 free_bytes,
@@ -66,6 +81,12 @@ impl Store {
     /// A write has found the disk full, whatever it says of itself.
     pub(super) fn ran_out_of_room(&self) -> StoreError {
         self.room.is_low.store(true, Ordering::Relaxed);
+        self.room.is_plenty.store(false, Ordering::Relaxed);
+        self.disk_full()
+    }
+
+    /// What who finds the disk full is told.
+    pub(super) fn disk_full(&self) -> StoreError {
         StoreError::DiskFull {
             free_bytes: self.disk.free_bytes().unwrap_or(0),
             reserve_bytes: self.options.disk_reserve_bytes,

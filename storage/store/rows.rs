@@ -50,8 +50,11 @@ impl Store {
         let work = self.topic_work(topic)?;
         let _publishing = work.publishing.lock().expect(NOBODY_PANICS);
         let NewRows { rows, removals } = rows.into();
+        // Rows that delete nothing need not wait for a commit that moves others.
+        let may_delete = rows.ids.is_some() || !removals.is_empty();
+        let _moving = may_delete.then(|| work.moving.lock().expect(NOBODY_PANICS));
         self.check_continues(topic, &rows, next)?;
-        let chunk = Arc::new(ActiveChunk::new(rows));
+        let chunk = Arc::new(ActiveChunk::new(rows).counted_in(&self.memory));
         let mut deletions = self.deletions(topic, &chunk, &removals)?;
         let deleted = deletions.remove(&Place::New);
         {
@@ -152,7 +155,7 @@ impl Store {
         };
         // Chunks that cannot be one stay apart: their rows answer all the same, and sealing them
         // reports why.
-        let Ok(Some((count, folded))) = fold(&chunks) else {
+        let Ok(Some((count, folded))) = fold(&chunks, &self.memory) else {
             return;
         };
         if let Some(topic) = self.view_mut().topics.get_mut(&topic) {

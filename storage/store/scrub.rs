@@ -50,6 +50,18 @@ pub enum ScrubFinding {
         /// What does not hold.
         what: String,
     },
+    /// The overlay of a segment, which says what of it is deleted. It is in memory, so answers are
+    /// what they were.
+    Overlay {
+        /// Its topic.
+        topic: TopicId,
+        /// What the catalog says about the segment.
+        segment: Arc<SegmentMeta>,
+        /// What does not hold.
+        what: String,
+        /// Whether it was written anew from memory.
+        is_mended: bool,
+    },
     /// A partition's log; what lies behind the damage was not read.
     Log {
         /// The partition.
@@ -64,6 +76,7 @@ pub enum ScrubFinding {
 #[derive(Debug)]
 enum Piece {
     Segment(TopicId, Arc<SealedSegment>),
+    Overlay(TopicId, Arc<SealedSegment>),
     Log(Partition, Offset),
 }
 
@@ -105,6 +118,7 @@ impl Store {
             }
             for segment in topic.segments.iter() {
                 progress.bytes_total += segment.meta.bytes;
+                pieces.push(Piece::Overlay(state.topic.id, Arc::clone(segment)));
                 pieces.push(Piece::Segment(state.topic.id, Arc::clone(segment)));
             }
         }
@@ -128,6 +142,9 @@ impl Store {
             match pass.pieces.pop() {
                 Some(Piece::Segment(topic, segment)) => {
                     findings.extend(self.scrub_segment(pass, topic, segment));
+                }
+                Some(Piece::Overlay(topic, segment)) => {
+                    findings.extend(self.scrub_overlay(topic, &segment));
                 }
                 Some(Piece::Log(partition, from)) => {
                     findings.extend(self.scrub_log(pass, partition, from, bytes_max));
@@ -183,6 +200,22 @@ impl Store {
         }
         pass.pieces.push(Piece::Log(partition, next));
         None
+    }
+
+    /// Reads the overlay that a segment has now, if it has one.
+    fn scrub_overlay(&self, topic: TopicId, segment: &SealedSegment) -> Option<ScrubFinding> {
+        let found = |what, is_mended| ScrubFinding::Overlay {
+            topic,
+            segment: Arc::clone(&segment.meta),
+            what,
+            is_mended,
+        };
+        match self.check_overlay(topic, segment) {
+            Ok(None) => None,
+            Ok(Some((what, is_mended))) => Some(found(what, is_mended)),
+            Err(_) if self.catalog().topic(topic).is_none() => None,
+            Err(error) => Some(found(error.to_string(), false)),
+        }
     }
 
     /// Opens the next segment of a pass.

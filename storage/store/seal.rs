@@ -73,6 +73,7 @@ impl Store {
         };
         let result = self.seal_chosen(topic, &work, &chosen);
         if result.is_err() {
+            let _publishing = work.publishing.lock().expect(NOBODY_PANICS);
             self.give_back(topic);
         }
         result
@@ -106,7 +107,8 @@ impl Store {
         }))
     }
 
-    /// The rows of a seal that failed are open again, before those published since.
+    /// The rows of a seal that failed are open again, before those published since. The caller is
+    /// publishing, since chunks change their places.
     fn give_back(&self, topic: TopicId) {
         let mut view = self.view_mut();
         let Some(topic) = view.topics.get_mut(&topic) else {
@@ -128,8 +130,9 @@ impl Store {
         let mut files = Vec::new();
         let written = self.write_chosen(topic, chosen, &mut files);
         let sealed = written.and_then(|written| {
-            // From here on nobody deletes rows until the commit has shown where they lie now.
-            let _publishing = work.publishing.lock().expect(NOBODY_PANICS);
+            // From here on nobody deletes rows until the commit has shown where they lie now. Rows
+            // that delete none are published meanwhile.
+            let _moving = work.moving.lock().expect(NOBODY_PANICS);
             self.commit_seal(topic, chosen, written)
         });
         let file = match sealed {
@@ -192,7 +195,7 @@ impl Store {
     }
 
     /// Commits what was written, and shows it. The name of the segment's file. The caller is
-    /// publishing.
+    /// moving rows.
     fn commit_seal(
         &self,
         topic: TopicId,

@@ -12,13 +12,14 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::StoreError;
 use super::files::segment_file;
-use super::recent::Recent;
+use super::recent::{Goes, Recent};
 use crate::catalog::{SegmentId, SegmentMeta, TopicState};
 use crate::disk::{Disk, FilePath, ReadFile};
+use crate::memory::{GivesWay, MemoryBudget, MemoryUse};
 use crate::model::TopicId;
 use crate::segment::{PageCache, SegmentReader};
 
@@ -28,12 +29,18 @@ pub const SEGMENT_FILES_MAX: usize = 512;
 /// Segments whose footers, dictionaries and cells stay in memory between searches.
 pub const SEGMENT_READERS_MAX: usize = 1024;
 
+/// When readers have more than their share, one part in so many of it is freed besides, so that
+/// the search for the oldest is paid for by readers to come.
+const SHARE_FREED_PART: usize = 8;
+
 /// What all sealed segments of a store share.
 #[derive(Debug)]
 pub(super) struct SealedPool {
     pages: Arc<PageCache>,
     files: Arc<OpenFiles>,
     readers: Mutex<Recent<SegmentId, Arc<SegmentReader>>>,
+    /// What the readers are counted in.
+    memory: Arc<MemoryBudget>,
 }
 
 /// The files that are open. Apart from the pool, because readers hold on to it.
@@ -51,6 +58,8 @@ pub(super) struct SealedSegment {
     file: Arc<SegmentFile>,
     /// Why it cannot be read, once that is known for good.
     damage: Mutex<Option<Arc<str>>>,
+    /// The reader that was opened last, while somebody has it.
+    reader: Mutex<Weak<SegmentReader>>,
 }
 
 /// A segment's file, open or not.
@@ -87,7 +96,11 @@ pub struct SegmentFailure {
 }
 
 impl SealedPool {
-    pub(super) fn new(disk: Arc<dyn Disk>, pages: Arc<PageCache>) -> Arc<Self> {
+    pub(super) fn new(
+        disk: Arc<dyn Disk>,
+        pages: Arc<PageCache>,
+        memory: Arc<MemoryBudget>,
+    ) -> Arc<Self> {
         let files = OpenFiles {
             disk,
             recent: Mutex::new(Recent::new(SEGMENT_FILES_MAX)),
@@ -96,6 +109,7 @@ impl SealedPool {
             pages,
             files: Arc::new(files),
             readers: Mutex::new(Recent::new(SEGMENT_READERS_MAX)),
+            memory,
         })
     }
 
@@ -107,10 +121,43 @@ impl SealedPool {
             .collect()
     }
 
+    /// A reader that is in memory.
+    fn reader(&self, id: SegmentId) -> Option<Arc<SegmentReader>> {
+        lock(&self.readers).get(id)
+    }
+
+    /// Keeps a reader. Others go when readers take more than their share.
+    fn keep(&self, id: SegmentId, reader: &Arc<SegmentReader>) {
+        lock(&self.readers).insert(id, Arc::clone(reader));
+        let used = self.memory.used_bytes_for(MemoryUse::Segments);
+        let share = self.memory.share_bytes(MemoryUse::Segments);
+        if used > share {
+            self.give_way(used - share + share / SHARE_FREED_PART);
+        }
+    }
+
     /// Forgets what is open of a segment, so that only those who read it now hold its file.
     pub(super) fn forget(&self, id: SegmentId) {
         lock(&self.readers).remove(id);
         lock(&self.files.recent).remove(id);
+    }
+}
+
+impl GivesWay for SealedPool {
+    /// Readers that nobody uses go; the others would take their memory along anyway.
+    fn give_way(&self, bytes: usize) -> usize {
+        let mut given = 0;
+        let gone = lock(&self.readers).take_oldest(|reader| match reader {
+            _ if given >= bytes => Goes::Enough,
+            reader if Arc::strong_count(reader) > 1 => Goes::Stays,
+            reader => {
+                given += reader.memory_bytes();
+                Goes::Out
+            }
+        });
+        // Not under the lock: their pages go with them.
+        drop(gone);
+        given
     }
 }
 
@@ -139,6 +186,7 @@ impl SealedSegment {
             pool: Arc::clone(pool),
             file: Arc::new(file),
             damage: Mutex::default(),
+            reader: Mutex::default(),
         }
     }
 
@@ -148,11 +196,12 @@ impl SealedSegment {
             return Err(self.file.unusable(&what));
         }
         let pool = &self.pool;
-        if let Some(reader) = lock(&pool.readers).get(self.meta.id) {
+        if let Some(reader) = pool.reader(self.meta.id) {
             return Ok(reader);
         }
         let reader = self.open_with(Arc::clone(&pool.pages))?;
-        lock(&pool.readers).insert(self.meta.id, Arc::clone(&reader));
+        pool.keep(self.meta.id, &reader);
+        *lock(&self.reader) = Arc::downgrade(&reader);
         Ok(reader)
     }
 
@@ -208,6 +257,18 @@ impl SealedSegment {
         opened
     }
 
+    /// Whether its reader has met damage that nobody knew of; it takes part in no answer then.
+    pub(super) fn note_met_damage(&self) -> bool {
+        let reader = lock(&self.reader).upgrade();
+        let met = reader.as_ref().and_then(|reader| reader.damage());
+        let (Some(met), SegmentHealth::Sound) = (met, self.health()) else {
+            return false;
+        };
+        let what = format!("segment '{}': {met}", self.file.path);
+        self.set_health(&SegmentHealth::Damaged(what.into()));
+        true
+    }
+
     pub(super) fn file(&self) -> &Arc<SegmentFile> {
         &self.file
     }
@@ -221,6 +282,8 @@ impl SealedSegment {
 
     pub(super) fn set_health(&self, health: &SegmentHealth) {
         let mut damage = lock(&self.damage);
+        // A mended segment has a new reader.
+        *lock(&self.reader) = Weak::new();
         *damage = match health {
             SegmentHealth::Sound => None,
             SegmentHealth::Damaged(what) => Some(Arc::clone(what)),

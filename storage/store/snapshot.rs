@@ -82,6 +82,18 @@ impl TopicInstant {
         Ok(RowSource::Segment(rows.with_overlay(overlay)))
     }
 
+    /// Looks which of its segments were found damaged while a scan read them: they are left out
+    /// when this instant is opened again, and of all later ones. Says whether there are some that
+    /// nobody knew of.
+    #[must_use]
+    pub fn note_met_damage(&self) -> bool {
+        let mut found = false;
+        for segment in self.segments.iter() {
+            found |= segment.note_met_damage();
+        }
+        found
+    }
+
     /// Opens the segments that may have rows whose time field lies in `range`, in milliseconds.
     /// Those that are in memory cost nothing.
     #[must_use]

@@ -9,6 +9,7 @@ use super::log_state::EpochStarts;
 use crate::catalog::{Catalog, CatalogChange, Edit};
 use crate::groups::GroupChange;
 use crate::log::{ProducerStates, RecordBatch};
+use crate::memory::{Held, MemoryBudget, MemoryUse};
 use crate::model::{Offset, Partition};
 use crate::transactions::{EndedTransaction, TransactionChange, Transactions};
 
@@ -19,7 +20,8 @@ pub(super) struct Staging {
     tails: HashMap<Partition, StagedTail>,
     transactions: Transactions,
     records: Vec<JournalRecord>,
-    bytes: usize,
+    /// Bytes of them.
+    held: Held,
     last: Lsn,
 }
 
@@ -39,25 +41,14 @@ pub(super) struct Group {
     pub(super) records: Vec<JournalRecord>,
     /// The last of them.
     pub(super) last: Lsn,
-    bytes: usize,
+    /// Their memory, until they are written and shown.
+    _held: Held,
 }
 
 impl Group {
-    /// Whether nobody minds when it becomes durable after they were told that there is no room.
-    /// Whoever seals or merges takes back what they began, so their edits count now or never.
-    pub(super) fn can_wait(&self) -> bool {
-        self.records.iter().all(|record| match record {
-            JournalRecord::Batch { .. } | JournalRecord::Transactions(_) => true,
-            JournalRecord::Groups(_) => false,
-            JournalRecord::Edit(edit) => edit.changes.iter().all(|change| {
-                matches!(
-                    change,
-                    CatalogChange::CreateTopic(_)
-                        | CatalogChange::ChangeFields { .. }
-                        | CatalogChange::DeadLetters { .. }
-                )
-            }),
-        })
+    /// The first of them.
+    pub(super) fn first(&self) -> Lsn {
+        Lsn(self.last.0 + 1 - self.records.len() as u64)
     }
 }
 
@@ -66,13 +57,14 @@ impl Staging {
         catalog: Arc<Catalog>,
         tails: HashMap<Partition, StagedTail>,
         transactions: Transactions,
+        memory: &Arc<MemoryBudget>,
     ) -> Self {
         Self {
             catalog,
             tails,
             transactions,
             records: Vec::new(),
-            bytes: 0,
+            held: Held::none(Arc::clone(memory), MemoryUse::Waiting),
             last: Lsn::default(),
         }
     }
@@ -94,7 +86,7 @@ impl Staging {
 
     /// Bytes that wait for a commit.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.held.bytes()
     }
 
     /// The last thing staged so far.
@@ -164,20 +156,33 @@ impl Staging {
         Group {
             records: std::mem::take(&mut self.records),
             last: self.last,
-            bytes: std::mem::take(&mut self.bytes),
+            _held: self.held.take(),
         }
     }
 
-    /// Takes a group back that could not be written, before all that was staged since.
-    pub(super) fn put_back(&mut self, group: Group) {
-        let since = std::mem::replace(&mut self.records, group.records);
-        self.records.extend(since);
-        self.bytes += group.bytes;
+    /// Forgets everything that is staged: the next change comes behind what is durable, as
+    /// `catalog`, `tails` and `transactions` say. The last that is forgotten, and what everything staged so far
+    /// counts as from now on.
+    pub(super) fn reset(
+        &mut self,
+        catalog: Arc<Catalog>,
+        tails: HashMap<Partition, StagedTail>,
+        transactions: Transactions,
+    ) -> (Lsn, Lsn) {
+        self.catalog = catalog;
+        self.tails = tails;
+        self.transactions = transactions;
+        self.records.clear();
+        self.held.shrink(self.held.bytes());
+        let last = self.last;
+        // Who asks for the last one from now on asks for nothing that was forgotten.
+        self.last = Lsn(last.0 + 1);
+        (last, self.last)
     }
 
     fn push(&mut self, record: JournalRecord, bytes: usize) -> Lsn {
         self.records.push(record);
-        self.bytes += bytes;
+        self.held.grow(bytes);
         self.last = Lsn(self.last.0 + 1);
         self.last
     }

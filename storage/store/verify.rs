@@ -101,8 +101,11 @@ impl Store {
             let topic = &state.topic.name;
             let mut readers = Vec::new();
             // Not the store's: what queries have read may hide what the disk has lost since.
-            let pages = Arc::new(PageCache::new(self.options.page_cache_bytes));
-            let pool = SealedPool::new(Arc::clone(&self.disk), pages);
+            let pages = Arc::new(PageCache::within(
+                self.options.page_cache_bytes,
+                Arc::clone(&self.memory),
+            ));
+            let pool = SealedPool::new(Arc::clone(&self.disk), pages, Arc::clone(&self.memory));
             for meta in &state.segments {
                 progress(&VerifyProgress::Segment {
                     topic: topic.clone(),
@@ -185,7 +188,7 @@ impl Store {
             if format!("{hash}.overlay") != overlay.file {
                 return Err("its content has another hash than its name".into());
             }
-            let open = open_overlay(&*self.disk, topic, meta).map_err(|error| error.to_string())?;
+            let open = open_overlay(&self.disk, topic, meta).map_err(|error| error.to_string())?;
             let open = open.expect("the segment has an overlay");
             if open.deleted().count() as u64 != overlay.deleted_rows {
                 return Err("it deletes another number of rows than the catalog says".into());

@@ -42,10 +42,17 @@ impl Store {
                 });
             }
         };
-        // From here on a failure leaves no certainty about what the disk holds.
         let synced = file.sync().map_err(StoreError::io("sync", path));
-        synced.map_err(|error| self.stop(error))?;
-        Ok(written)
+        match synced {
+            Ok(()) => Ok(written),
+            // Nobody was told of the file.
+            Err(error) if error.is_disk_full() => {
+                remove(&*self.disk, path)?;
+                Err(error)
+            }
+            // A disk that cannot keep this may not have kept what it said it had.
+            Err(error) => Err(self.stop(error)),
+        }
     }
 
     /// Gives a durable file its name, durably.
@@ -62,7 +69,12 @@ impl Store {
                 let synced = self.disk.sync_directory(&folder);
                 synced.map_err(StoreError::io("sync", &folder))
             });
-        published.map_err(|error| self.stop(error))
+        // No edit names it yet: without room it is as good as not there, and the next start
+        // removes what may be left.
+        published.map_err(|error| match error.is_disk_full() {
+            true => error,
+            false => self.stop(error),
+        })
     }
 }
 

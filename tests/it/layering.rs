@@ -9,8 +9,9 @@ use crate::sources::{self, Source};
 const ALLOWED: &[(&str, &str, &[&str])] = &[
     ("storage", "model", &[]),
     ("storage", "disk", &[]),
+    ("storage", "memory", &[]),
     ("storage", "log", &["disk", "model"]),
-    ("storage", "segment", &["disk", "model"]),
+    ("storage", "segment", &["disk", "memory", "model"]),
     ("storage", "catalog", &["disk", "log", "model"]),
     ("storage", "groups", &["catalog", "model"]),
     (
@@ -27,6 +28,7 @@ const ALLOWED: &[(&str, &str, &[&str])] = &[
             "disk",
             "groups",
             "log",
+            "memory",
             "model",
             "segment",
             "transactions",

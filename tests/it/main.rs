@@ -11,6 +11,7 @@ mod hostile;
 mod inspect;
 mod layering;
 mod library;
+mod memory;
 mod replay;
 mod server;
 mod sources;

@@ -32,7 +32,7 @@ impl Serialize for ShownHit<'_> {
             map.serialize_entry("_id", &hit.id)?;
         }
         if shape.version {
-            map.serialize_entry("_version", &1)?;
+            map.serialize_entry("_version", &hit.version)?;
         }
         if shape.sequence_number {
             map.serialize_entry("_seq_no", &hit.offset)?;

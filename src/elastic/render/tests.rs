@@ -56,6 +56,7 @@ fn hit(source: &str, sort: Vec<Option<SortValue>>) -> Hit {
         id: "0-7".into(),
         partition: 0,
         offset: 7,
+        version: 1,
         source: source.into(),
         sort,
     }

@@ -11,7 +11,7 @@ use ingest::broker::{Later, PendingFetch, Reply, Session};
 use ingest::wire::{
     Frame, Request, RequestHeader, Response, WireError, decode_request, encode_response,
 };
-use storage::store::Lsn;
+use storage::store::{Lsn, Outcome};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
@@ -38,6 +38,9 @@ enum End {
     /// The store has stopped.
     #[error("the store has stopped")]
     Stopped,
+    /// Records were refused whose answer was ready.
+    #[error("the disk had no room for records of this connection")]
+    Refused,
     /// A request made us panic; others are not touched.
     #[error("the request could not be handled")]
     Panicked,
@@ -119,7 +122,7 @@ impl Connection {
             Err(end @ (End::Wire(_) | End::Unanswerable)) => {
                 tracing::info!(%peer, software, error = %end, "kafka connection closed");
             }
-            Err(end @ (End::Stopped | End::Panicked)) => {
+            Err(end @ (End::Stopped | End::Panicked | End::Refused)) => {
                 tracing::warn!(%peer, software, error = %end, "kafka connection closed");
             }
         }
@@ -354,12 +357,20 @@ impl Connection {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let durable = self.shared.broker.store().durable();
-        while let Some(first) = self.waiting.pop_front_if(|first| first.lsn <= durable) {
-            self.send(first.frame).await?;
-            self.shared
-                .metrics
-                .kafka_answered(first.call, first.began.elapsed());
+        while let Some(first) = self.waiting.front() {
+            match self.shared.broker.store().outcome(first.lsn) {
+                Outcome::Waiting => break,
+                Outcome::Durable => {}
+                // What it says is not true. Clients send again what they got no answer to, and
+                // are told then that there is no room.
+                Outcome::Refused => return Err(End::Refused),
+            }
+            if let Some(first) = self.waiting.pop_front() {
+                self.send(first.frame).await?;
+                self.shared
+                    .metrics
+                    .kafka_answered(first.call, first.began.elapsed());
+            }
         }
         if self.waiting.is_empty() {
             Ok(())

@@ -120,11 +120,8 @@ impl Journal {
             return Ok(self.end);
         }
         let bytes = group_bytes(payloads)?;
+        self.roll_when_full()?;
         self.poisoned = true;
-        if self.file.len_bytes() >= self.options.file_bytes {
-            let rolled = self.roll();
-            rolled.map_err(|error| self.sound_if_full(error.unsynced()))?;
-        }
         encode_group(self.end, payloads, &mut self.buffer);
         assert_eq!(
             self.buffer.len(),
@@ -133,9 +130,8 @@ impl Journal {
         );
         let path = &self.files.back().expect("there is always a last file").path;
         let written = self.file.append(&self.buffer);
-        // What may be left of it is written over by the next group, or torn at the next start.
         let written = written.map_err(JournalError::disk("write", path));
-        written.map_err(|error| self.sound_if_full(error.unsynced()))?;
+        written.map_err(|error| self.without_rest(error.unsynced()))?;
         let path = &self.files.back().expect("there is always a last file").path;
         self.file.sync().map_err(JournalError::disk("sync", path))?;
         self.poisoned = false;
@@ -144,6 +140,43 @@ impl Journal {
             self.buffer = Vec::new();
         }
         Ok(self.end)
+    }
+
+    /// Makes sure that the payloads can be appended as one group, as far as the disk can tell.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub fn reserve(&mut self, payloads: &[impl AsRef<[u8]>]) -> Result<(), JournalError> {
+        if self.poisoned {
+            return Err(JournalError::Poisoned);
+        }
+        let bytes = group_bytes(payloads)?;
+        self.roll_when_full()?;
+        let path = &self.files.back().expect("there is always a last file").path;
+        let reserved = self.file.reserve(bytes as u64);
+        let reserved = reserved.map_err(JournalError::disk("reserve room in", path));
+        reserved.map_err(JournalError::unsynced)
+    }
+
+    /// Starts the next file when the last one gets no further group.
+    fn roll_when_full(&mut self) -> Result<(), JournalError> {
+        if self.file.len_bytes() < self.options.file_bytes {
+            return Ok(());
+        }
+        self.poisoned = true;
+        let rolled = self.roll();
+        rolled.map_err(|error| self.sound_if_full(error.unsynced()))?;
+        self.poisoned = false;
+        Ok(())
+    }
+
+    /// Cuts off what a full disk took of a group: the next one may be shorter, and what stands
+    /// behind the last group of a file must be nothing once another file follows.
+    fn without_rest(&mut self, error: JournalError) -> JournalError {
+        let error = self.sound_if_full(error);
+        let end = self.file.len_bytes();
+        self.poisoned |= self.file.truncate(end).is_err();
+        error
     }
 
     /// After a full disk the journal is what it was before.

@@ -12,7 +12,8 @@ const FIXED_BYTES: usize = 64;
 const ENTRY_BYTES: usize = 24;
 const CHECKSUM_BYTES: usize = 4;
 
-/// Writes the index of the file of `partition` that starts at `base`.
+/// Writes the index of the file of `partition` that starts at `base`. A disk that has no room for
+/// it goes without: the next start makes it.
 pub(super) fn write(
     disk: &dyn Disk,
     partition: Partition,
@@ -20,8 +21,10 @@ pub(super) fn write(
     index: &FileIndex,
 ) -> Result<(), LogError> {
     let path = file_path(partition, base, INDEX_ENDING);
-    disk.replace(&path, &encode(partition, base, index))
-        .map_err(LogError::disk("write", &path))
+    match disk.replace(&path, &encode(partition, base, index)) {
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => Ok(()),
+        result => result.map_err(LogError::disk("write", &path)),
+    }
 }
 
 /// Removes the index of a file, if there is one.

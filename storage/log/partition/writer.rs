@@ -218,8 +218,6 @@ impl PartitionLog {
         let latest_ms = header.max_timestamp_ms;
         if !self.has_room(header.batch_bytes as u64, latest_ms) {
             self.roll(end)?;
-            self.active_since_ms = None;
-            self.must_roll = false;
         }
         self.active_since_ms.get_or_insert(latest_ms);
         let path = self.active_path();
@@ -241,6 +239,24 @@ impl PartitionLog {
             .observe(header, self.options.index_interval_bytes);
         files.end = header.next_offset();
         Ok(())
+    }
+
+    /// Makes sure that batches of `bytes` together, up to `latest_ms`, can be appended, as far as the disk can tell. A
+    /// file that cannot hold them all is left for the next one.
+    ///
+    /// # Errors
+    /// What the disk reports, such as that it is full; nothing was appended then.
+    pub fn reserve(&mut self, bytes: u64, latest_ms: i64) -> Result<(), LogError> {
+        if self.poisoned {
+            return Err(LogError::Poisoned);
+        }
+        if !self.has_room(bytes, latest_ms) {
+            self.roll(self.reader.end())?;
+        }
+        let path = self.active_path();
+        let file = self.active.as_mut().expect("a file was started");
+        file.reserve(bytes)
+            .map_err(LogError::disk("reserve room in", &path))
     }
 
     /// Whether the last file takes another batch. A file without batches takes one of any size.
@@ -286,6 +302,8 @@ impl PartitionLog {
             self.closed.push((self.active_base(), full));
         }
         self.unsynced = Unsynced::BytesAndNames;
+        self.active_since_ms = None;
+        self.must_roll = false;
         let index = FileIndex::new(base);
         self.reader
             .files_mut()

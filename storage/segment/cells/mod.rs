@@ -29,6 +29,18 @@ pub struct Cells {
     pub hours: Vec<HourRows>,
 }
 
+impl Cells {
+    /// Memory that they take, about.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let sets = self.sets.iter().map(|set| {
+            let cell = size_of::<i64>() + size_of::<u32>() + size_of::<u64>();
+            set.hours_ms.len() * (cell + set.measures.len() * MeasureCells::CELL_BYTES)
+        });
+        sets.sum::<usize>() + size_of_val(self.hours.as_slice())
+    }
+}
+
 /// Where the rows of an hour begin; they end where those of the next one begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HourRows {
@@ -53,6 +65,11 @@ pub struct CellSet {
     pub row_counts: Vec<u64>,
     /// What is known about the number columns, ascending by column.
     pub measures: Vec<MeasureCells>,
+}
+
+impl MeasureCells {
+    /// What a cell takes, about.
+    const CELL_BYTES: usize = size_of::<u64>() + size_of::<ExactSum>() + 2 * size_of::<Decimal>();
 }
 
 /// One number column in the cells of a set.

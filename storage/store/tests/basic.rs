@@ -5,7 +5,7 @@ use crate::catalog::{CatalogChange, Edit};
 use crate::disk::MemoryDisk;
 use crate::groups::{CommittedOffset, GroupChange};
 use crate::model::{LeaderEpoch, Offset, PartitionId};
-use crate::store::{LogBounds, Store, StoreError, StoreOptions};
+use crate::store::{LogBounds, Outcome, Store, StoreError, StoreOptions};
 
 #[test]
 fn what_is_staged_is_invisible_until_its_commit() {
@@ -24,8 +24,9 @@ fn what_is_staged_is_invisible_until_its_commit() {
     };
     assert_eq!(store.log_bounds(first), Some(bounds(0)));
     assert!(store.read(first, Offset(0), 100).unwrap().is_empty());
-    assert!(store.durable() < staged.lsn);
+    assert_eq!(store.outcome(staged.lsn), Outcome::Waiting);
     store.wait_durable(staged.lsn).unwrap();
+    assert_eq!(store.outcome(staged.lsn), Outcome::Durable);
     assert_eq!(store.log_bounds(first), Some(bounds(2)));
     assert_eq!(
         records(&store, first),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::deletes::new_rows;
 use super::fixture::{all_rows, batch, create_topic, materialize, partition, records, rows};
 use crate::catalog::{CatalogChange, Edit, MemoryCheckpoint};
 use crate::disk::{Disk, FilePath, MemoryDisk};
@@ -225,4 +226,59 @@ fn a_damaged_log_is_told_with_its_place() {
         30,
         "rows do not need the log"
     );
+}
+
+#[test]
+fn a_damaged_overlay_is_found_and_written_anew() {
+    let disk = Arc::new(MemoryDisk::new());
+    let store = open(&disk);
+    let topic = create_topic(&store, "t", 1).unwrap();
+    let place = partition(topic, 0);
+    let write_rows = |values: &[&str]| {
+        let staged = store.stage_batch(place, batch(values, None), 0).unwrap();
+        store.wait_durable(staged.lsn).unwrap();
+        let from = store.materialized(place);
+        let mut fresh = records(&store, place);
+        fresh.retain(|(offset, _)| *offset >= from.0);
+        let next = crate::model::Offset(from.0 + fresh.len() as u64);
+        let published = new_rows(place, &fresh);
+        store
+            .publish(topic, published, &[(place.id, next)], Vec::new(), 0)
+            .unwrap();
+        store.seal(topic).unwrap();
+    };
+    write_rows(&["put a 1", "put b 2", "put c 3"]);
+    write_rows(&["del a"]);
+    let expected = all_rows(&store, topic);
+    let live_rows = |store: &Store| store.snapshot(topic).unwrap().row_count();
+    assert_eq!(live_rows(&store), 2);
+    assert_eq!(scrub(&store), []);
+    let catalog = store.catalog();
+    let overlay = catalog.topic(topic).unwrap().segments[0].overlay.clone();
+    let file = overlay.expect("a row was deleted").file;
+    let path = FilePath::parse(&format!("segments/{}/{file}", topic.0)).unwrap();
+    let sound = read(&disk, &path);
+    for place in 0..sound.len() {
+        let mut damaged = sound.clone();
+        damaged[place] ^= 1 << (place % 8);
+        write(&disk, &path, &damaged);
+        assert_eq!(all_rows(&store, topic), expected, "byte {place}");
+        let findings = scrub(&store);
+        let is_mended = matches!(
+            findings.as_slice(),
+            [ScrubFinding::Overlay {
+                is_mended: true,
+                ..
+            }]
+        );
+        assert!(is_mended, "byte {place}: {findings:?}");
+        assert_eq!(read(&disk, &path), sound, "byte {place}");
+    }
+    disk.remove(&path).unwrap();
+    assert_eq!(scrub(&store).len(), 1);
+    assert_eq!(scrub(&store), []);
+    drop(store);
+    let store = open(&disk);
+    assert_eq!(all_rows(&store, topic), expected);
+    assert_eq!(live_rows(&store), 2);
 }

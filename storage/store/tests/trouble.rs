@@ -1,11 +1,14 @@
 //! Limits, retries and disks that fail.
 
 use super::fixture::*;
+use super::world;
 use crate::catalog::{CatalogChange, Edit};
 use crate::disk::{Disk, Fault, FaultyDisk, FilePath, MemoryDisk};
 use crate::log::{ProducerStamp, SequenceError};
-use crate::model::Offset;
-use crate::store::{EDIT_BYTES_MAX, ReadError, StageError, StoreError, StoreOptions};
+use crate::model::{Offset, TopicId};
+use crate::store::{
+    EDIT_BYTES_MAX, Outcome, ReadError, StageError, Store, StoreError, StoreOptions,
+};
 
 #[test]
 fn a_failed_sync_stops_the_store_and_says_so() {
@@ -75,33 +78,106 @@ fn a_full_disk_refuses_writes_until_it_has_room() {
 }
 
 #[test]
-fn a_group_without_room_waits_for_it() {
+fn what_has_no_room_is_refused_for_good() {
     for crash_seed in 0..20 {
         let disk = FaultyDisk::new();
         let (store, _) = open(disk.clone(), StoreOptions::default());
         let topic = create_topic(&store, "t", 1).unwrap();
         let first = partition(topic, 0);
-        let values = ["a", "b", "c"];
-        let staged = store
-            .stage_batch(first, batch(&values[..1], None), 0)
-            .unwrap();
+        let stage = |value: &str| store.stage_batch(first, batch(&[value], None), 0).unwrap();
+        store.wait_durable(stage("before").lsn).unwrap();
+        let refused = [stage("a"), stage("b")];
+        assert_eq!(refused.map(|staged| staged.base.0), [1, 2]);
         disk.inject(disk.operation_count(), Fault::Full);
-        let error = store.wait_durable(staged.lsn).unwrap_err();
-        assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
-        assert_eq!(records(&store, first), []);
+        for staged in refused {
+            let error = store.wait_durable(staged.lsn).unwrap_err();
+            assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
+            assert_eq!(store.outcome(staged.lsn), Outcome::Refused);
+        }
+        assert_eq!(records(&store, first).len(), 1);
+        store.check().unwrap();
         if crash_seed % 2 == 0 {
-            // What was staged since comes behind it.
-            let later = store
-                .stage_batch(first, batch(&values[1..], None), 0)
-                .unwrap();
+            // What comes next takes their place.
+            let later = stage("c");
+            assert_eq!(later.base.0, 1);
             store.wait_durable(later.lsn).unwrap();
-            assert!(store.durable() >= staged.lsn);
-            assert_eq!(records(&store, first).len(), 3);
+            assert_eq!(store.outcome(refused[1].lsn), Outcome::Refused);
+            assert_eq!(records(&store, first)[1].1, b"c");
         }
         let durable = records(&store, first);
         drop(store);
         let (store, _) = open(disk.crash(crash_seed), StoreOptions::default());
         assert_eq!(records(&store, first), durable);
+    }
+}
+
+#[test]
+fn nothing_that_finds_the_disk_full_stops_the_store() {
+    let mut refused = 0;
+    for capacity_bytes in (2_000..40_000).step_by(397) {
+        let disk = FaultyDisk::new();
+        let options = StoreOptions {
+            disk_reserve_bytes: 0,
+            ..world::options()
+        };
+        let (store, _) = open(disk.clone(), options.clone());
+        let topic = create_topic(&store, "t", 2).unwrap();
+        disk.limit_capacity(Some(capacity_bytes));
+        let mut durable = [Vec::new(), Vec::new()];
+        let mut rows = 0;
+        for number in 0..60_usize {
+            let value = format!("{number} {}", "x".repeat(number * 37 % 500));
+            let id = number % 2;
+            let place = partition(topic, u32::try_from(id).unwrap());
+            let written = store.stage_batch(place, batch(&[&value], None), 0);
+            let written = written
+                .map_err(|error| error.to_string())
+                .and_then(|staged| {
+                    let waited = store.wait_durable(staged.lsn);
+                    waited.map_err(|error| error.to_string())
+                });
+            match written {
+                Ok(()) => durable[id].push(value.into_bytes()),
+                Err(error) => {
+                    assert!(error.contains("are free"), "{error}");
+                    refused += 1;
+                }
+            }
+            if number % 7 == 6 {
+                let max = durable[id].len();
+                materialize(&store, place, max).unwrap();
+                rows = all_rows(&store, topic).len();
+                match store.seal(topic) {
+                    Ok(_) => {}
+                    Err(error) => assert!(error.is_disk_full(), "{error}"),
+                }
+                match store.checkpoint() {
+                    Ok(()) => {}
+                    Err(error) => assert!(error.is_disk_full(), "{error}"),
+                }
+            }
+            store.check().unwrap();
+            assert_eq!(all_rows(&store, topic).len(), rows, "rows stay");
+        }
+        check_records(&store, topic, &durable);
+        disk.limit_capacity(None);
+        let _ = store.check_room();
+        let last = store.stage_batch(partition(topic, 0), batch(&["z"], None), 0);
+        store.wait_durable(last.unwrap().lsn).unwrap();
+        durable[0].push(b"z".to_vec());
+        drop(store);
+        let (store, _) = open(disk, options);
+        check_records(&store, topic, &durable);
+    }
+    assert!(refused > 100, "{refused} writes found the disk full");
+}
+
+/// Compares the values of each partition.
+fn check_records(store: &Store, topic: TopicId, expected: &[Vec<Vec<u8>>]) {
+    for (id, expected) in (0..).zip(expected) {
+        let found = records(store, partition(topic, id)).into_iter();
+        let found: Vec<_> = found.map(|(_, value)| value).collect();
+        assert_eq!(found, *expected);
     }
 }
 
@@ -137,10 +213,10 @@ fn staging_too_much_commits_first() {
     let topic = create_topic(&store, "t", 1).unwrap();
     let first = partition(topic, 0);
     let value = "x".repeat(400);
-    let mut last = store.durable();
+    let mut last = store.settled();
     for _ in 0..10 {
         let staged = store.stage_batch(first, batch(&[&value], None), 0).unwrap();
-        assert!(staged.lsn.0 - store.durable().0 <= 2);
+        assert!(staged.lsn.0 - store.settled().0 <= 2);
         last = staged.lsn;
     }
     store.wait_durable(last).unwrap();
@@ -175,7 +251,7 @@ fn a_repeated_batch_gets_its_first_offset() {
     let twice = store.stage_batch(first, stamped(0, "a"), 0).unwrap();
     assert_eq!((twice.base, twice.is_duplicate), (Offset(1), true));
     store.wait_durable(twice.lsn).unwrap();
-    assert!(store.durable() >= once.lsn);
+    assert_eq!(store.outcome(once.lsn), Outcome::Durable);
     let gap = store.stage_batch(first, stamped(2, "c"), 0);
     let expected = SequenceError::OutOfOrder {
         producer_id: 5,

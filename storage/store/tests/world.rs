@@ -11,7 +11,7 @@ use crate::catalog::{CatalogChange, Edit, Rejected};
 use crate::disk::{Disk, FaultyDisk, FilePath};
 use crate::log::{JournalOptions, LogOptions, ProducerStamp};
 use crate::model::{Offset, Partition, PartitionId, TopicId};
-use crate::store::{Lsn, Merged, ReadError, StageError, Store, StoreError, StoreOptions};
+use crate::store::{Lsn, Merged, Outcome, ReadError, StageError, Store, StoreError, StoreOptions};
 
 /// The seeds that `variable` asks for, `600..9000`, else the first `count`: long runs need no other
 /// test.
@@ -200,30 +200,37 @@ impl World {
         let Some(store) = &self.store else {
             return;
         };
-        let durable = store.durable();
+        let is = |lsn: Lsn, outcome| store.outcome(lsn) == outcome;
         let settle = |unknown: &mut Option<Lsn>| {
-            if unknown.is_some_and(|lsn| lsn <= durable) {
+            if unknown.is_some_and(|lsn| is(lsn, Outcome::Durable)) {
                 *unknown = None;
             }
         };
+        let is_refused =
+            |unknown: &Option<Lsn>| unknown.is_some_and(|lsn| is(lsn, Outcome::Refused));
+        let mut gone = Vec::new();
         for topic in &mut self.topics {
             settle(&mut topic.unknown);
+            topic.deleted = topic.deleted.filter(|lsn| !is(*lsn, Outcome::Refused));
+            let is_deleted = topic.deleted.is_some_and(|lsn| is(lsn, Outcome::Durable));
+            if is_deleted || is_refused(&topic.unknown) {
+                gone.push(topic.id);
+            }
         }
-        let is_deleted = |topic: &TopicModel| topic.deleted.is_some_and(|lsn| lsn <= durable);
-        let gone: Vec<_> = self
-            .topics
-            .iter()
-            .filter(|topic| is_deleted(topic))
-            .map(|t| t.id)
-            .collect();
-        self.forget(&gone);
-        for sent in self.sent.values_mut().flatten() {
-            settle(&mut sent.unknown);
+        for sent in self.sent.values_mut() {
+            sent.retain(|sent| !is_refused(&sent.unknown));
+            for sent in sent {
+                settle(&mut sent.unknown);
+            }
         }
         for possible in self.templates.values_mut() {
-            let known = possible.iter().rposition(|(lsn, _)| *lsn <= durable);
+            possible.retain(|(lsn, _)| !is(*lsn, Outcome::Refused));
+            let known = possible
+                .iter()
+                .rposition(|(lsn, _)| is(*lsn, Outcome::Durable));
             possible.drain(..known.unwrap_or(0));
         }
+        self.forget(&gone);
     }
 
     fn forget(&mut self, gone: &[TopicId]) {

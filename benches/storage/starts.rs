@@ -1,0 +1,143 @@
+//! How long a start takes: with many segments, and with much log that is in no segment yet.
+//!
+//! ```text
+//! cargo run --profile quick --example starts -- segments DIR 1000 2000
+//! cargo run --profile quick --example starts -- log DIR 3000000
+//! ```
+//!
+//! `segments` makes so many segments of so many rows each (one seal each, no merges), closes the
+//! store, opens it again and asks. `log` lets a process append so many documents and die before any
+//! of them is sealed, opens what it left and waits until all of them are rows. DIR must not exist.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use siltstone::{Db, Options, Result};
+
+/// Documents of one append.
+const APPEND_ROWS: usize = 10_000;
+
+const QUESTION: &str = r#"{"size": 0, "track_total_hits": true, "aggs": {
+    "fees": {"sum": {"field": "fee"}}, "miners": {"terms": {"field": "miner"}}}}"#;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments[..] {
+        ["segments", folder, count, rows] => many_segments(folder, number(count), number(rows)),
+        ["log", folder, rows] => much_log(folder, rows),
+        ["fill", folder, rows] => fill(folder, number(rows)),
+        _ => {
+            eprintln!("segments DIR SEGMENTS ROWS | log DIR ROWS");
+            return ExitCode::FAILURE;
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn number(text: &str) -> usize {
+    text.parse().expect("a number")
+}
+
+fn document(row: usize) -> String {
+    let (minute, second) = (row / 60 % 1440, row % 60);
+    let (hour, minute) = (minute / 60, minute % 60);
+    let (miner, fee) = (row * 7919 % 200, row % 100_000);
+    format!(
+        r#"{{"@timestamp":"2026-01-02T{hour:02}:{minute:02}:{second:02}Z","block":{row},"miner":"miner-{miner}","fee":{fee},"address":"bc1q{:032x}"}}"#,
+        (row as u128 + 1) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834
+    )
+}
+
+fn append(db: &Db, rows: std::ops::Range<usize>) -> Result<()> {
+    for start in rows.clone().step_by(APPEND_ROWS) {
+        let documents = (start..rows.end.min(start + APPEND_ROWS)).map(document);
+        let documents: Vec<_> = documents.collect();
+        db.append("t", documents.iter().map(String::as_str))?;
+    }
+    Ok(())
+}
+
+fn options() -> Options {
+    Options {
+        merge: false,
+        scrub_bytes_per_second: 0,
+        ..Options::default()
+    }
+}
+
+/// Milliseconds that `work` takes, and what it gives.
+fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(f64, T)> {
+    let start = Instant::now();
+    let done = work()?;
+    Ok((start.elapsed().as_secs_f64() * 1000.0, done))
+}
+
+fn many_segments(folder: &str, count: usize, rows: usize) -> Result<()> {
+    let db = Db::builder().path(folder).options(options()).open()?;
+    let mut last_ms = 0.0;
+    for segment in 0..count {
+        append(&db, segment * rows..(segment + 1) * rows)?;
+        (last_ms, _) = timed(|| db.flush("t"))?;
+    }
+    let (close_ms, ()) = timed(|| db.close())?;
+    println!("last seal {last_ms:.1} ms, close {close_ms:.1} ms");
+    for round in ["first", "second"] {
+        let (open_ms, db) = timed(|| Db::builder().path(folder).options(options()).open())?;
+        let (answer_ms, answer) = timed(|| db.search("t", QUESTION))?;
+        let (again_ms, _) = timed(|| db.search("t", QUESTION))?;
+        let total = answer.split("\"total\"").nth(1).unwrap_or_default();
+        println!(
+            "{round} start: open {open_ms:.1} ms, first answer {answer_ms:.1} ms more, the same \
+             again {again_ms:.1} ms; total{}",
+            total.get(..20).unwrap_or_default()
+        );
+        db.close()?;
+    }
+    Ok(())
+}
+
+/// Appends without a seal, and dies.
+fn fill(folder: &str, rows: usize) -> Result<()> {
+    let options = Options {
+        seal_rows: usize::MAX,
+        seal_bytes: usize::MAX,
+        memory_bytes: 1 << 40,
+        work: siltstone::options::Work::Caller,
+        ..options()
+    };
+    let db = Db::builder().path(folder).options(options).open()?;
+    append(&db, 0..rows)?;
+    std::process::abort();
+}
+
+fn much_log(folder: &str, rows: &str) -> Result<()> {
+    let this = std::env::current_exe().expect("this program has a path");
+    let filled = Command::new(this).args(["fill", folder, rows]).status();
+    assert!(!filled.expect("it runs").success(), "it ends by dying");
+    let bytes = folder_bytes(&Path::new(folder).join("log"));
+    let (open_ms, db) = timed(|| Db::builder().path(folder).options(options()).open())?;
+    let (rows_ms, ()) = timed(|| db.refresh("t"))?;
+    let gigabytes = bytes as f64 / 1e9;
+    println!(
+        "{gigabytes:.2} GB of journal and log: open {open_ms:.0} ms, all queryable {rows_ms:.0} ms \
+         later"
+    );
+    db.close()
+}
+
+fn folder_bytes(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.path() {
+        path if path.is_dir() => folder_bytes(&path),
+        path => path.metadata().map_or(0, |metadata| metadata.len()),
+    });
+    sizes.sum()
+}
