@@ -19,7 +19,7 @@ use siltstone::{Db, Options, Result};
 const APPEND_ROWS: usize = 10_000;
 
 const QUESTION: &str = r#"{"size": 0, "track_total_hits": true, "aggs": {
-    "fees": {"sum": {"field": "fee"}}, "miners": {"terms": {"field": "miner"}}}}"#;
+    "fees": {"sum": {"field": "fee"}}, "miners": {"terms": {"field": "miner.keyword"}}}}"#;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
