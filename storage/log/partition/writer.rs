@@ -241,8 +241,8 @@ impl PartitionLog {
         Ok(())
     }
 
-    /// Makes sure that batches of `bytes` together, up to `latest_ms`, can be appended, as far as the disk can tell. A
-    /// file that cannot hold them all is left for the next one.
+    /// Makes sure that batches of `bytes` together, up to `latest_ms`, can be appended, as far as
+    /// the disk can tell. A file that cannot hold them all is left for the next one.
     ///
     /// # Errors
     /// What the disk reports, such as that it is full; nothing was appended then.
