@@ -51,9 +51,15 @@ pub(crate) struct Core {
     pub(super) merges: AtomicU64,
 }
 
-/// When upkeep last did what; nothing was done before the first time.
+/// Time from the start to the first look for what has become too old, as Kafka's
+/// `log.initial.task.delay.ms`: clients come back first, and read on.
+const UPKEEP_DELAY_MS: i64 = 30 * 1000;
+
+/// When upkeep last did what.
 #[derive(Debug, Default)]
 struct Upkept {
+    /// The first time it was looked at all.
+    begun_ms: Option<i64>,
     expired_ms: Option<i64>,
     compacted_ms: Option<i64>,
 }
@@ -269,6 +275,10 @@ impl Core {
         };
         let (expires, compacts) = {
             let mut upkept = lock(&self.upkept);
+            let delay_ms = UPKEEP_DELAY_MS.min(self.options.retention_check_interval_ms);
+            if now_ms - *upkept.begun_ms.get_or_insert(now_ms) < delay_ms {
+                return Ok(());
+            }
             (
                 is_due(
                     &mut upkept.expired_ms,

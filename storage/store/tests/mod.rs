@@ -11,5 +11,6 @@ mod formats;
 mod repair;
 mod retention;
 mod rows;
+mod transactions;
 mod trouble;
 mod world;

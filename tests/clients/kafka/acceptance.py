@@ -216,14 +216,16 @@ def wait_for_a_topic(address, admin):
 
 def read_again(address, admin):
     create(admin, "again", 1)
-    produce(address, "again", [str(number) for number in range(100)], timestamp=lambda number: 1_700_000_000_000 + number)
+    # Not older than topics keep records.
+    first_ms = int(time.time() - 3600) * 1000
+    produce(address, "again", [str(number) for number in range(100)], timestamp=lambda number: first_ms + number)
     reader = consumer(address, "again")
     reader.subscribe(["again"])
     read([reader], 100, "3-13")
     reader.commit(asynchronous=False)
     reader.seek(TopicPartition("again", 0, 0))
     check(len(read([reader], 100, "3-13")[reader]) == 100, "3-13 from the earliest on, all again")
-    place = reader.offsets_for_times([TopicPartition("again", 0, 1_700_000_000_060)], timeout=30)[0]
+    place = reader.offsets_for_times([TopicPartition("again", 0, first_ms + 60)], timeout=30)[0]
     check(place.offset == 60, "3-13 a time has its offset")
     reader.seek(place)
     check(len(read([reader], 40, "3-13")[reader]) == 40, "3-13 from a time on, the rest again")

@@ -91,15 +91,6 @@ def admin(address, tag):
     check(topic not in client.list_topics().topics, "a deleted topic is gone")
 
 
-def transactions(address):
-    producer = Producer({"bootstrap.servers": address, "transactional.id": "t"})
-    try:
-        producer.init_transactions(5)
-        check(False, "transactions are refused")
-    except KafkaException as error:
-        check(True, f"transactions are refused: {error.args[0]}")
-
-
 def main():
     address = sys.argv[1]
     tag = uuid.uuid4().hex[:8]
@@ -107,7 +98,6 @@ def main():
     codecs(address, tag)
     large(address, tag)
     admin(address, tag)
-    transactions(address)
 
 
 main()

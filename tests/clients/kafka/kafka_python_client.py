@@ -10,6 +10,8 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import TopicAlreadyExistsError
 
 RECORDS = 300
+# Not older than topics keep records.
+FIRST_MS = int(time.time() - 3600) * 1000
 PARTITIONS = 3
 IS_OLD = kafka.__version__.startswith("2.0.")
 
@@ -46,7 +48,7 @@ def codecs(address, tag):
         sent = [f"{codec} value {number} {'x' * 100}".encode() for number in range(RECORDS)]
         futures = [
             producer.send(
-                topic, value, key=str(number).encode(), headers=[("n", b"1")], timestamp_ms=1_700_000_000_000 + number,
+                topic, value, key=str(number).encode(), headers=[("n", b"1")], timestamp_ms=FIRST_MS + number,
                 partition=0,
             )
             for number, value in enumerate(sent)
@@ -58,7 +60,7 @@ def codecs(address, tag):
         check([record.value for record in records] == sent, f"{codec}: values come back")
         first = records[0]
         check(
-            (first.key, list(map(tuple, first.headers)), first.timestamp) == (b"0", [("n", b"1")], 1_700_000_000_000),
+            (first.key, list(map(tuple, first.headers)), first.timestamp) == (b"0", [("n", b"1")], FIRST_MS),
             f"{codec}: key, headers and time come back",
         )
 
@@ -98,7 +100,7 @@ def admin(address, tag):
 def times(address, tag):
     topic = f"times-{tag}"
     producer = KafkaProducer(bootstrap_servers=address, acks="all")
-    start = 1_600_000_000_000
+    start = FIRST_MS
     for number in range(100):
         producer.send(topic, b"v", partition=0, timestamp_ms=start + 1_000 * number).get(30)
     producer.close()

@@ -18,7 +18,8 @@ CompressionCodecs[CompressionTypes.ZSTD] = codec(zstd.compress, zstd.decompress)
 
 const RECORDS = 60;
 const PARTITIONS = 3;
-const FIRST_MS = 1700000000000;
+// Not older than topics keep records.
+const FIRST_MS = Date.now() - 3600 * 1000;
 const WAIT_MS = 60000;
 
 function check(holds, what) {

@@ -7,13 +7,16 @@ import (
 	"time"
 )
 
-// Records of each topic, and the time of the first; each next one is a second later.
+// Records of each topic.
 const (
 	Records    = 60
 	Partitions = 3
-	FirstMs    = 1_700_000_000_000
 	Wait       = 60 * time.Second
 )
+
+// FirstMs is the time of the first record; each next one is a second later. None is older than
+// topics keep records.
+var FirstMs = time.Now().Add(-time.Hour).UnixMilli()
 
 // Tag makes names of this run its own.
 var Tag = fmt.Sprintf("%08x", time.Now().UnixNano()&0xffffffff)

@@ -30,7 +30,8 @@ import org.apache.kafka.common.utils.AppInfoParser;
 public final class Client {
     private static final int RECORDS = 60;
     private static final int PARTITIONS = 3;
-    private static final long FIRST_MS = 1_700_000_000_000L;
+    /** Not older than topics keep records. */
+    private static final long FIRST_MS = System.currentTimeMillis() - 3_600_000;
     private static final long WAIT_MS = 60_000;
     private static final String STRING_SERIALIZER = "org.apache.kafka.common.serialization.StringSerializer";
     private static final String STRING_DESERIALIZER = "org.apache.kafka.common.serialization.StringDeserializer";
