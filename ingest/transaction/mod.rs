@@ -9,9 +9,9 @@
 //!                     └──────────────────────────── start ──────────────────────────────┘
 //! ```
 //!
-//! Each function looks at [`Transactions`] and returns the changes that must be made of it, together
-//! or not at all; none when the request was carried out before. A decision and its markers are one
-//! step of the store, so Kafka's states in between do not exist here.
+//! Each function looks at [`Transactions`] and returns the changes that must be made of it,
+//! together or not at all; none when the request was carried out before. A decision and its markers
+//! are one step of the store, so Kafka's states in between do not exist here.
 //!
 //! Nothing here knows a connection, a store, a clock or Kafka's messages.
 

@@ -17,8 +17,8 @@
 //! that it covers. Rows are made again by the caller from the watermarks on.
 //!
 //! Locks, always taken in this order, none held across a sync except the turn to commit and
-//! `moving`, which are there for that: `checkpointer` → a topic's `merging` → its `sealing` → its `publishing` → its `moving` →
-//! turn → `staging` → `view`.
+//! `moving`, which are there for that: `checkpointer` → a topic's `merging` → its `sealing` → its
+//! `publishing` → its `moving` → turn → `staging` → `view`.
 //!
 //! Nothing here knows what a record holds, how it becomes a row, or how a query reads rows.
 

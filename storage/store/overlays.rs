@@ -57,8 +57,8 @@ impl Store {
     }
 
     /// Reads the overlay of a segment once more. When it is damaged, it is written anew from what
-    /// is in memory; says what was wrong, and whether that worked. `None` when it holds, or there is
-    /// none.
+    /// is in memory; says what was wrong, and whether that worked. `None` when it holds, or there
+    /// is none.
     pub(super) fn check_overlay(
         &self,
         topic: TopicId,

@@ -112,6 +112,7 @@ impl Store {
         let _merging = work.merging.lock().expect(NOBODY_PANICS);
         let _sealing = work.sealing.lock().expect(NOBODY_PANICS);
         let _publishing = work.publishing.lock().expect(NOBODY_PANICS);
+        let _moving = work.moving.lock().expect(NOBODY_PANICS);
         let mut rows = 0;
         let is_old = |segment: &&std::sync::Arc<SegmentMeta>| segment.time_last_ms < before_ms;
         let staged = self.stage_edit::<StoreError>(|catalog| {

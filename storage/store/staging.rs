@@ -161,8 +161,8 @@ impl Staging {
     }
 
     /// Forgets everything that is staged: the next change comes behind what is durable, as
-    /// `catalog`, `tails` and `transactions` say. The last that is forgotten, and what everything staged so far
-    /// counts as from now on.
+    /// `catalog`, `tails` and `transactions` say. The last that is forgotten, and what everything
+    /// staged so far counts as from now on.
     pub(super) fn reset(
         &mut self,
         catalog: Arc<Catalog>,

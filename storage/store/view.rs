@@ -55,8 +55,9 @@ pub(super) struct TopicWork {
     pub(super) merging: Mutex<()>,
     /// Held while chunks are added and folded.
     pub(super) publishing: Mutex<()>,
-    /// Held by who deletes rows from the look for them until they are deleted, and by who moves rows
-    /// to another segment from the look at what is deleted until the commit has shown them there.
+    /// Held by who deletes rows from the look for them until they are deleted, and by who moves
+    /// rows to another segment from the look at what is deleted until the commit has shown them
+    /// there.
     pub(super) moving: Mutex<()>,
 }
 
