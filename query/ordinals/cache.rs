@@ -76,13 +76,10 @@ impl OrdinalCache {
         if let Some(map) = self.get(&key) {
             return Ok(map);
         }
-        let (older_key, older, is_passing) = match self.older(columns, &key, pool)? {
-            None => {
-                let map = Arc::new(OrdinalMap::build(columns, pool)?);
-                self.insert(key, &map, false, None, pool);
-                return Ok(map);
-            }
-            Some(found) => found,
+        let Some((older_key, older, is_passing)) = self.older(columns, &key, pool)? else {
+            let map = Arc::new(OrdinalMap::build(columns, pool)?);
+            self.insert(key, &map, false, None, pool);
+            return Ok(map);
         };
         let mut fresh = Vec::new();
         let mut origins = Vec::with_capacity(columns.len());
