@@ -64,7 +64,7 @@ fn source(rows: &[Row], random: &mut Random) -> RowSource {
     } else {
         write(&batch(&rows, random), &roles, cell_rows_percent_max)
     };
-    without_ghosts(Arc::new(reader), random)
+    without_ghosts(&Arc::new(reader), random)
 }
 
 /// Puts rows among `rows` that answers must not show: what updates replaced and deletes removed.
@@ -134,13 +134,13 @@ fn merged(
 }
 
 /// The segment without its ghosts: with their overlay, or before one was written.
-fn without_ghosts(reader: Arc<SegmentReader>, random: &mut Random) -> RowSource {
-    let deleted = Arc::new(ghosts(&RowSource::from(Arc::clone(&reader))));
-    let rows = SourceRows::new(Arc::clone(&reader), Some(Arc::clone(&deleted)));
+fn without_ghosts(reader: &Arc<SegmentReader>, random: &mut Random) -> RowSource {
+    let deleted = Arc::new(ghosts(&RowSource::from(Arc::clone(reader))));
+    let rows = SourceRows::new(Arc::clone(reader), Some(Arc::clone(&deleted)));
     if deleted.is_empty() || random.once_in(3) {
         return RowSource::Segment(rows);
     }
-    let cells = cells_without(&reader, &deleted).expect("a fresh segment");
+    let cells = cells_without(reader, &deleted).expect("a fresh segment");
     let (bytes, _) = encode_overlay(SEGMENT_NAME, &deleted, Some(&cells)).expect("few cells");
     let file = Arc::new(BytesFile(bytes));
     let overlay = Overlay::open(file, SEGMENT_NAME, deleted.row_count()).expect("it is fresh");
