@@ -88,6 +88,7 @@ fn sum_by_hour(time_field: &str, field: &str) -> SearchRequest {
             size: 0,
             from: 0,
             sort: Vec::new(),
+            after: None,
         },
         rollup: RollupUse::WhereExact,
         limits: Limits::default(),

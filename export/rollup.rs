@@ -259,6 +259,7 @@ impl RollupBatches {
                 size: 0,
                 from: 0,
                 sort: Vec::new(),
+                after: None,
             },
             rollup: RollupUse::WhereExact,
             limits: Limits {
@@ -384,6 +385,7 @@ fn terms(field: &FieldRef) -> Terms {
         field: Some(field.clone()),
         size: CELLS_MAX,
         doc_count_min: 1,
+        doc_count_max: u64::MAX,
         missing: None,
         include: None,
         exclude: None,

@@ -64,6 +64,7 @@ pub(crate) fn answer(
                     size: 0,
                     from: 0,
                     sort: Vec::new(),
+                    after: None,
                 },
                 limits: Limits {
                     counted_rows_max: u64::MAX,

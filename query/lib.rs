@@ -15,6 +15,7 @@ mod filter;
 mod frame;
 mod global;
 mod hits;
+mod intervals;
 mod matching;
 mod ordinals;
 mod pattern;

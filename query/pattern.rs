@@ -4,30 +4,49 @@ use core::net::IpAddr;
 use std::ops::{Bound, RangeBounds};
 
 use regex::bytes::{Regex, RegexBuilder};
-use storage::model::Dictionary;
+use storage::model::{Dictionary, Span};
 use storage::segment::{ColumnHandle, RowSource};
 
 use crate::QueryError;
+use crate::intervals::CompiledIntervals;
 use crate::request::{Pattern, TextPredicate};
-use crate::text;
+use crate::text::{self, Analyzer};
 
 /// Most memory of one compiled pattern.
 const PATTERN_BYTES_MAX: usize = 4 << 20;
 
 /// A pattern that is ready to be matched.
 #[derive(Debug, Clone)]
-pub(crate) struct CompiledPattern(Regex);
+pub(crate) enum CompiledPattern {
+    Regex(Regex),
+    Near {
+        word: Vec<char>,
+        edits_max: usize,
+        prefix_chars: usize,
+    },
+}
 
 impl CompiledPattern {
     pub(crate) fn new(pattern: &Pattern) -> Result<Self, QueryError> {
         let (given, expression) = match pattern {
             Pattern::Wildcard(wildcard) => (wildcard, wildcard_expression(wildcard)),
             Pattern::Regex(expression) => (expression, expression.clone()),
+            Pattern::Near {
+                word,
+                edits_max,
+                prefix_chars,
+            } => {
+                return Ok(Self::Near {
+                    word: word.chars().collect(),
+                    edits_max: *edits_max,
+                    prefix_chars: *prefix_chars,
+                });
+            }
         };
         // Alone first: `a)|(b` must not slip out of the anchors.
         compile(&expression)
             .and_then(|_| compile(&format!(r"\A(?:{expression})\z")))
-            .map(Self)
+            .map(Self::Regex)
             .map_err(|source| QueryError::Pattern {
                 pattern: given.clone(),
                 source: Box::new(source),
@@ -35,8 +54,49 @@ impl CompiledPattern {
     }
 
     pub(crate) fn matches(&self, text: &[u8]) -> bool {
-        self.0.is_match(text)
+        match self {
+            Self::Regex(regex) => regex.is_match(text),
+            Self::Near {
+                word,
+                edits_max,
+                prefix_chars,
+            } => is_near(word, text, *edits_max, *prefix_chars),
+        }
     }
+}
+
+/// Whether so few letters are wrong, missing, added or exchanged with their neighbour.
+fn is_near(word: &[char], text: &[u8], edits_max: usize, prefix_chars: usize) -> bool {
+    let Ok(text) = std::str::from_utf8(text) else {
+        return false;
+    };
+    // Bytes bound characters from above, so most texts need no count.
+    if text.len() + edits_max < word.len() || text.len() > 4 * (word.len() + edits_max) {
+        return false;
+    }
+    let text: Vec<char> = text.chars().collect();
+    let prefix = prefix_chars.min(word.len());
+    if text.len().abs_diff(word.len()) > edits_max || !text.starts_with(&word[..prefix]) {
+        return false;
+    }
+    // Three rows of the table of distances between the texts' beginnings.
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=text.len()).collect();
+    for (row, letter) in word.iter().enumerate() {
+        let mut own = vec![row + 1];
+        for (column, other) in text.iter().enumerate() {
+            let changed = above[column] + usize::from(letter != other);
+            let mut least = changed.min(above[column + 1] + 1).min(own[column] + 1);
+            let is_exchanged =
+                row > 0 && column > 0 && *letter == text[column - 1] && word[row - 1] == *other;
+            if is_exchanged {
+                least = least.min(before[column - 1] + 1);
+            }
+            own.push(least);
+        }
+        before = std::mem::replace(&mut above, own);
+    }
+    above.last().is_some_and(|distance| *distance <= edits_max)
 }
 
 fn compile(expression: &str) -> Result<Regex, regex::Error> {
@@ -148,6 +208,16 @@ pub(crate) fn matching_codes(
     source: &RowSource,
     column: ColumnHandle,
 ) -> Result<CodeSet, QueryError> {
+    codes_analyzed(predicate, Analyzer::Standard, source, column)
+}
+
+fn codes_analyzed(
+    predicate: &TextPredicate,
+    analyzer: Analyzer,
+    source: &RowSource,
+    column: ColumnHandle,
+) -> Result<CodeSet, QueryError> {
+    let text_tokens = |term: &[u8]| analyzer.tokens(&String::from_utf8_lossy(term));
     match predicate {
         TextPredicate::In(terms) => match source {
             RowSource::Segment(_) => {
@@ -185,6 +255,17 @@ pub(crate) fn matching_codes(
         TextPredicate::Tokens { tokens, how } => codes_where(source, column, |term| {
             text::matches(&text_tokens(term), tokens, *how)
         }),
+        TextPredicate::Intervals(intervals) => {
+            let intervals = CompiledIntervals::new(intervals)?;
+            codes_where(source, column, |term| intervals.matches(&text_tokens(term)))
+        }
+        TextPredicate::Analyzed {
+            analyzer,
+            predicate,
+        } => codes_analyzed(predicate, *analyzer, source, column),
+        TextPredicate::Span { span, relation } => codes_where(source, column, |term| {
+            Span::parse(term).is_some_and(|own| own.stands(*relation, *span))
+        }),
     }
 }
 
@@ -210,10 +291,6 @@ fn address(term: &[u8]) -> Option<u128> {
     })
 }
 
-fn text_tokens(term: &[u8]) -> Vec<String> {
-    text::tokens(&String::from_utf8_lossy(term))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,6 +308,27 @@ mod tests {
         assert!(check(r"\*.[", "*.["));
         assert!(!check(r"\*", "a"));
         assert!(!check("b", "abc"));
+    }
+
+    #[test]
+    fn near_words() {
+        let check = |word: &str, text: &str, edits_max: usize, prefix_chars: usize| {
+            let pattern = Pattern::Near {
+                word: word.into(),
+                edits_max,
+                prefix_chars,
+            };
+            let pattern = CompiledPattern::new(&pattern).expect("a pattern");
+            pattern.matches(text.as_bytes())
+        };
+        assert!(check("quick", "quick", 0, 0));
+        assert!(check("quick", "quikc", 1, 0));
+        assert!(check("quick", "quic", 1, 0));
+        assert!(check("quick", "quiick", 1, 0));
+        assert!(check("quick", "kwick", 2, 0));
+        assert!(!check("quick", "kwick", 2, 1));
+        assert!(!check("quick", "brown", 2, 0));
+        assert!(check("größe", "grösse", 2, 0));
     }
 
     #[test]

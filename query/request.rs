@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use storage::model::{Decimal, FieldType};
+use storage::model::{Decimal, FieldType, Span, SpanRelation};
 
 use crate::Steps;
 use crate::pipeline::Pipeline;
-use crate::response::BucketKey;
+use crate::response::{BucketKey, SortValue};
+use crate::text::Analyzer;
 
 /// A field of the topic: the column that holds its values and how to read them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,6 +152,90 @@ pub enum TextPredicate {
         /// How they must occur.
         how: TokenMatch,
     },
+    /// Words at places that fit together.
+    Intervals(Intervals),
+    /// The predicate fits the tokens that this analyzer makes of the text.
+    Analyzed {
+        /// How the text is cut.
+        analyzer: Analyzer,
+        /// A predicate over tokens.
+        predicate: Box<TextPredicate>,
+    },
+    /// The text says a span that stands so to the one given.
+    Span {
+        /// The other span.
+        span: Span,
+        /// How the text's span stands to it.
+        relation: SpanRelation,
+    },
+}
+
+/// Places of a text that are looked for.
+#[derive(Debug, Clone)]
+pub enum Intervals {
+    /// One word.
+    Word(WordMatch),
+    /// One of each.
+    All {
+        /// What is to be there.
+        of: Vec<Intervals>,
+        /// In which order.
+        order: IntervalOrder,
+        /// Most words between.
+        gaps_max: Option<u32>,
+    },
+    /// One of them.
+    Any(Vec<Intervals>),
+    /// Those that stand so to others.
+    Filtered {
+        /// What is looked for.
+        of: Box<Intervals>,
+        /// How they stand.
+        filter: IntervalFilter,
+        /// To what.
+        by: Box<Intervals>,
+    },
+}
+
+/// A word of a text.
+#[derive(Debug, Clone)]
+pub enum WordMatch {
+    /// This one.
+    Is(String),
+    /// One that fits.
+    Fits(Pattern),
+}
+
+/// In which order intervals stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IntervalOrder {
+    /// One behind the other.
+    Ordered,
+    /// In any, and they may overlap.
+    Unordered,
+    /// In any, and they do not overlap.
+    Apart,
+}
+
+/// How an interval stands to one of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IntervalFilter {
+    /// It has one inside.
+    Containing,
+    /// It has none inside.
+    NotContaining,
+    /// It is inside of one.
+    ContainedBy,
+    /// It is inside of none.
+    NotContainedBy,
+    /// It shares a word with one.
+    Overlapping,
+    /// It shares a word with none.
+    NotOverlapping,
+    /// It stands before one.
+    Before,
+    /// It stands behind one.
+    After,
 }
 
 /// How tokens must occur in a text.
@@ -174,6 +259,15 @@ pub enum Pattern {
     Wildcard(String),
     /// A regular expression in the syntax of the `regex` crate; its reader anchors it at both ends.
     Regex(String),
+    /// Texts that few changes of letters make of a word.
+    Near {
+        /// The word.
+        word: String,
+        /// Most letters that are wrong, missing, added or exchanged.
+        edits_max: usize,
+        /// So many first letters must be the same.
+        prefix_chars: usize,
+    },
 }
 
 /// An aggregation and the name its answer carries.
@@ -393,6 +487,8 @@ pub struct Terms {
     /// Buckets with fewer rows are left out; 0 also lists values of rows that do not match, the one
     /// of rows without a value among them.
     pub doc_count_min: u64,
+    /// Buckets with more rows are left out.
+    pub doc_count_max: u64,
     /// The value of rows without one.
     pub missing: Option<TermValue>,
     /// Which values may make a bucket.
@@ -527,6 +623,28 @@ pub struct HitsRequest {
     pub from: usize,
     /// Order; empty is partition and offset.
     pub sort: Vec<SortKey>,
+    /// Only rows behind this one in the order.
+    pub after: Option<After>,
+}
+
+/// A place in an order of hits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct After {
+    /// Values of the criteria; `None` for a row without one.
+    pub sort: Vec<Option<SortValue>>,
+    /// The row there; `None` when only its values are known, and all rows with these are passed.
+    pub row: Option<HitPlace>,
+}
+
+/// Where a hit came from: it names the row for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct HitPlace {
+    /// Which part of a search over several topics: 0 for the first or only one.
+    pub part: usize,
+    /// The partition.
+    pub partition: u32,
+    /// The offset there.
+    pub offset: u64,
 }
 
 /// A criterion of hit order.

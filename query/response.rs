@@ -6,7 +6,7 @@ use std::sync::Arc;
 use storage::model::{Decimal, ExactSum};
 
 use crate::Distribution;
-use crate::request::MetricValue;
+use crate::request::{HitPlace, MetricValue};
 
 /// The answer of one search.
 #[derive(Debug, Clone)]
@@ -62,6 +62,8 @@ pub enum SortValue {
     Text(Arc<[u8]>),
     /// The row's place.
     Row,
+    /// A row's place that is said.
+    Place(HitPlace),
 }
 
 /// The result of one aggregation.

@@ -7,6 +7,60 @@ use crate::request::TokenMatch;
 /// Longest token, in characters; longer words are cut into tokens of this length.
 const TOKEN_CHARS_MAX: usize = 255;
 
+/// How full text is cut into tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Analyzer {
+    /// Words by Unicode's boundaries, in lower case.
+    #[default]
+    Standard,
+    /// Runs of letters, in lower case.
+    Simple,
+    /// What stands between spaces, as it is.
+    Whitespace,
+    /// The whole text, as it is.
+    Keyword,
+    /// As `Simple`, without the words that English texts are full of.
+    Stop,
+}
+
+/// Words that [`Analyzer::Stop`] leaves out.
+const STOP_WORDS: &[&str] = &[
+    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it",
+    "no", "not", "of", "on", "or", "such", "that", "the", "their", "then", "there", "these",
+    "they", "this", "to", "was", "will", "with",
+];
+
+impl Analyzer {
+    /// The analyzer of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "standard" | "default" => Self::Standard,
+            "simple" => Self::Simple,
+            "whitespace" => Self::Whitespace,
+            "keyword" => Self::Keyword,
+            "stop" => Self::Stop,
+            _ => return None,
+        })
+    }
+
+    /// The tokens of `text`.
+    #[must_use]
+    pub fn tokens(self, text: &str) -> Vec<String> {
+        let runs = || {
+            let runs = text.split(|c: char| !c.is_alphabetic());
+            runs.filter(|run| !run.is_empty()).map(str::to_lowercase)
+        };
+        match self {
+            Self::Standard => tokens(text),
+            Self::Simple => runs().collect(),
+            Self::Whitespace => text.split_whitespace().map(str::to_owned).collect(),
+            Self::Keyword => vec![text.to_owned()],
+            Self::Stop => runs().filter(|run| !STOP_WORDS.contains(&&**run)).collect(),
+        }
+    }
+}
+
 /// The tokens of `text`: its words by Unicode's boundaries, in lower case.
 #[must_use]
 pub fn tokens(text: &str) -> Vec<String> {
@@ -90,6 +144,20 @@ mod tests {
         check("日本", &["日", "本"]);
         check(" -- ", &[]);
         assert_eq!(tokens(&"x".repeat(300)).len(), 2);
+    }
+
+    #[test]
+    fn analyzers_cut_as_they_are_called() {
+        let check = |name: &str, expected: &[&str]| {
+            let analyzer = Analyzer::parse(name).expect("known");
+            assert_eq!(analyzer.tokens("The Fox's 2-DEN"), expected, "{name}");
+        };
+        check("standard", &["the", "fox's", "2", "den"]);
+        check("simple", &["the", "fox", "s", "den"]);
+        check("whitespace", &["The", "Fox's", "2-DEN"]);
+        check("keyword", &["The Fox's 2-DEN"]);
+        check("stop", &["fox", "s", "den"]);
+        assert_eq!(Analyzer::parse("klingon"), None);
     }
 
     #[test]

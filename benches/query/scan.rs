@@ -381,6 +381,7 @@ fn ask(filter: Filter, aggregations: Vec<Aggregation>) -> SearchRequest {
             size: 0,
             from: 0,
             sort: Vec::new(),
+            after: None,
         },
         rollup: RollupUse::Never,
         limits: Limits::default(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use storage::model::{ColumnKind, DATE_FORMAT_DEFAULT, DateFormat, Field, FieldType};
 
 use super::columns::ColumnBuilder;
+use super::whole::Whole;
 
 /// What happens to numbers in texts and to fractions in integer fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(super) struct FieldState {
     pub(super) coercion: Coercion,
     /// Whether a value that does not fit is left out instead of rejecting the document.
     pub(super) ignores_malformed: bool,
+    /// What it takes whole instead of scalar by scalar.
+    pub(super) whole: Option<Whole>,
     /// What stands for null.
     pub(super) null_value: Option<serde_json::Value>,
     /// Whether the catalog does not know it like this yet.
@@ -57,8 +60,15 @@ impl FieldState {
                 .and_then(|most| most.try_into().ok()),
             _ => None,
         };
+        let whole = Whole::of(&definition);
+        // Ends of date ranges are read like dates.
+        let format = format.or_else(|| {
+            let format = definition.format.as_deref().filter(|_| whole.is_some());
+            format.and_then(|format| DateFormat::parse(format).ok())
+        });
         Self {
             path,
+            whole,
             format,
             ignore_above,
             coercion,

@@ -19,6 +19,7 @@ mod shapes;
 mod tree;
 mod value;
 mod visitor;
+mod whole;
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use super::error::{DocumentError, preview, shown_path};
 use super::field::FieldState;
 use super::tree::{BelowValue, FieldIndex, FieldTree, Found, NodeId, TreeMark};
 use super::value::{Converted, Scalar, convert};
+use super::whole::WholeValue;
 
 /// Names that stand for something about the document.
 const METADATA_FIELDS: [&str; 10] = [
@@ -107,6 +108,8 @@ pub(super) struct RowState {
     /// Fields and subfields, which is what the limit counts.
     field_count: usize,
     staged: Vec<Staged>,
+    /// Values of what was taken whole; the document's shape does not have them.
+    derived: Vec<Staged>,
     trace: Vec<Traced>,
     text: String,
     new_path: String,
@@ -130,6 +133,7 @@ impl RowState {
             rules,
             field_count: 0,
             staged: Vec::new(),
+            derived: Vec::new(),
             trace: Vec::new(),
             text: String::new(),
             new_path: String::new(),
@@ -148,6 +152,7 @@ impl RowState {
     /// Starts a document.
     pub(super) fn begin(&mut self) -> RowMark {
         self.staged.clear();
+        self.derived.clear();
         self.trace.clear();
         self.text.clear();
         self.error = None;
@@ -165,6 +170,7 @@ impl RowState {
         self.fields.truncate(mark.fields);
         self.field_count = mark.field_count;
         self.staged.clear();
+        self.derived.clear();
     }
 
     /// Why reading stopped, if it was not the JSON itself.
@@ -206,7 +212,7 @@ impl RowState {
     /// of [`RowState::text`].
     pub(super) fn store(&mut self, row: u32, text: Option<&[u8]>) -> Stored {
         let mut stored = Stored::AsBefore;
-        for staged in self.staged.drain(..) {
+        for staged in self.staged.drain(..).chain(self.derived.drain(..)) {
             let field = &mut self.fields[staged.field.0 as usize];
             match staged.value {
                 StagedValue::Integer(value) => field.column.push_integer(row, value),
@@ -238,6 +244,44 @@ impl RowState {
             object: self.object_count,
             ..Names::default()
         }
+    }
+
+    /// The field at `target`, if it takes its values whole.
+    pub(super) fn whole_field(&self, target: Target) -> Option<FieldIndex> {
+        let Target::Node(node) = target else {
+            return None;
+        };
+        let index = self.tree.field(node)?;
+        self.fields[index.0 as usize].whole.map(|_| index)
+    }
+
+    /// Takes a value as a whole.
+    pub(super) fn take_whole(
+        &mut self,
+        index: FieldIndex,
+        value: &serde_json::Value,
+    ) -> Result<(), Rejected> {
+        let field = &self.fields[index.0 as usize];
+        let whole = field.whole.expect("the field was asked");
+        let values = match whole.values(value, field.format.as_ref()) {
+            Ok(values) => values,
+            Err(_) if field.ignores_malformed => Vec::new(),
+            Err(cause) => {
+                let error = value_error(field, preview(&value.to_string()), cause);
+                return Err(self.fail(error));
+            }
+        };
+        for value in values {
+            let value = match value {
+                WholeValue::Integer(number) => StagedValue::Integer(number),
+                WholeValue::Text(text) => self.stage_text(&text),
+            };
+            self.derived.push(Staged {
+                field: index,
+                value,
+            });
+        }
+        Ok(())
     }
 
     /// Where the members of an object at `target` belong. One may stand where a field has values

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::error::DocumentError;
@@ -59,6 +60,11 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
         if self.target == Target::Nowhere {
             self.row.note(Traced::Ignored);
             return json.deserialize_ignored_any(IgnoredAny).map(|_| ());
+        }
+        if let Some(field) = self.row.whole_field(self.target) {
+            self.row.note(Traced::Ignored);
+            let value = serde_json::Value::deserialize(json)?;
+            return self.row.take_whole(field, &value).map_err(stop);
         }
         json.deserialize_any(self)
     }

@@ -483,7 +483,7 @@ fn term_entries(by: &Terms, view: &BucketView<'_>, parent: Option<u32>) -> TermE
     };
     for (group, count) in view.counted(parent) {
         term_count += 1;
-        if count >= by.doc_count_min {
+        if (by.doc_count_min..=by.doc_count_max).contains(&count) {
             all += count;
             first.offer(rank(group, count), (group, count));
         }
@@ -505,7 +505,7 @@ fn term_entries(by: &Terms, view: &BucketView<'_>, parent: Option<u32>) -> TermE
         term_count += entries.len() - before;
     }
     let table = view.state.terms.as_ref();
-    let compare_keys = |a: i64, b: i64| compare_terms(table, view.ranks, a, b);
+    let compare_keys = |a: i64, b: i64| compare_terms(table, view.ranks.as_ref(), a, b);
     sort(
         &mut entries,
         &by.order,
@@ -525,7 +525,7 @@ fn place(key: i64) -> usize {
     usize::try_from(key).expect("places are counted from 0")
 }
 
-fn compare_terms(table: Option<&TermTable>, ranks: Option<Ranks>, a: i64, b: i64) -> Ordering {
+fn compare_terms(table: Option<&TermTable>, ranks: Option<&Ranks>, a: i64, b: i64) -> Ordering {
     match table.map(|table| &table.terms) {
         None | Some(TableTerms::Integers) => a.cmp(&b),
         Some(TableTerms::Decimals { values, .. }) => values[place(a)].compare(values[place(b)]),

@@ -150,12 +150,13 @@ fn agree_on_terms(
         true => None,
         false => Some(Arc::new(plan.filter.allowed(space.map())?)),
     };
-    let missing = match plan.allowed_missing().and_then(text_of) {
-        None => None,
-        Some(missing) => Some(space.with(missing)?.into()),
-    };
     for (tree, index) in trees.iter_mut().zip(indexes) {
         if let Some(terms) = terms_below(tree.nodes, id) {
+            // Each topic may name rows without a value in its own way.
+            let missing = match terms.missing_term().and_then(text_of) {
+                None => None,
+                Some(missing) => Some(space.with(missing)?.into()),
+            };
             terms.agree(TermKeys {
                 codes: index.map(|index| space.map().codes(index)),
                 allowed: allowed.clone(),

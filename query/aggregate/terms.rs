@@ -20,6 +20,7 @@ use crate::filter::{Binder, BoundField};
 use crate::frame::{Columns, Frame, NumberSlot, RowFrame, TextSlot, ValueIndex};
 use crate::ordinals::CodeMap;
 use crate::pattern::CodeSet;
+use crate::request::TermValue;
 use crate::selection::Selection;
 
 /// Terms over the entries of one source. A key is a place among the terms of all sources, an
@@ -37,6 +38,8 @@ pub(crate) struct BoundTerms<'p> {
     keys: TermKeys,
     /// The number of rows without a value.
     missing: Option<Decimal>,
+    /// The value of rows without one, whatever it is.
+    missing_term: Option<&'p TermValue>,
 }
 
 /// Where the values of terms come from.
@@ -105,7 +108,13 @@ impl<'p> BoundTerms<'p> {
             values,
             keys: TermKeys::default(),
             missing,
+            missing_term: plan.allowed_missing(),
         })
+    }
+
+    /// The value of rows without one.
+    pub(super) fn missing_term(&self) -> Option<&'p TermValue> {
+        self.missing_term
     }
 
     /// The key of `code`, unless its term makes no bucket.

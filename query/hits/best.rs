@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use super::keys::{KeyValue, Keys, directed, kept};
 use crate::QueryError;
 use crate::budget::Budget;
+use crate::request::After;
 use crate::response::SortValue;
 
 /// A row that may be returned.
@@ -17,13 +18,8 @@ pub(crate) struct Candidate {
     pub(crate) row: usize,
 }
 
-/// Where a row came from. It names the row for ever, so it decides ties.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    pub(crate) part: usize,
-    pub(crate) partition: u32,
-    pub(crate) offset: u64,
-}
+/// Where a row came from. It decides ties.
+pub(crate) use crate::request::HitPlace as Place;
 
 /// Memory of a candidate with its keys, about.
 const CANDIDATE_BYTES: usize = size_of::<Candidate>() + 2 * size_of::<Option<SortValue>>();
@@ -32,6 +28,8 @@ const CANDIDATE_BYTES: usize = size_of::<Candidate>() + 2 * size_of::<Option<Sor
 #[derive(Debug)]
 pub(crate) struct Best<'a> {
     keys: Keys<'a>,
+    /// Only rows behind this one are wanted.
+    after: Option<&'a After>,
     count_max: usize,
     candidates: Vec<Candidate>,
     /// The worst of the best `count_max`, once there were that many.
@@ -39,9 +37,10 @@ pub(crate) struct Best<'a> {
 }
 
 impl<'a> Best<'a> {
-    pub(crate) fn new(keys: Keys<'a>, count_max: usize) -> Self {
+    pub(crate) fn new(keys: Keys<'a>, count_max: usize, after: Option<&'a After>) -> Self {
         Self {
             keys,
+            after,
             count_max,
             candidates: Vec::new(),
             worst: None,
@@ -75,6 +74,11 @@ impl<'a> Best<'a> {
         {
             return Ok(());
         }
+        if let Some(after) = self.after
+            && !is_behind(&self.keys, &candidate, after)
+        {
+            return Ok(());
+        }
         budget.charge(CANDIDATE_BYTES)?;
         self.candidates.push(candidate);
         if self.candidates.len() >= self.count_max.saturating_mul(2) {
@@ -101,6 +105,25 @@ impl<'a> Best<'a> {
         candidates.truncate(self.count_max);
         candidates
     }
+}
+
+/// Whether `candidate` stands behind `after` in the order.
+fn is_behind(keys: &Keys<'_>, candidate: &Candidate, after: &After) -> bool {
+    for index in 0..keys.len() {
+        let own = candidate.sort.get(index).and_then(Option::as_ref);
+        let other = after.sort.get(index).and_then(Option::as_ref);
+        let ordering = match (keys.row_direction(index), other) {
+            (Some(descending), Some(SortValue::Place(place))) => {
+                directed(candidate.place.cmp(place), descending)
+            }
+            (Some(_), _) => Ordering::Equal,
+            (None, other) => keys.compare(index, own.map(kept), other.map(kept)),
+        };
+        if ordering.is_ne() {
+            return ordering.is_gt();
+        }
+    }
+    after.row.is_some_and(|row| candidate.place > row)
 }
 
 fn compare(keys: &Keys<'_>, a: &Candidate, b: &Candidate) -> Ordering {

@@ -135,7 +135,7 @@ pub(crate) fn kept(value: &SortValue) -> KeyValue<'_> {
         SortValue::Integer(integer) => KeyValue::Integer(*integer),
         SortValue::Decimal(decimal) => KeyValue::Decimal(*decimal),
         SortValue::Text(text) => KeyValue::Text(text),
-        SortValue::Row => KeyValue::Row,
+        SortValue::Row | SortValue::Place(_) => KeyValue::Row,
     }
 }
 

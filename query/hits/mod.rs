@@ -40,7 +40,8 @@ pub(crate) fn collect(parts: &[Part<'_>], budget: &Budget) -> Result<Vec<Hit>, Q
         hits.sort.as_slice()
     };
     let mut sources = bind(parts, sort)?;
-    let mut best = Best::new(Keys::new(sort), hits.from.saturating_add(hits.size));
+    let count_max = hits.from.saturating_add(hits.size);
+    let mut best = Best::new(Keys::new(sort), count_max, hits.after.as_ref());
     for task in tasks(parts, &sources, sort) {
         if let Some(bound) = &task.bound
             && best.is_beyond(bound, budget)

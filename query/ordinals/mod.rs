@@ -153,50 +153,68 @@ impl OrdinalMap {
     }
 }
 
-/// What the keys of terms mean: an ordinal, or behind the last of them a term that no source has.
+/// What the keys of terms mean: an ordinal, or behind the last of them terms that no source has.
 #[derive(Debug, Clone)]
 pub(crate) struct TermSpace {
     map: Arc<OrdinalMap>,
-    /// The term of rows without a value, when no row has it as a value.
-    extra: Option<Arc<[u8]>>,
+    /// Terms of rows without a value, when no row has them as a value: each topic of a search may
+    /// have its own.
+    extras: Vec<Arc<[u8]>>,
 }
 
 impl TermSpace {
     pub(crate) fn new(map: Arc<OrdinalMap>) -> Self {
-        Self { map, extra: None }
+        Self {
+            map,
+            extras: Vec::new(),
+        }
     }
 
     pub(crate) fn map(&self) -> &OrdinalMap {
         &self.map
     }
 
-    /// The key of `term`, which becomes the extra one when no source has it.
+    /// The key of `term`, which becomes an extra one when no source has it.
     pub(crate) fn with(&mut self, term: &[u8]) -> Result<u32, QueryError> {
         if let Some(ordinal) = self.map.find(term)? {
             return Ok(ordinal);
         }
-        self.extra = Some(Arc::from(term));
-        Ok(u32::try_from(self.map.len()).expect("codes are 32 bits"))
+        let known = self.extras.iter().position(|extra| **extra == *term);
+        let place = known.unwrap_or_else(|| {
+            self.extras.push(Arc::from(term));
+            self.extras.len() - 1
+        });
+        Ok(u32::try_from(self.map.len() + place).expect("codes are 32 bits"))
     }
 
     /// Keys are below this.
     pub(crate) fn len(&self) -> usize {
-        self.map.len() + usize::from(self.extra.is_some())
+        self.map.len() + self.extras.len()
     }
 
     /// The term of `key`.
     pub(crate) fn term(&self, key: u32) -> Result<Arc<[u8]>, QueryError> {
-        match &self.extra {
-            Some(extra) if key as usize == self.map.len() => Ok(Arc::clone(extra)),
-            Some(_) | None => Ok(self.map.term(key)?.into()),
+        let place = (key as usize).checked_sub(self.map.len());
+        match place.and_then(|place| self.extras.get(place)) {
+            Some(extra) => Ok(Arc::clone(extra)),
+            None => Ok(self.map.term(key)?.into()),
         }
     }
 
-    /// How many terms of sources come before the extra one.
+    /// How many terms of sources come before each extra one.
     pub(crate) fn ranks(&self) -> Result<Ranks, QueryError> {
-        let Some(extra) = &self.extra else {
-            return Ok(Ranks { before_extra: None });
-        };
+        let mut ranks = Vec::with_capacity(self.extras.len());
+        for extra in &self.extras {
+            let smaller = self.extras.iter().filter(|other| *other < extra).count();
+            ranks.push((self.terms_before(extra)?, smaller as i64));
+        }
+        Ok(Ranks {
+            extra_first: self.map.len() as i64,
+            extras: ranks.into(),
+        })
+    }
+
+    fn terms_before(&self, extra: &[u8]) -> Result<i64, QueryError> {
         let (mut low, mut high) = (0, self.map.len());
         while low < high {
             let middle = low + (high - low) / 2;
@@ -206,24 +224,27 @@ impl TermSpace {
                 Ordering::Equal | Ordering::Greater => high = middle,
             }
         }
-        Ok(Ranks {
-            before_extra: Some((low as i64, self.map.len() as i64)),
-        })
+        Ok(low as i64)
     }
 }
 
 /// Compares keys of a [`TermSpace`] by their terms.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Ranks {
-    /// How many terms are smaller than the extra one, and its key.
-    before_extra: Option<(i64, i64)>,
+    /// The key of the first extra term.
+    extra_first: i64,
+    /// For each extra term how many terms of sources and how many extra ones are smaller.
+    extras: Arc<[(i64, i64)]>,
 }
 
 impl Ranks {
-    pub(crate) fn compare(self, a: i64, b: i64) -> Ordering {
-        let rank = |key: i64| match self.before_extra {
-            Some((before, extra)) if key == extra => (before, 0),
-            Some(_) | None => (key, 1),
+    pub(crate) fn compare(&self, a: i64, b: i64) -> Ordering {
+        let rank = |key: i64| {
+            let place = usize::try_from(key - self.extra_first).ok();
+            match place.and_then(|place| self.extras.get(place)) {
+                Some((before, smaller)) => (*before, 0, *smaller),
+                None => (key, 1, 0),
+            }
         };
         rank(a).cmp(&rank(b))
     }

@@ -98,6 +98,15 @@ fn the_extra_term_has_its_place_in_the_order() {
     let mut keys = [0, 1, 2];
     keys.sort_by(|a, b| ranks.compare(*a, *b));
     assert_eq!(keys, [0, 2, 1]);
+    // Further ones stand among themselves, too, and each is there once.
+    assert_eq!(space.with(b"a").expect("readable"), 3);
+    assert_eq!(space.with(b"bb").expect("readable"), 4);
+    assert_eq!(space.with(b"c").expect("readable"), 2);
+    let ranks = space.ranks().expect("readable");
+    let mut keys = [0, 1, 2, 3, 4];
+    keys.sort_by(|a, b| ranks.compare(*a, *b));
+    assert_eq!(keys, [3, 0, 4, 2, 1]);
+    assert_eq!(&*space.term(4).expect("a term"), b"bb");
 }
 
 #[test]

@@ -72,6 +72,7 @@ fn request(aggregation: Aggregation) -> SearchRequest {
             size: 0,
             from: 0,
             sort: Vec::new(),
+            after: None,
         },
         rollup: RollupUse::WhereExact,
         limits: Limits::default(),
@@ -115,6 +116,7 @@ fn terms(path: &str, field_type: FieldType) -> Terms {
         field: Some(field(path, field_type)),
         size: 10,
         doc_count_min: 1,
+        doc_count_max: u64::MAX,
         missing: None,
         include: None,
         exclude: None,
@@ -389,6 +391,7 @@ fn several_topics_answer_as_one() {
                 descending: false,
                 missing_first: false,
             }],
+            after: None,
         };
         request
     };
@@ -453,6 +456,7 @@ fn newest_rows_first() {
             descending: true,
             missing_first: false,
         }],
+        after: None,
     };
     let ids: Vec<_> = found(&request, &sources)
         .hits

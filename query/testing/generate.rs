@@ -216,6 +216,7 @@ pub(super) fn request(random: &mut Random, topic: &TopicRows) -> SearchRequest {
             size: random.below(20),
             from: random.below(4),
             sort: random.many(3, sort_key),
+            after: None,
         },
         rollup: RollupUse::WhereExact,
         limits: Limits::default(),
@@ -747,6 +748,7 @@ fn terms(
     Terms {
         size: 1 + random.below(12),
         doc_count_min: random.choose(&[1, 1, 0, 2]),
+        doc_count_max: u64::MAX,
         missing: random.some(4, |random| match random.below(2) {
             0 if is_text => TermValue::Text(Arc::from("N/A".as_bytes())),
             _ => term(random),

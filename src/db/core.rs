@@ -13,6 +13,7 @@ use storage::memory::MemoryUse;
 use storage::model::{Offset, Partition, TopicId};
 use storage::store::{ActiveSize, Store, StoreError};
 
+use super::contexts::Contexts;
 use super::merge::MergeMemory;
 use super::scrub::Scrubbing;
 use crate::background::{Health, Threads, Wake};
@@ -43,6 +44,8 @@ pub(crate) struct Core {
     seals: Mutex<u64>,
     sealed: Condvar,
     pub(super) scrubbing: Mutex<Scrubbing>,
+    /// Instants that clients come back to.
+    pub(super) contexts: Contexts,
     /// Held while dead letters are sent once more.
     pub(super) replaying: Mutex<()>,
     /// When logs were last looked through for old records, and for replaced ones.
@@ -95,6 +98,7 @@ impl Core {
             replaying: Mutex::default(),
             upkept: Mutex::default(),
             merges: AtomicU64::new(0),
+            contexts: Contexts::default(),
         })
     }
 

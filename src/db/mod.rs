@@ -6,6 +6,7 @@
 mod aliases;
 mod append;
 mod builder;
+mod contexts;
 mod core;
 mod dead_letters;
 mod documents;
@@ -35,6 +36,7 @@ pub use builder::DbBuilder;
 pub use scrub::{RepairReport, ScrubStatus};
 pub use verify::Verdict;
 
+pub(crate) use contexts::ContextKind;
 pub(crate) use core::{Core, Progress};
 pub(crate) use dead_letters::{DeadLetter, DeadLetterPage};
 pub(crate) use documents::DocumentWrite;

@@ -9,7 +9,8 @@ use storage::store::{TopicInstant, TopicSnapshot};
 
 use super::Db;
 use crate::elastic::{
-    self, ElasticError, ParsedSearch, SearchParams, SearchTarget, parse_count, parse_search,
+    self, ElasticError, IndexOptions, ParsedSearch, SearchParams, SearchTarget, parse_count,
+    parse_search,
 };
 use crate::error::{Error, Result};
 use crate::options::Stopwatch;
@@ -53,6 +54,19 @@ impl Db {
         params: &SearchParams,
     ) -> Result<Vec<u8>> {
         let watch = Stopwatch::start();
+        if let Some(keep_alive) = &params.scroll {
+            return self.scroll_start(index, body, params, keep_alive);
+        }
+        if let Some((id, sights, tie_break)) = self.pit_sights(body)? {
+            let params = SearchParams {
+                tie_break,
+                ..params.clone()
+            };
+            let (parsed, response) = self.run_over(&sights, body, &params, parse_search)?;
+            let took_ms = watch.elapsed_ms();
+            let answer = elastic::render_search(&parsed.shape, response.as_ref(), took_ms);
+            return Ok(elastic::with_id(&answer, "pit_id", &id));
+        }
         let (parsed, response) = self.run(index, body, params, parse_search)?;
         Ok(elastic::render_search(
             &parsed.shape,
@@ -105,7 +119,11 @@ impl Db {
 
     /// What an index expression names, each at this instant.
     pub(super) fn sights(&self, index: &str, params: &SearchParams) -> Result<Vec<Sight>> {
-        let named = self.named(index, params.indices.options())?;
+        self.sights_with(index, params.indices.options())
+    }
+
+    pub(super) fn sights_with(&self, index: &str, options: IndexOptions) -> Result<Vec<Sight>> {
+        let named = self.named(index, options)?;
         // A topic that is deleted right now has no instant and takes no part.
         let sights = named.into_iter().filter_map(|named| {
             Some(Sight {
@@ -124,8 +142,21 @@ impl Db {
         params: &SearchParams,
         parse: Parse,
     ) -> Result<(ParsedSearch, Option<SearchResponse>)> {
+        self.run_with(sights, body, params, parse, |_| {})
+    }
+
+    /// The same, with the requests changed before they run.
+    pub(super) fn run_with(
+        &self,
+        sights: &[Sight],
+        body: &[u8],
+        params: &SearchParams,
+        parse: Parse,
+        change: impl FnOnce(&mut [SearchRequest]),
+    ) -> Result<(ParsedSearch, Option<SearchResponse>)> {
         let targets: Vec<SearchTarget<'_>> = sights.iter().map(Sight::target).collect();
-        let parsed = parse(body, params, &targets, self.core().now_ms())?;
+        let mut parsed = parse(body, params, &targets, self.core().now_ms())?;
+        change(&mut parsed.requests);
         let Some(first) = sights.first().map(|sight| sight.instant.topic.name.clone()) else {
             return Ok((parsed, None));
         };

@@ -39,6 +39,12 @@ impl NamedField<'_> {
         self.place.field_type
     }
 
+    /// Whether its texts are compared without regard to case.
+    pub(super) fn ignores_case(&self) -> bool {
+        let normalizer = self.field.attributes.get("normalizer");
+        normalizer.and_then(serde_json::Value::as_str) == Some("lowercase")
+    }
+
     /// The type as the mapping's writer called it.
     pub(super) fn type_name(&self) -> &str {
         super::field_types::type_name(self.field)

@@ -1,5 +1,6 @@
 //! Types of fields and the parameters they take, by the names that mappings use.
 
+use query::text::Analyzer;
 use serde_json::Value;
 use storage::model::{Field, FieldType};
 
@@ -40,22 +41,12 @@ pub(super) fn name(field_type: FieldType) -> &'static str {
 pub(super) const UNSUPPORTED: &[&str] = &[
     "aggregate_metric_double",
     "alias",
-    "binary",
-    "completion",
-    "date_range",
     "dense_vector",
-    "double_range",
     "flat_object",
     "flattened",
-    "float_range",
-    "geo_point",
     "geo_shape",
     "histogram",
-    "integer_range",
-    "ip_range",
     "join",
-    "long_range",
-    "nested",
     "percolator",
     "rank_feature",
     "rank_features",
@@ -84,6 +75,12 @@ pub(super) fn parse(path: &str, name: &str) -> Result<FieldType, ElasticError> {
         "keyword" | "constant_keyword" | "wildcard" | "version" => Ok(FieldType::Keyword),
         "text" | "match_only_text" | "search_as_you_type" => Ok(FieldType::Text),
         "ip" => Ok(FieldType::Ip),
+        // A place is a number that only geometry can read.
+        "geo_point" => Ok(FieldType::Long),
+        // Texts that only their own queries can read, or that have no values at all.
+        "binary" | "nested" | "completion" => Ok(FieldType::Keyword),
+        "integer_range" | "long_range" | "float_range" | "double_range" | "date_range"
+        | "ip_range" => Ok(FieldType::Keyword),
         known if UNSUPPORTED.contains(&known) => Err(ElasticError::unsupported(format!(
             "type [{known}] of field [{path}]"
         ))),
@@ -120,11 +117,11 @@ const HARMLESS: &[&str] = &[
     "time_series_metric",
 ];
 
-/// Parameters of full texts; only the standard analyzer is here.
+/// Parameters of full texts; only built-in analyzers are here.
 const ANALYZERS: &[&str] = &["analyzer", "search_analyzer", "search_quote_analyzer"];
 
 /// Parameters that change values and do not work yet.
-const CHANGING: &[&str] = &["copy_to", "normalizer", "null_value", "script"];
+const CHANGING: &[&str] = &["copy_to", "null_value", "script"];
 
 /// Whether a field of this type may have the parameter.
 ///
@@ -147,13 +144,28 @@ pub(super) fn check_attribute(
     }
     if ANALYZERS.contains(&key) && field_type == FieldType::Text {
         return match read::shown(value).as_str() {
-            "standard" | "default" => Ok(true),
+            known if Analyzer::parse(known).is_some() => Ok(true),
             other => Err(ElasticError::unsupported(format!(
                 "analyzer [{other}] of field [{path}]"
             ))),
         };
     }
+    if key == "normalizer" && field_type == FieldType::Keyword {
+        // A field of its own would show its values in lower case: only queries know of it yet.
+        return match (read::shown(value).as_str(), type_name) {
+            ("lowercase", "wildcard") => Ok(true),
+            (other, _) => Err(ElasticError::unsupported(format!(
+                "[normalizer] [{other}] of field [{path}]"
+            ))),
+        };
+    }
     let own = match key {
+        "properties" | "dynamic" | "include_in_parent" | "include_in_root" => type_name == "nested",
+        "ignore_z_value" => type_name == "geo_point",
+        "contexts" | "max_input_length" | "preserve_separators" | "analyzer" => {
+            type_name == "completion"
+        }
+        "format" => type_name == "date_range",
         "scaling_factor" => type_name == "scaled_float",
         "value" => type_name == "constant_keyword",
         "ignore_above" => type_name == "wildcard",

@@ -1,14 +1,15 @@
 //! What a search says about its hits: order, document, fields.
 
 use jiff::tz::TimeZone;
-use query::request::{SortBy, SortKey};
+use query::request::{After, HitPlace, SortBy, SortKey};
+use query::response::SortValue;
 use serde_json::{Map, Value};
 use storage::model::{ColumnKind, FieldType};
 
 use super::aggregation::{text_field, value_text};
 use super::context::{Context, NamedField};
 use super::read;
-use super::shape::{FieldShape, HitShape, SortKind, SortShape, SourceShape};
+use super::shape::{FieldShape, HitShape, SortKind, SortShape, SourceShape, ValueText};
 use super::{ElasticError, SearchParams};
 
 /// Most criteria of an order.
@@ -28,11 +29,13 @@ pub(super) fn parse(
 ) -> Result<(HitShape, Vec<SortKey>), ElasticError> {
     let mut shape = HitShape {
         source: source(body, params)?,
-        version: option(body, "version")?,
-        sequence_number: option(body, "seq_no_primary_term")?,
+        version: option(body, "version")? || params.versions,
+        sequence_number: option(body, "seq_no_primary_term")? || params.sequence_numbers,
         ..HitShape::default()
     };
-    if let Some(stored) = body.get("stored_fields") {
+    let list = |text: &String| text.split(',').map(Value::from).collect::<Value>();
+    let stored = params.stored_fields.as_ref().map(list);
+    if let Some(stored) = stored.as_ref().or_else(|| body.get("stored_fields")) {
         let names = read::one_or_many(stored);
         shape.without_id = names.iter().any(|name| name == "_none_");
         let wants_source = names.iter().any(|name| name == "_source" || name == "*");
@@ -40,6 +43,9 @@ pub(super) fn parse(
         if !wants_source && !body.contains_key("_source") {
             shape.source = SourceShape::None;
         }
+    }
+    if let Some(wanted) = params.docvalue_fields.as_ref().map(list) {
+        fields(context, "docvalue_fields", &wanted, &mut shape.fields)?;
     }
     for key in ["docvalue_fields", "fields"] {
         if let Some(wanted) = body.get(key) {
@@ -53,8 +59,137 @@ pub(super) fn parse(
         (None, None) => {}
     }
     sort.without_score_alone();
+    if params.tie_break && !sort.keys.iter().any(|key| matches!(key.by, SortBy::Row)) {
+        sort.criterion(context, "_shard_doc", None)?;
+    }
     shape.sort = sort.shapes;
     Ok((shape, sort.keys))
+}
+
+/// Where `search_after` says that hits go on.
+///
+/// # Errors
+/// When there is no order, and when its values are too many, too few or of another kind.
+pub(super) fn after(
+    context: &Context<'_>,
+    shape: &HitShape,
+    keys: &[SortKey],
+    after: &Value,
+) -> Result<After, ElasticError> {
+    let values = after
+        .as_array()
+        .ok_or_else(|| read::wrong(after, "search_after"))?;
+    let fail = |reason: String| context.fail(ElasticError::illegal_argument(reason));
+    if values.is_empty() {
+        return Err(ElasticError::illegal_argument(
+            "Values must contains at least one value.",
+        ));
+    }
+    if shape.sort.is_empty() {
+        return Err(fail("Sort must contain at least one field.".into()));
+    }
+    if values.len() != shape.sort.len() {
+        return Err(fail(format!(
+            "search_after has {} value(s) but sort has {}.",
+            values.len(),
+            shape.sort.len()
+        )));
+    }
+    let mut sort = Vec::with_capacity(keys.len());
+    let mut keys = keys.iter();
+    for (shape, value) in shape.sort.iter().zip(values) {
+        if shape.kind == SortKind::Score {
+            continue;
+        }
+        let key = keys.next();
+        sort.push(after_value(context, shape, key, value)?);
+    }
+    Ok(After { sort, row: None })
+}
+
+fn after_value(
+    context: &Context<'_>,
+    shape: &SortShape,
+    key: Option<&SortKey>,
+    value: &Value,
+) -> Result<Option<SortValue>, ElasticError> {
+    let field = match key.map(|key| &key.by) {
+        Some(SortBy::Field(Some(field))) => field.column.as_ref(),
+        _ => "_doc",
+    };
+    let wrong = || {
+        let shown = read::shown(value);
+        context.fail(ElasticError::illegal_argument(format!(
+            "Failed to parse search_after value [{shown}] for field [{field}]."
+        )))
+    };
+    if value.is_null() {
+        return Ok(None);
+    }
+    match shape.kind {
+        SortKind::Row => {
+            let place = read::integer(value, "search_after").map_err(|_| wrong())?;
+            let place = u64::try_from(place).map_err(|_| wrong())?;
+            Ok(Some(SortValue::Place(place_of(place))))
+        }
+        SortKind::Text => match value.as_str() {
+            Some(text) => Ok(Some(SortValue::Text(text.as_bytes().into()))),
+            None => Err(wrong()),
+        },
+        SortKind::Decimal => {
+            let text = read::text(value, field).map_err(|_| wrong())?;
+            if text.ends_with("Infinity") {
+                return Ok(None);
+            }
+            let number = super::values::decimal(&text).ok_or_else(wrong)?;
+            Ok(Some(SortValue::Decimal(number)))
+        }
+        SortKind::Integer | SortKind::Nanos | SortKind::Score => {
+            if let Some(number) = value.as_i64() {
+                // What a row without a value shows.
+                let is_missing = number == i64::MAX || number == i64::MIN;
+                return Ok((!is_missing).then_some(SortValue::Integer(number)));
+            }
+            let text = read::text(value, field).map_err(|_| wrong())?;
+            let named = context.whole_field(field).ok_or_else(wrong)?;
+            let number = match &shape.text {
+                Some(ValueText::Date { format, zone, .. }) => {
+                    let reading = format.read(&text, zone).map_err(|_| wrong())?;
+                    match shape.kind {
+                        SortKind::Nanos => reading.epoch_nanos().ok_or_else(wrong)?,
+                        _millis => reading.ms,
+                    }
+                }
+                _ => {
+                    let zone = TimeZone::UTC;
+                    let number = super::values::number_value(context, &named, value, None, &zone);
+                    number.map_err(|_| wrong())?.mantissa
+                }
+            };
+            Ok(Some(SortValue::Integer(number)))
+        }
+    }
+}
+
+/// Offsets stay below 2^40 and partitions below 2^14, so that a row's place fits one number.
+const PLACE_OFFSET_BITS: u32 = 40;
+const PLACE_PARTITION_BITS: u32 = 14;
+
+/// A row's place as one number.
+pub(super) fn number_of_place(place: HitPlace) -> u64 {
+    let part = place.part as u64;
+    (part << PLACE_PARTITION_BITS | u64::from(place.partition)) << PLACE_OFFSET_BITS | place.offset
+}
+
+/// The place that a number says.
+fn place_of(number: u64) -> HitPlace {
+    let above = number >> PLACE_OFFSET_BITS;
+    let partition = above & ((1 << PLACE_PARTITION_BITS) - 1);
+    HitPlace {
+        part: usize::try_from(above >> PLACE_PARTITION_BITS).unwrap_or(usize::MAX),
+        partition: u32::try_from(partition).expect("it has 14 bits"),
+        offset: number & ((1 << PLACE_OFFSET_BITS) - 1),
+    }
 }
 
 fn option(body: &Map<String, Value>, key: &str) -> Result<bool, ElasticError> {
@@ -147,7 +282,9 @@ fn fields(
                 let format = entry.get("format").filter(|format| !format.is_null());
                 let format = format
                     .map(|format| read::text(format, "format"))
-                    .transpose()?;
+                    .transpose()?
+                    // What happens without a format, too.
+                    .filter(|format| format != "use_field_mapping");
                 (read::text(name, "field")?, format)
             }
             plain => (read::text(plain, key)?, None),

@@ -209,7 +209,7 @@ fn field(
     for (key, value) in definition {
         match key.as_str() {
             "type" => {}
-            "format" if field_type.is_date() => {
+            "format" if field_type.is_date() || type_name == "date_range" => {
                 let format = read::text(value, key)?;
                 parse_format(Some(&format)).map_err(|error| {
                     ElasticError::mapping(format!("Failed to parse mapping: {}", error.reason()))

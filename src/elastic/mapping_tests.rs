@@ -63,7 +63,7 @@ fn what_cannot_be_read_says_so() {
             .starts_with("mapper_")
     );
     assert!(
-        refused(&json!({"properties": {"g": {"type": "geo_point"}}})).contains("not supported yet")
+        refused(&json!({"properties": {"g": {"type": "geo_shape"}}})).contains("not supported yet")
     );
     assert!(
         refused(&json!({"properties": {"a": {"type": "long"}, "a.b": {"type": "long"}}}))

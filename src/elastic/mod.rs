@@ -8,6 +8,7 @@ mod alias;
 mod bulk;
 mod by_query;
 mod context;
+mod context_body;
 mod date_math;
 mod error;
 mod field_mapping;
@@ -50,6 +51,7 @@ pub use bulk::{
     render_document,
 };
 pub use by_query::{Deleted, render_deleted};
+pub(crate) use context_body::{keep_alive_ms, pit_of, texts_of, with_id};
 pub use error::ElasticError;
 pub use field_mapping::render_field_mappings;
 pub use filter_path::{FilterPath, pretty};

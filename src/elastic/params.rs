@@ -27,7 +27,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "preference",
     "request_cache",
     "routing",
-    "search_type",
     "terminate_after",
     "timeout",
     "track_scores",
@@ -101,6 +100,18 @@ pub struct SearchParams {
     pub typed_keys: bool,
     /// `false`: answer from rows alone.
     pub rollup: Option<bool>,
+    /// How long the rest of the hits is kept for.
+    pub scroll: Option<String>,
+    /// Fields of hits out of columns.
+    pub docvalue_fields: Option<String>,
+    /// Fields of hits that are stored.
+    pub stored_fields: Option<String>,
+    /// Whether hits have their sequence numbers.
+    pub sequence_numbers: bool,
+    /// Whether hits have their versions.
+    pub versions: bool,
+    /// Whether an order ends with the row's place, so that no two rows are alike in it.
+    pub tie_break: bool,
 }
 
 impl SearchParams {
@@ -136,6 +147,12 @@ impl SearchParams {
                 "rest_total_hits_as_int" => params.total_hits_as_int = flag(name, value)?,
                 "typed_keys" => params.typed_keys = flag(name, value)?,
                 "rollup" => params.rollup = Some(flag(name, value)?),
+                "scroll" => params.scroll = text(value),
+                "docvalue_fields" => params.docvalue_fields = text(value),
+                "stored_fields" => params.stored_fields = text(value),
+                "seq_no_primary_term" => params.sequence_numbers = flag(name, value)?,
+                "version" => params.versions = flag(name, value)?,
+                "search_type" => check_search_type(value)?,
                 known if GENERAL.contains(&known) || WITHOUT_EFFECT.contains(&known) => {}
                 unknown => return Err(unrecognized(path, unknown)),
             }
@@ -150,6 +167,16 @@ pub(crate) fn unrecognized(path: &str, name: &str) -> ElasticError {
     ElasticError::illegal_argument(format!(
         "request [{path}] contains unrecognized parameter: [{name}]"
     ))
+}
+
+/// All types find the same here; some are no types any more.
+fn check_search_type(value: &str) -> Result<(), ElasticError> {
+    match value {
+        "query_then_fetch" | "dfs_query_then_fetch" => Ok(()),
+        other => Err(ElasticError::illegal_argument(format!(
+            "Unsupported search type [{other}]"
+        ))),
+    }
 }
 
 /// A flag: present without a value is true.

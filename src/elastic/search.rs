@@ -200,6 +200,10 @@ fn parse_one(
     written.parameters(context, params)?;
     written.check(context, body)?;
     let (hits, sort) = hits::parse(context, body, params)?;
+    let after = match body.get("search_after").filter(|after| !after.is_null()) {
+        Some(after) => Some(hits::after(context, &hits, &sort, after)?),
+        None => None,
+    };
     let is_scored = hits.sort.is_empty();
     let request = SearchRequest {
         filter: and(written.filter, written.post_filter),
@@ -208,6 +212,7 @@ fn parse_one(
             size: written.size,
             from: written.from,
             sort,
+            after,
         },
         rollup: match params.rollup {
             Some(false) => RollupUse::Never,
@@ -263,15 +268,16 @@ impl Written {
             | "stored_fields"
             | "version"
             | "seq_no_primary_term"
-            | "search_after" => {}
+            | "search_after"
+            | "pit" => {}
             // Hits without highlights are what clients fall back to.
             "highlight" => {}
             // They change scores, timing or the server's own bookkeeping.
             "timeout" | "terminate_after" | "indices_boost" | "track_scores" | "stats" | "ext"
             | "preference" => {}
             "script_fields" | "runtime_mappings" | "suggest" | "rescore" | "collapse"
-            | "explain" | "min_score" | "pit" | "slice" | "knn" | "post_filter" | "derived"
-            | "rank" | "retriever" => {
+            | "explain" | "min_score" | "slice" | "knn" | "post_filter" | "derived" | "rank"
+            | "retriever" => {
                 if !says_nothing(value) {
                     return Err(ElasticError::unsupported(format!("[{key}]")));
                 }
@@ -323,9 +329,6 @@ impl Written {
         if after.is_some() && self.from > 0 {
             let reason = "`from` parameter must be set to 0 when `search_after` is used.";
             return Err(context.fail(ElasticError::new(500, "search_exception", reason)));
-        }
-        if after.is_some() {
-            return Err(ElasticError::unsupported("[search_after]"));
         }
         let window = self.from.saturating_add(self.size);
         if window > RESULT_WINDOW_MAX {

@@ -25,6 +25,13 @@ pub struct ResponseShape {
     pub(super) profile: bool,
 }
 
+impl ResponseShape {
+    /// Leaves aggregations out: they were answered before.
+    pub(crate) fn without_aggregations(&mut self) {
+        self.aggregations.clear();
+    }
+}
+
 /// How far hits are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TotalShape {
@@ -127,6 +134,8 @@ pub(super) enum AggregationKind {
         /// With so many terms or more, Elasticsearch does not know the error of its counts.
         error_unknown_from: Option<usize>,
         unmapped: bool,
+        /// Rare terms say nothing of errors and of other rows.
+        is_rare: bool,
     },
     Histogram {
         text: Option<ValueText>,

@@ -8,10 +8,12 @@ mod decimal;
 mod dictionary;
 mod exact_sum;
 mod field;
+mod geo;
 mod ids;
 mod name;
 mod occurrence;
 mod shape;
+mod span;
 mod time;
 mod vector;
 
@@ -23,6 +25,7 @@ pub use decimal::Decimal;
 pub use dictionary::{Dictionary, DictionaryBuilder};
 pub use exact_sum::ExactSum;
 pub use field::{Field, FieldType, Mapping, WHOLE_TEXT_ATTRIBUTE};
+pub use geo::{GEOHASH_LETTERS_MAX, GeoPoint};
 pub use ids::{
     LeaderEpoch, Offset, OffsetRange, Partition, PartitionId, TopicId, name_of_origin,
     origin_of_name,
@@ -32,5 +35,6 @@ pub use occurrence::Occurrence;
 pub use shape::{
     DateStyle, ExponentStyle, Hole, MalformedShape, Shape, ShapeValue, Style, push_own, take_own,
 };
+pub use span::{Span, SpanRelation};
 pub use time::{HOUR_MS, TimeRange, Timestamp};
 pub use vector::{CodeVector, Exponents, NumberVector, VECTOR_ROWS, VectorOccurrence};

@@ -246,6 +246,7 @@ fn hours(rollup: RollupUse) -> SearchRequest {
             size: 0,
             from: 0,
             sort: Vec::new(),
+            after: None,
         },
         rollup,
         limits: Limits::default(),

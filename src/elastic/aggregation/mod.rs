@@ -250,7 +250,6 @@ pub(super) const KNOWN_TYPES: &[&str] = &[
     "moving_percentiles",
     "nested",
     "parent",
-    "rare_terms",
     "rate",
     "reverse_nested",
     "scripted_metric",
@@ -297,6 +296,7 @@ pub(super) const WORKING_TYPES: &[&str] = &[
     "percentiles",
     "percentiles_bucket",
     "range",
+    "rare_terms",
     "sampler",
     "serial_diff",
     "stats",
@@ -367,7 +367,7 @@ fn parse_typed(context: &Context<'_>, definition: Definition<'_>) -> Result<Pars
     }
     match definition.type_name {
         "date_histogram" => date_histogram::parse(context, definition),
-        "terms" => terms::parse(context, definition),
+        "terms" | "rare_terms" => terms::parse(context, definition),
         "top_hits" => top_rows::parse_hits(context, &definition),
         "top_metrics" => top_rows::parse_metrics(context, &definition),
         "weighted_avg" => weighted::parse(context, &definition),
@@ -425,7 +425,15 @@ impl Definition<'_> {
     /// The field named by the definition. The outer `None` is no name at all.
     fn field<'a>(&self, context: &Context<'a>) -> Result<Option<NamedField<'a>>, ElasticError> {
         match self.body.get("field") {
-            Some(path) => Ok(context.whole_field(&super::read::text(path, "field")?)),
+            Some(path) => {
+                let field = context.whole_field(&super::read::text(path, "field")?);
+                match field {
+                    Some(field) if !is_readable(&field, self.type_name) => {
+                        Err(unsupported_field(context, &field, self.type_name))
+                    }
+                    field => Ok(field),
+                }
+            }
             None if self.body.contains_key("script") => Err(ElasticError::unsupported(format!(
                 "[script] of [{}]",
                 self.type_name
@@ -436,6 +444,19 @@ impl Definition<'_> {
             ))),
         }
     }
+}
+
+/// Whether an aggregation of this type makes sense of the field's values: not of places, ranges
+/// and others that are kept in a form of their own, except to count them.
+fn is_readable(field: &NamedField<'_>, type_name: &str) -> bool {
+    if matches!(type_name, "value_count" | "missing") {
+        return true;
+    }
+    let is_own = matches!(
+        field.type_name(),
+        "geo_point" | "nested" | "completion" | "binary"
+    );
+    !is_own && !field.ignores_case() && !field.type_name().ends_with("_range")
 }
 
 /// A field that an aggregation of this type cannot use.

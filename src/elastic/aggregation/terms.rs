@@ -15,6 +15,28 @@ use crate::elastic::values::term_value;
 /// Buckets returned unless the request says otherwise.
 const SIZE_DEFAULT: usize = 10;
 
+/// Terms of more rows than this are not rare unless the request says otherwise.
+const RARE_COUNT_DEFAULT: u64 = 1;
+
+/// Terms of more rows are never rare.
+const RARE_COUNT_MAX: u64 = 100;
+
+/// `max_doc_count` of rare terms.
+fn rare_count(definition: &Definition<'_>, value: &Value) -> Result<u64, ElasticError> {
+    let count = read::integer(value, "max_doc_count")?;
+    match u64::try_from(count) {
+        Ok(count @ 1..=RARE_COUNT_MAX) => Ok(count),
+        Ok(count) if count > RARE_COUNT_MAX => Err(ElasticError::illegal_argument(format!(
+            "[max_doc_count] must be smaller than {RARE_COUNT_MAX}in [{}]",
+            definition.name
+        ))),
+        _ => Err(ElasticError::illegal_argument(format!(
+            "[max_doc_count] must be greater than 0. Found [{count}] in [{}]",
+            definition.name
+        ))),
+    }
+}
+
 /// Parameters as they were written.
 struct Written<'v> {
     size: usize,
@@ -26,6 +48,7 @@ struct Written<'v> {
     exclude: Option<&'v Value>,
     order: Option<&'v Value>,
     show_error: bool,
+    doc_count_max: u64,
 }
 
 impl<'v> Written<'v> {
@@ -40,19 +63,32 @@ impl<'v> Written<'v> {
             exclude: None,
             order: None,
             show_error: false,
+            doc_count_max: u64::MAX,
         };
+        let is_rare = definition.type_name == "rare_terms";
+        if is_rare {
+            written.size = usize::MAX;
+            written.doc_count_max = RARE_COUNT_DEFAULT;
+        }
         for (key, value) in definition.body {
             if value.is_null() {
                 continue;
             }
             match key.as_str() {
+                "max_doc_count" if is_rare => {
+                    written.doc_count_max = rare_count(definition, value)?;
+                }
+                "precision" if is_rare => _ = read::float(value, key)?,
+                "include" | "exclude" | "missing" | "field" | "format" | "value_type"
+                    if is_rare =>
+                {
+                    written.shared(key, value)?;
+                }
+                unknown if is_rare => return Err(definition.unknown(unknown)),
                 "size" => written.size = read::count(value, key)?,
                 "shard_size" => written.shard_size = shard_size(value)?,
                 "min_doc_count" => written.doc_count_min = read::count(value, key)? as u64,
-                "format" => written.format = Some(read::text(value, key)?),
-                "missing" => written.missing = Some(value),
-                "include" => written.include = Some(value),
-                "exclude" => written.exclude = Some(value),
+                "format" | "missing" | "include" | "exclude" => written.shared(key, value)?,
                 "order" => written.order = Some(value),
                 "show_term_doc_count_error" => written.show_error = read::flag(value, key)?,
                 "field" | "script" => {}
@@ -69,6 +105,18 @@ impl<'v> Written<'v> {
         }
         written.check_selections(definition)?;
         Ok(written)
+    }
+
+    /// Parameters that rare terms have, too.
+    fn shared(&mut self, key: &str, value: &'v Value) -> Result<(), ElasticError> {
+        match key {
+            "format" => self.format = Some(read::text(value, key)?),
+            "missing" => self.missing = Some(value),
+            "include" => self.include = Some(value),
+            "exclude" => self.exclude = Some(value),
+            _others => {}
+        }
+        Ok(())
     }
 
     /// How many terms a shard of Elasticsearch hands over at most.
@@ -142,12 +190,17 @@ pub(super) fn parse(
         None => Vec::new(),
     };
     let unmapped = field.is_none() && !is_index;
-    let order = with_default(order);
+    let is_rare = definition.type_name == "rare_terms";
+    let order = match is_rare {
+        true => rarest_first(),
+        false => with_default(order),
+    };
     let error_unknown_from = (!is_error_known(&order)).then(|| written.shard_terms());
     let terms = Terms {
         field: field.map(|field| field.place),
         size: written.size,
         doc_count_min: written.doc_count_min,
+        doc_count_max: written.doc_count_max,
         missing,
         include,
         exclude,
@@ -163,9 +216,26 @@ pub(super) fn parse(
             show_error: written.show_error,
             error_unknown_from,
             unmapped,
+            is_rare,
         },
-        typed,
+        typed: if is_rare { rare_type(typed) } else { typed },
     })
+}
+
+fn rarest_first() -> Vec<Order> {
+    vec![Order {
+        by: OrderBy::Count,
+        descending: false,
+    }]
+}
+
+/// The type of rare terms in typed keys.
+fn rare_type(typed: &str) -> &'static str {
+    match typed {
+        "sterms" => "srareterms",
+        "lterms" => "lrareterms",
+        _unmapped => "umrareterms",
+    }
 }
 
 /// `shard_size`: -1 stands for the default.

@@ -286,6 +286,7 @@ fn plain_terms(field: Option<query::request::FieldRef>, missing: Option<TermValu
         field,
         size: usize::MAX,
         doc_count_min: 1,
+        doc_count_max: u64::MAX,
         missing,
         include: None,
         exclude: None,

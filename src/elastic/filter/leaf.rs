@@ -3,6 +3,7 @@
 use std::ops::Bound;
 
 use query::request::{Filter, Pattern, TextPredicate, TokenMatch};
+use query::text::Analyzer;
 use storage::model::{ColumnKind, Decimal, FieldType};
 
 use super::any_of;
@@ -28,15 +29,32 @@ pub(super) fn term(
     field: &NamedField<'_>,
     text: &str,
 ) -> Result<Filter, ElasticError> {
+    if let Some(kind) = super::spans::kind(field) {
+        return super::spans::term(context, field, kind, text);
+    }
+    if field.type_name() == "geo_point" {
+        return Err(context.query_error(format!(
+            "Geometry fields do not support exact searching, use dedicated geometry queries \
+             instead: [{}]",
+            field.path
+        )));
+    }
     match field.field_type() {
+        FieldType::Keyword if field.ignores_case() => {
+            let regex = format!("(?is){}", super::pattern::escape_regex(text));
+            Ok(pattern(field, Pattern::Regex(regex)))
+        }
         FieldType::Keyword => Ok(texts(field, [text])),
         FieldType::Text => Ok(Filter::Text {
             field: field.place.clone(),
             // A text's words are kept in lower case; a term is not changed before it is looked up.
-            predicate: TextPredicate::Tokens {
-                tokens: vec![text.into()],
-                how: TokenMatch::Any,
-            },
+            predicate: analyzed_predicate(
+                field,
+                TextPredicate::Tokens {
+                    tokens: vec![text.into()],
+                    how: TokenMatch::Any,
+                },
+            ),
         }),
         FieldType::Ip => ip(context, field, text),
         FieldType::Date | FieldType::DateNanos => {
@@ -93,9 +111,46 @@ pub(super) fn texts<'t>(
 pub(super) fn pattern(field: &NamedField<'_>, pattern: Pattern) -> Filter {
     Filter::Text {
         field: field.place.clone(),
-        predicate: TextPredicate::Pattern {
-            pattern,
-            tokens: field.field_type() == FieldType::Text,
+        predicate: analyzed_predicate(
+            field,
+            TextPredicate::Pattern {
+                pattern,
+                tokens: field.field_type() == FieldType::Text,
+            },
+        ),
+    }
+}
+
+/// How the texts of `field` are cut.
+pub(super) fn analyzer_of(field: &NamedField<'_>) -> Analyzer {
+    let name = field.field.attributes.get("analyzer");
+    let name = name.and_then(serde_json::Value::as_str);
+    name.and_then(Analyzer::parse).unwrap_or_default()
+}
+
+/// How texts that are looked for in `field` are cut.
+pub(super) fn search_analyzer_of(field: &NamedField<'_>) -> Analyzer {
+    let name = field.field.attributes.get("search_analyzer");
+    let name = name.and_then(serde_json::Value::as_str);
+    name.and_then(Analyzer::parse)
+        .unwrap_or_else(|| analyzer_of(field))
+}
+
+/// Rows whose text, cut as the field says, fits.
+pub(super) fn analyzed(field: &NamedField<'_>, predicate: TextPredicate) -> Filter {
+    Filter::Text {
+        field: field.place.clone(),
+        predicate: analyzed_predicate(field, predicate),
+    }
+}
+
+fn analyzed_predicate(field: &NamedField<'_>, predicate: TextPredicate) -> TextPredicate {
+    match analyzer_of(field) {
+        Analyzer::Standard => predicate,
+        _ if field.field_type() != FieldType::Text => predicate,
+        analyzer => TextPredicate::Analyzed {
+            analyzer,
+            predicate: Box::new(predicate),
         },
     }
 }
@@ -107,7 +162,7 @@ pub(super) fn has_texts(field: &NamedField<'_>) -> bool {
 
 /// Rows with any value in one of the fields that `path` names, or in fields below it.
 pub(super) fn exists(context: &Context<'_>, path: &str) -> Result<Filter, ElasticError> {
-    if matches!(path, "_id" | "_index" | "_source" | "_seq_no" | "*") {
+    if matches!(path, "_id" | "_index" | "_seq_no" | "_version" | "*") {
         return Ok(Filter::All);
     }
     let mut fields = context.fields(path)?;

@@ -2,10 +2,12 @@
 //! changes scores is read and left aside.
 
 mod boolean;
+mod intervals;
 mod leaf;
 mod pattern;
 mod query_string;
 mod range;
+mod spans;
 mod syntax;
 mod term;
 mod words;
@@ -27,16 +29,13 @@ const CLAUSES_MAX: usize = 4_096;
 pub(super) const UNSUPPORTED: &[&str] = &[
     "combined_fields",
     "distance_feature",
-    "fuzzy",
     "geo_bounding_box",
     "geo_distance",
     "geo_polygon",
     "geo_shape",
     "has_child",
     "has_parent",
-    "intervals",
     "knn",
-    "match_bool_prefix",
     "more_like_this",
     "nested",
     "parent_id",
@@ -96,7 +95,10 @@ fn parse_named(context: &Context<'_>, name: &str, body: &Value) -> Result<Filter
         "match" => words::parse_match(context, body),
         "match_phrase" => words::parse_match_phrase(context, body),
         "match_phrase_prefix" => words::parse_match_phrase_prefix(context, body),
+        "match_bool_prefix" => words::parse_match_bool_prefix(context, body),
         "multi_match" => words::parse_multi_match(context, body),
+        "fuzzy" => words::parse_fuzzy(context, body),
+        "intervals" => intervals::parse(context, body),
         "query_string" => query_string::parse(context, body),
         known if UNSUPPORTED.contains(&known) => {
             Err(ElasticError::unsupported(format!("query [{known}]")))

@@ -41,6 +41,7 @@ pub(super) fn parse(
     let Some(field) = context.whole_field(clause.path) else {
         return Ok(Filter::None);
     };
+    let any_case = any_case || field.ignores_case();
     let pattern = match name {
         "prefix" => prefix_pattern(&text, any_case),
         "wildcard" => wildcard_pattern(&text, any_case),
@@ -92,7 +93,7 @@ pub(super) fn prefix_pattern(text: &str, any_case: bool) -> Pattern {
     Pattern::Wildcard(pattern)
 }
 
-fn wildcard_pattern(text: &str, any_case: bool) -> Pattern {
+pub(super) fn wildcard_pattern(text: &str, any_case: bool) -> Pattern {
     if !any_case {
         return Pattern::Wildcard(text.into());
     }

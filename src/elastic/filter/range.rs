@@ -5,7 +5,7 @@ use std::ops::Bound;
 use jiff::tz::TimeZone;
 use query::request::{Filter, TextPredicate};
 use serde_json::Value;
-use storage::model::FieldType;
+use storage::model::{FieldType, SpanRelation};
 
 use super::FieldClause;
 use super::leaf::{self, Strictness};
@@ -23,6 +23,8 @@ pub(super) struct TextRange {
     pub(super) upper: Bound<String>,
     pub(super) format: Option<String>,
     pub(super) zone: Option<TimeZone>,
+    /// How a range that is looked for stands to this one.
+    pub(super) relation: SpanRelation,
 }
 
 impl TextRange {
@@ -33,6 +35,7 @@ impl TextRange {
             upper: Bound::Unbounded,
             format: None,
             zone: None,
+            relation: SpanRelation::Intersects,
         }
     }
 }
@@ -79,7 +82,14 @@ pub(super) fn parse(context: &Context<'_>, body: &Value) -> Result<Filter, Elast
         range.upper = excluded(range.upper);
     }
     match context.whole_field(clause.path) {
-        Some(field) => filter(context, &field, &range, Strictness::Strict),
+        Some(field) => {
+            range.relation = match relation.as_str() {
+                "contains" => SpanRelation::Contains,
+                "within" => SpanRelation::Within,
+                _intersects => SpanRelation::Intersects,
+            };
+            filter(context, &field, &range, Strictness::Strict)
+        }
         None if clause.path == "_id" => Err(ElasticError::illegal_argument(
             "Field [_id] of type [_id] does not support range queries",
         )),
@@ -114,6 +124,9 @@ pub(super) fn filter(
 ) -> Result<Filter, ElasticError> {
     if range.lower == Bound::Unbounded && range.upper == Bound::Unbounded {
         return Ok(Filter::Exists(field.place.clone()));
+    }
+    if let Some(kind) = super::spans::kind(field) {
+        return super::spans::range(context, field, kind, range);
     }
     let found = match field.field_type() {
         FieldType::Date | FieldType::DateNanos => dates(context, field, range),

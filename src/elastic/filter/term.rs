@@ -100,7 +100,9 @@ fn one_of(
     texts: &[String],
 ) -> Result<Filter, ElasticError> {
     match field.field_type() {
-        FieldType::Keyword => Ok(leaf::texts(field, texts.iter().map(String::as_str))),
+        FieldType::Keyword if !field.ignores_case() && super::spans::kind(field).is_none() => {
+            Ok(leaf::texts(field, texts.iter().map(String::as_str)))
+        }
         FieldType::Long
         | FieldType::Integer
         | FieldType::Short
@@ -114,7 +116,8 @@ fn one_of(
                 .collect::<Result<Vec<_>, _>>()?;
             Ok(leaf::numbers(field, values))
         }
-        FieldType::Boolean
+        FieldType::Keyword
+        | FieldType::Boolean
         | FieldType::Date
         | FieldType::DateNanos
         | FieldType::Text

@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use query::request::{FieldRef, Pattern, TextPredicate, TokenMatch};
+use query::request::{FieldRef, Intervals, Pattern, TextPredicate, TokenMatch, WordMatch};
 use serde_json::json;
 use storage::model::{Decimal, Field, FieldType, Mapping, WHOLE_TEXT_ATTRIBUTE};
 
@@ -110,6 +110,9 @@ fn text(predicate: &TextPredicate) -> String {
             match pattern {
                 Pattern::Wildcard(pattern) => format!("~{on}{pattern}"),
                 Pattern::Regex(pattern) => format!("~{on}/{pattern}/"),
+                Pattern::Near {
+                    word, edits_max, ..
+                } => format!("~{on}{word}~{edits_max}"),
             }
         }
         TextPredicate::Tokens { tokens, how } => {
@@ -120,11 +123,84 @@ fn text(predicate: &TextPredicate) -> String {
             };
             format!(" {how}({})", tokens.join(" "))
         }
+        TextPredicate::Intervals(intervals) => format!(" {}", places(intervals)),
+        TextPredicate::Analyzed {
+            analyzer,
+            predicate,
+        } => format!(" {analyzer:?}{}", text(predicate)),
+        TextPredicate::Span { span, relation } => {
+            format!(" {relation:?}({},{})", span.first, span.last)
+        }
         TextPredicate::Address { first, last } => {
             let address = |bits: &u128| core::net::Ipv6Addr::from_bits(*bits).to_canonical();
             format!(":[{},{}]", address(first), address(last))
         }
     }
+}
+
+fn places(intervals: &Intervals) -> String {
+    let list = |of: &[Intervals]| of.iter().map(places).collect::<Vec<_>>().join(" ");
+    match intervals {
+        Intervals::Word(WordMatch::Is(word)) => word.clone(),
+        Intervals::Word(WordMatch::Fits(pattern)) => format!("{pattern:?}"),
+        Intervals::All {
+            of,
+            order,
+            gaps_max,
+        } => format!("{order:?}({}; {gaps_max:?})", list(of)),
+        Intervals::Any(of) => format!("Any({})", list(of)),
+        Intervals::Filtered { of, filter, by } => {
+            format!("{} {filter:?} {}", places(of), places(by))
+        }
+    }
+}
+
+#[test]
+fn words_that_are_near_or_begin() {
+    check(
+        &json!({"match": {"message": {"query": "quick brownish", "fuzziness": "AUTO"}}}),
+        "(or message~words quick~1 message~words brownish~2)",
+    );
+    check(
+        &json!({"match_bool_prefix": {"message": "quick br"}}),
+        "(or message any(quick) message~words br*)",
+    );
+    check(
+        &json!({"match_phrase_prefix": {"message": {"query": "a b c", "slop": 2}}}),
+        "message Ordered(a b Wildcard(\"c*\"); Some(2))",
+    );
+    check(&json!({"fuzzy": {"host": "web"}}), "host~web~1");
+    check(
+        &json!({"multi_match": {"query": "a", "fields": ["message"], "type": "bool_prefix", "slop": 1}}),
+        "parsing_exception: [slop] not allowed for type [bool_prefix]",
+    );
+    check(
+        &json!({"fuzzy": {"host": {"value": "web", "fuzziness": 3}}}),
+        "illegal_argument_exception: Invalid max edits [3]: it must be 0, 1 or 2",
+    );
+}
+
+#[test]
+fn rules_of_intervals() {
+    check(
+        &json!({"intervals": {"message": {"all_of": {
+            "mode": "ordered",
+            "max_gaps": 1,
+            "intervals": [
+                {"match": {"query": "Cold Outside", "mode": "unordered_no_overlap"}},
+                {"any_of": {"intervals": [{"match": {"query": "a"}}]}},
+            ],
+            "filter": {"not_containing": {"match": {"query": "x"}}},
+        }}}}),
+        "message Ordered(Apart(cold outside; None) Any(Unordered(a; None)); Some(1)) NotContaining \
+         Unordered(x; None)",
+    );
+    let mut deep = json!({"match": {"query": "x"}});
+    for _ in 0..100 {
+        deep = json!({"any_of": {"intervals": [deep]}});
+    }
+    parse(&json!({"intervals": {"message": deep}})).expect_err("too deep");
+    parse(&json!({"intervals": {"message": {"nonsense": {}}}})).expect_err("no rule");
 }
 
 fn range<T>(lower: &Bound<T>, upper: &Bound<T>, show: impl Fn(&T) -> String) -> String {

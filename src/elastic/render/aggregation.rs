@@ -87,7 +87,9 @@ impl Serialize for Shown<'_> {
             ) => {
                 let mut error = 0;
                 if let AggregationKind::Terms {
-                    error_unknown_from, ..
+                    error_unknown_from,
+                    is_rare: false,
+                    ..
                 } = kind
                 {
                     if error_unknown_from.is_some_and(|from| *term_count >= from) {

@@ -1,5 +1,6 @@
 //! Hits as JSON.
 
+use query::request::HitPlace;
 use query::response::{Hit, SortValue};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
@@ -8,10 +9,8 @@ use serde_json::value::RawValue;
 use super::fields::Fields;
 use super::number::Number;
 use crate::elastic::filter_path::{Selection, project};
+use crate::elastic::hits::number_of_place;
 use crate::elastic::shape::{HitShape, SortKind, SortShape, SourceShape};
-
-/// Offsets stay below 2^40 in a row's place, so that partition and offset fit one number.
-const PLACE_OFFSET_BITS: u32 = 40;
 
 /// One hit and how it is shown.
 pub(super) struct ShownHit<'a> {
@@ -115,9 +114,13 @@ fn shown(hit: &Hit, shape: &SortShape, value: &SortValue) -> SortShown {
         }),
         SortValue::Decimal(number) => SortShown::Number(Number::of_decimal(*number)),
         SortValue::Text(text) => SortShown::Json(String::from_utf8_lossy(text).into()),
-        SortValue::Row => {
-            let place = (u64::from(hit.partition) << PLACE_OFFSET_BITS) | hit.offset;
-            SortShown::Json(place.into())
+        SortValue::Row | SortValue::Place(_) => {
+            let place = HitPlace {
+                part: hit.part,
+                partition: hit.partition,
+                offset: hit.offset,
+            };
+            SortShown::Json(number_of_place(place).into())
         }
     }
 }

@@ -107,6 +107,6 @@ fn plain(column: &MetricColumn, value: Option<&SortValue>) -> Value {
             None => (*number).into(),
         },
         Some(SortValue::Text(text)) => String::from_utf8_lossy(text).into(),
-        Some(SortValue::Decimal(_) | SortValue::Row) | None => Value::Null,
+        Some(SortValue::Decimal(_) | SortValue::Row | SortValue::Place(_)) | None => Value::Null,
     }
 }

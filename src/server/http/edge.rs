@@ -6,8 +6,8 @@ use super::endpoint::Endpoint;
 use super::reply::{Content, Kind, Printed, Reply};
 use super::request::Request;
 use super::{
-    Method, aliases, cat, cluster, dead_letters, documents, indices, monitor, params, search,
-    templates,
+    Method, aliases, cat, cluster, contexts, dead_letters, documents, indices, monitor, params,
+    search, templates,
 };
 use storage::catalog::DefinitionKind;
 
@@ -161,6 +161,11 @@ impl Edge {
         match endpoint {
             Endpoint::DeadLetters { index } => dead_letters::list(self, request, index),
             Endpoint::ReplayDeadLetters { index } => dead_letters::replay(self, index),
+            Endpoint::Scroll { id } => contexts::scroll(self, request, id.as_deref()),
+            Endpoint::Pit { index } => contexts::pit(self, request, index.as_deref()),
+            Endpoint::PointInTime { index, all } => {
+                contexts::point_in_time(self, request, index.as_deref(), *all)
+            }
             Endpoint::Nothing => Ok(Reply::value(200, &serde_json::json!({}))),
             Endpoint::Cat { table, names } => {
                 cat::table(self, request, table.as_deref(), names.as_deref())

@@ -89,6 +89,12 @@ pub(super) enum Endpoint {
     Count { index: Option<String> },
     /// `/[{index}/]_search`
     Search { index: Option<String> },
+    /// `/_search/scroll[/{id}]`
+    Scroll { id: Option<String> },
+    /// `/{index}/_pit`, `/_pit`
+    Pit { index: Option<String> },
+    /// `/{index}/_search/point_in_time`, `/_search/point_in_time[/_all]`
+    PointInTime { index: Option<String>, all: bool },
     /// `/[{index}/]_msearch`
     MultiSearch { index: Option<String> },
     /// `/[{index}/]_bulk`
@@ -252,6 +258,16 @@ impl Endpoint {
             ("_field_caps", []) => Some(Self::FieldCaps { index }),
             ("_count", []) => Some(Self::Count { index }),
             ("_search", []) => Some(Self::Search { index }),
+            ("_search", ["scroll", id @ ..]) if index.is_none() && id.len() <= 1 => {
+                Some(Self::Scroll {
+                    id: owned(id.first()),
+                })
+            }
+            ("_search", ["point_in_time"]) => Some(Self::PointInTime { index, all: false }),
+            ("_search", ["point_in_time", "_all"]) if index.is_none() => {
+                Some(Self::PointInTime { index, all: true })
+            }
+            ("_pit", []) => Some(Self::Pit { index }),
             ("_msearch", []) => Some(Self::MultiSearch { index }),
             ("_bulk", []) => Some(Self::Bulk { index }),
             ("_refresh", []) => Some(Self::Refresh { index }),
@@ -309,6 +325,14 @@ impl Endpoint {
             Self::Settings { .. } => &[M::Get, M::Put],
             Self::FieldCaps { .. } | Self::Count { .. } => &[M::Get, M::Post],
             Self::Search { .. } | Self::MultiSearch { .. } => &[M::Get, M::Post],
+            Self::Scroll { .. } => &[M::Get, M::Post, M::Delete],
+            Self::Pit { index: Some(_) } => &[M::Post],
+            Self::Pit { index: None } => &[M::Delete],
+            Self::PointInTime { index: Some(_), .. } => &[M::Post],
+            Self::PointInTime { index: None, all } => match all {
+                true => &[M::Get, M::Delete],
+                false => &[M::Delete],
+            },
             Self::Bulk { .. } => &[M::Post, M::Put],
             Self::Document { .. } => &[M::Post],
             Self::DocumentId { .. } => &[M::Get, M::Head, M::Post, M::Put, M::Delete],
@@ -331,6 +355,7 @@ impl Endpoint {
             Self::Count { .. }
             | Self::Search { .. }
             | Self::MultiSearch { .. }
+            | Self::Scroll { .. }
             | Self::ValidateQuery { .. }
             | Self::DeleteByQuery { .. } => true,
             Self::Bulk { .. }
@@ -367,6 +392,8 @@ impl Endpoint {
             | Self::Rollover { .. }
             | Self::ClearCache { .. }
             | Self::DataStream { .. }
+            | Self::Pit { .. }
+            | Self::PointInTime { .. }
             | Self::Definition { .. }
             | Self::Settings { .. }
             | Self::FieldCaps { .. }

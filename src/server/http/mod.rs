@@ -12,6 +12,7 @@ mod body;
 mod cat;
 mod cluster;
 mod connection;
+mod contexts;
 mod dead_letters;
 mod documents;
 mod edge;
