@@ -386,6 +386,7 @@ fn terms(field: &FieldRef) -> Terms {
         size: CELLS_MAX,
         doc_count_min: 1,
         doc_count_max: u64::MAX,
+        cells: None,
         missing: None,
         include: None,
         exclude: None,

@@ -16,6 +16,7 @@ mod frame;
 mod global;
 mod hits;
 mod intervals;
+mod marks;
 mod matching;
 mod ordinals;
 mod pattern;
@@ -36,6 +37,7 @@ mod time_range;
 
 pub use distribution::{Distribution, VALUES_MAX};
 pub use error::QueryError;
+pub use marks::Marker;
 pub use matching::MatchingRows;
 pub use pool::ScanPool;
 pub use search::{search, search_many};

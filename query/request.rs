@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use storage::model::{Decimal, FieldType, Span, SpanRelation};
+use storage::model::{Decimal, FieldType, GeoCells, Span, SpanRelation};
 
 use crate::Steps;
 use crate::pipeline::Pipeline;
@@ -489,6 +489,8 @@ pub struct Terms {
     pub doc_count_min: u64,
     /// Buckets with more rows are left out.
     pub doc_count_max: u64,
+    /// Values are places, and buckets the cells that they lie in.
+    pub cells: Option<GeoCells>,
     /// The value of rows without one.
     pub missing: Option<TermValue>,
     /// Which values may make a bucket.

@@ -1,5 +1,7 @@
 //! How full text is cut into tokens, and how tokens match.
 
+use std::ops::Range;
+
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::request::TokenMatch;
@@ -61,6 +63,33 @@ impl Analyzer {
     }
 }
 
+impl Analyzer {
+    /// The tokens of `text` and where they are in it.
+    pub(crate) fn places(self, text: &str) -> Vec<(Range<usize>, String)> {
+        let place = |word: &str| {
+            let start = word.as_ptr() as usize - text.as_ptr() as usize;
+            start..start + word.len()
+        };
+        let lower = |word: &str| (place(word), word.to_lowercase());
+        let runs = || {
+            let runs = text.split(|c: char| !c.is_alphabetic());
+            runs.filter(|run| !run.is_empty()).map(lower)
+        };
+        match self {
+            Self::Standard => text.unicode_words().map(lower).collect(),
+            Self::Simple => runs().collect(),
+            Self::Whitespace => {
+                let words = text.split_whitespace();
+                words.map(|word| (place(word), word.to_owned())).collect()
+            }
+            Self::Keyword => vec![(0..text.len(), text.to_owned())],
+            Self::Stop => runs()
+                .filter(|(_, run)| !STOP_WORDS.contains(&&**run))
+                .collect(),
+        }
+    }
+}
+
 /// The tokens of `text`: its words by Unicode's boundaries, in lower case.
 #[must_use]
 pub fn tokens(text: &str) -> Vec<String> {
@@ -72,6 +101,15 @@ pub fn tokens(text: &str) -> Vec<String> {
         }
     }
     tokens
+}
+
+/// The sentences of `text`, with what stands between them.
+#[must_use]
+pub fn sentences(text: &str) -> Vec<Range<usize>> {
+    let bounds = text.split_sentence_bound_indices();
+    bounds
+        .map(|(start, sentence)| start..start + sentence.len())
+        .collect()
 }
 
 /// Whether `tokens` occur in `text` as `how` says. Nothing to look for is found nowhere.

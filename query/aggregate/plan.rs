@@ -1,5 +1,7 @@
 //! What is made ready once a search: calendar boundaries, patterns, kinds of terms.
 
+use storage::model::GeoCells;
+
 use super::clock::Clock;
 use super::leaf::PlanLeaf;
 use super::state::children;
@@ -68,6 +70,8 @@ pub(crate) struct PlanTerms<'q> {
     pub(super) is_distinct: bool,
     pub(super) kind: TermKind,
     pub(super) filter: TermFilter,
+    /// The cells that values lie in, when they are places.
+    pub(super) cells: Option<GeoCells>,
 }
 
 impl PlanTerms<'_> {
@@ -230,6 +234,7 @@ fn plan_terms(by: &Terms) -> Result<PlanTerms<'_>, QueryError> {
         is_distinct: false,
         kind,
         filter: TermFilter::new(by, kind)?,
+        cells: by.cells,
     })
 }
 
@@ -242,6 +247,7 @@ fn plan_distinct(by: &Cardinality) -> PlanTerms<'_> {
         is_distinct: true,
         kind: term_kind(by.field.as_ref(), by.missing.as_ref()),
         filter: TermFilter::default(),
+        cells: None,
     }
 }
 

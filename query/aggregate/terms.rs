@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use storage::model::{ColumnKind, Decimal};
+use storage::model::{ColumnKind, Decimal, GeoCells};
 use storage::segment::{ColumnOccurrence, RowSource};
 
 use super::bind::{BoundKind, BoundNode};
@@ -40,6 +40,7 @@ pub(crate) struct BoundTerms<'p> {
     missing: Option<Decimal>,
     /// The value of rows without one, whatever it is.
     missing_term: Option<&'p TermValue>,
+    cells: Option<GeoCells>,
 }
 
 /// Where the values of terms come from.
@@ -109,6 +110,7 @@ impl<'p> BoundTerms<'p> {
             keys: TermKeys::default(),
             missing,
             missing_term: plan.allowed_missing(),
+            cells: plan.cells,
         })
     }
 
@@ -209,7 +211,10 @@ impl<'p> BoundTerms<'p> {
             TermSource::Integers(slot) | TermSource::Decimals(slot) => {
                 let numbers = frame.numbers(slot)?;
                 let key = |value: usize| {
-                    let number = numbers.value(value);
+                    let number = match self.cells {
+                        None => numbers.value(value),
+                        Some(cells) => Decimal::from_i64(cells.cell(numbers.mantissas[value])),
+                    };
                     match self.filter.is_open() || self.filter.allows_number(number) {
                         true => table.number(number, budget).map(Some),
                         false => Ok(None),

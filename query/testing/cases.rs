@@ -117,6 +117,7 @@ fn terms(path: &str, field_type: FieldType) -> Terms {
         size: 10,
         doc_count_min: 1,
         doc_count_max: u64::MAX,
+        cells: None,
         missing: None,
         include: None,
         exclude: None,

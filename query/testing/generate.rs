@@ -749,6 +749,7 @@ fn terms(
         size: 1 + random.below(12),
         doc_count_min: random.choose(&[1, 1, 0, 2]),
         doc_count_max: u64::MAX,
+        cells: None,
         missing: random.some(4, |random| match random.below(2) {
             0 if is_text => TermValue::Text(Arc::from("N/A".as_bytes())),
             _ => term(random),

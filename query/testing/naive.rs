@@ -441,6 +441,7 @@ fn cardinality(by: &Cardinality, rows: &[&Row]) -> MetricResult {
         size: usize::MAX,
         doc_count_min: 1,
         doc_count_max: u64::MAX,
+        cells: None,
         missing: by.missing.clone(),
         include: None,
         exclude: None,

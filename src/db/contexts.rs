@@ -88,19 +88,23 @@ fn missing(id: &str) -> ElasticError {
     ElasticError::new(404, "search_context_missing_exception", reason)
 }
 
-fn kept_ms(keep_alive: &str) -> Result<i64> {
-    let kept_ms = keep_alive_ms(keep_alive)?;
-    if kept_ms > KEEP_ALIVE_MS_MAX {
-        let reason = format!(
-            "Keep alive for request ({keep_alive}) is too large. It must be less than (1d). This \
-             limit can be set by changing the [search.max_keep_alive] cluster level setting."
-        );
-        return Err(ElasticError::illegal_argument(reason).into());
-    }
-    Ok(kept_ms)
-}
-
 impl Db {
+    fn kept_ms(&self, keep_alive: &str) -> Result<i64> {
+        let kept_ms = keep_alive_ms(keep_alive)?;
+        let said = self.server_setting("search.max_keep_alive");
+        let said_ms = said.as_deref().and_then(|text| keep_alive_ms(text).ok());
+        if kept_ms > said_ms.map_or(KEEP_ALIVE_MS_MAX, |ms| ms.min(KEEP_ALIVE_MS_MAX)) {
+            let most = said.unwrap_or_else(|| "1d".into());
+            let reason = format!(
+                "Keep alive for request ({keep_alive}) is too large. It must be less than \
+                 ({most}). This limit can be set by changing the [search.max_keep_alive] cluster \
+                 level setting."
+            );
+            return Err(ElasticError::illegal_argument(reason).into());
+        }
+        Ok(kept_ms)
+    }
+
     /// `_search?scroll=1m`: the first hits, and an id to ask for more with.
     pub(crate) fn scroll_start(
         &self,
@@ -109,7 +113,7 @@ impl Db {
         params: &SearchParams,
         keep_alive: &str,
     ) -> Result<Vec<u8>> {
-        let kept_ms = kept_ms(keep_alive)?;
+        let kept_ms = self.kept_ms(keep_alive)?;
         let now_ms = self.core().now_ms();
         let sights = self.sights(index, params)?;
         let mut params = params.clone();
@@ -143,7 +147,7 @@ impl Db {
         total_hits_as_int: bool,
     ) -> Result<Vec<u8>> {
         let now_ms = self.core().now_ms();
-        let kept_ms = keep_alive.map(kept_ms).transpose()?;
+        let kept_ms = keep_alive.map(|text| self.kept_ms(text)).transpose()?;
         let found = self.core().contexts.with(now_ms, |known| {
             let context = known.get_mut(id)?;
             if let Some(kept_ms) = kept_ms {
@@ -213,7 +217,7 @@ impl Db {
         keep_alive: &str,
         kind: ContextKind,
     ) -> Result<(String, i64, u64)> {
-        let kept_ms = kept_ms(keep_alive)?;
+        let kept_ms = self.kept_ms(keep_alive)?;
         let now_ms = self.core().now_ms();
         let sights = self.sights_with(index, options)?;
         let shards = sights
@@ -238,7 +242,8 @@ impl Db {
             return Ok(None);
         };
         let now_ms = self.core().now_ms();
-        let kept_ms = pit.keep_alive.as_deref().map(kept_ms).transpose()?;
+        let kept_ms = pit.keep_alive.as_deref();
+        let kept_ms = kept_ms.map(|text| self.kept_ms(text)).transpose()?;
         let found = self.core().contexts.with(now_ms, |known| {
             let context = known.get_mut(&pit.id)?;
             let ContextKind::Pit { tie_break } = context.kind else {

@@ -42,7 +42,7 @@ pub(crate) use dead_letters::{DeadLetter, DeadLetterPage};
 pub(crate) use documents::DocumentWrite;
 pub(crate) use figures::{Figures, TopicFigures};
 pub(crate) use inspect::inspect;
-pub(crate) use settings::Existing;
+pub(crate) use settings::{Existing, SERVER_SETTINGS};
 pub(crate) use templates::{Replace, templates};
 pub(crate) use topics::Wildcards;
 

@@ -156,6 +156,12 @@ impl Db {
     ) -> Result<(ParsedSearch, Option<SearchResponse>)> {
         let targets: Vec<SearchTarget<'_>> = sights.iter().map(Sight::target).collect();
         let mut parsed = parse(body, params, &targets, self.core().now_ms())?;
+        let buckets_max = self.server_setting("search.max_buckets");
+        if let Some(buckets_max) = buckets_max.and_then(|text| text.parse().ok()) {
+            for request in &mut parsed.requests {
+                request.limits.buckets_max = buckets_max;
+            }
+        }
         change(&mut parsed.requests);
         let Some(first) = sights.first().map(|sight| sight.instant.topic.name.clone()) else {
             return Ok((parsed, None));

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use storage::catalog::{CatalogChange, Edit};
+use storage::catalog::{CatalogChange, DefinitionKind, Edit};
 use storage::model::TopicId;
 use storage::store::StoreError;
 
 use super::Db;
 use crate::elastic::{CLOSED_SETTING, parse_settings_change, uuid_text};
 use crate::error::Result;
+
+/// The name of the one set of settings of the server.
+pub(crate) const SERVER_SETTINGS: &str = "cluster";
 
 /// Whether a new value counts where there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +52,15 @@ impl Db {
             }
             Ok(())
         })
+    }
+
+    /// What `_cluster/settings` says of the setting `name`.
+    pub(crate) fn server_setting(&self, name: &str) -> Option<String> {
+        let catalog = self.catalog();
+        let settings = catalog.definition(DefinitionKind::ServerSettings, SERVER_SETTINGS)?;
+        let mut sets = ["transient", "persistent"].into_iter();
+        let said = sets.find_map(|set| settings.get(set)?.get(name));
+        said.and_then(Value::as_str).map(str::to_owned)
     }
 
     fn change_settings(

@@ -16,6 +16,7 @@ mod field_types;
 mod filter;
 mod filter_path;
 mod health;
+mod highlight;
 mod hits;
 mod index;
 mod index_expression;

@@ -16,16 +16,13 @@ const GENERAL: &[&str] = &[
 /// Parameters of searches that tell a cluster how to go about it; one node has no choice.
 const WITHOUT_EFFECT: &[&str] = &[
     "allow_partial_search_results",
-    "batched_reduce_size",
     "cancel_after_time_interval",
     "ccs_minimize_roundtrips",
     "ignore_throttled",
     "max_concurrent_searches",
     "max_concurrent_shard_requests",
     "phase_took",
-    "pre_filter_shard_size",
     "preference",
-    "request_cache",
     "routing",
     "terminate_after",
     "timeout",
@@ -125,6 +122,7 @@ impl SearchParams {
     ) -> Result<Self, ElasticError> {
         let mut params = Self::default();
         let text = |value: &str| Some(value.to_owned());
+        let mut caches = false;
         for (name, value) in pairs {
             match name {
                 "ignore_unavailable" => {
@@ -153,9 +151,16 @@ impl SearchParams {
                 "seq_no_primary_term" => params.sequence_numbers = flag(name, value)?,
                 "version" => params.versions = flag(name, value)?,
                 "search_type" => check_search_type(value)?,
+                "batched_reduce_size" => check_least(value, "batchedReduceSize", 2)?,
+                "pre_filter_shard_size" => check_least(value, "preFilterShardSize", 1)?,
+                "request_cache" => caches |= flag(name, value)?,
                 known if GENERAL.contains(&known) || WITHOUT_EFFECT.contains(&known) => {}
                 unknown => return Err(unrecognized(path, unknown)),
             }
+        }
+        if caches && params.scroll.is_some() {
+            let reason = "[request_cache] cannot be used in a scroll context";
+            return Err(ElasticError::validation(&[reason.into()]));
         }
         Ok(params)
     }
@@ -167,6 +172,18 @@ pub(crate) fn unrecognized(path: &str, name: &str) -> ElasticError {
     ElasticError::illegal_argument(format!(
         "request [{path}] contains unrecognized parameter: [{name}]"
     ))
+}
+
+/// A number that has no effect here, but must make sense.
+fn check_least(value: &str, name: &str, least: i64) -> Result<(), ElasticError> {
+    let number: i64 = value
+        .parse()
+        .map_err(|_| super::read::number_format(value))?;
+    if number < least {
+        let reason = format!("{name} must be >= {least}");
+        return Err(ElasticError::illegal_argument(reason));
+    }
+    Ok(())
 }
 
 /// All types find the same here; some are no types any more.

@@ -7,6 +7,7 @@ use storage::model::Mapping;
 use super::aggregation::{ParsedAggregations, parse_aggregations};
 use super::context::Context;
 use super::filter::{QueryStringOptions, parse_filter, parse_query_string};
+use super::highlight;
 use super::hits;
 use super::read;
 use super::shape::{ResponseShape, TotalShape};
@@ -198,8 +199,11 @@ fn parse_one(
         written.entry(context, key, value, params)?;
     }
     written.parameters(context, params)?;
-    written.check(context, body)?;
-    let (hits, sort) = hits::parse(context, body, params)?;
+    written.check(context, body, params)?;
+    let (mut hits, sort) = hits::parse(context, body, params)?;
+    if let Some(value) = body.get("highlight").filter(|value| !value.is_null()) {
+        hits.highlight = Some(highlight::parse(context, value, &written.filter)?);
+    }
     let after = match body.get("search_after").filter(|after| !after.is_null()) {
         Some(after) => Some(hits::after(context, &hits, &sort, after)?),
         None => None,
@@ -269,9 +273,8 @@ impl Written {
             | "version"
             | "seq_no_primary_term"
             | "search_after"
+            | "highlight"
             | "pit" => {}
-            // Hits without highlights are what clients fall back to.
-            "highlight" => {}
             // They change scores, timing or the server's own bookkeeping.
             "timeout" | "terminate_after" | "indices_boost" | "track_scores" | "stats" | "ext"
             | "preference" => {}
@@ -322,13 +325,35 @@ impl Written {
         Ok(())
     }
 
-    fn check(&self, context: &Context<'_>, body: &Map<String, Value>) -> Result<(), ElasticError> {
+    fn check(
+        &self,
+        context: &Context<'_>,
+        body: &Map<String, Value>,
+        params: &SearchParams,
+    ) -> Result<(), ElasticError> {
         let after = body
             .get("search_after")
             .filter(|after| !says_nothing(after));
         if after.is_some() && self.from > 0 {
             let reason = "`from` parameter must be set to 0 when `search_after` is used.";
             return Err(context.fail(ElasticError::new(500, "search_exception", reason)));
+        }
+        if params.scroll.is_some() && self.size > RESULT_WINDOW_MAX {
+            return Err(context.fail(ElasticError::illegal_argument(format!(
+                "Batch size is too large, size must be less than or equal to: \
+                 [{RESULT_WINDOW_MAX}] but was [{}]. Scroll batch sizes cost as much memory as \
+                 result windows so they are controlled by the [index.max_result_window] index \
+                 level setting.",
+                self.size
+            ))));
+        }
+        if let (true, TotalShape::UpTo(limit)) = (params.total_hits_as_int, self.total)
+            && body.contains_key("track_total_hits")
+        {
+            return Err(ElasticError::illegal_argument(format!(
+                "[rest_total_hits_as_int] cannot be used if the tracking of total hits is not \
+                 accurate, got {limit}"
+            )));
         }
         let window = self.from.saturating_add(self.size);
         if window > RESULT_WINDOW_MAX {

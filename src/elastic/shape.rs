@@ -5,8 +5,9 @@
 
 use jiff::tz::TimeZone;
 use serde_json::Value;
-use storage::model::{DateFormat, Field};
+use storage::model::{DateFormat, Field, GeoCells};
 
+use super::highlight::HighlightShape;
 use super::render::DecimalPattern;
 
 /// How the answer of one search is printed.
@@ -54,6 +55,8 @@ pub(super) struct HitShape {
     /// Fields read from the document and printed in a format.
     pub(super) fields: Vec<FieldShape>,
     pub(super) sort: Vec<SortShape>,
+    /// Why it matches.
+    pub(super) highlight: Option<HighlightShape>,
 }
 
 /// What is shown of the document.
@@ -147,6 +150,10 @@ pub(super) enum AggregationKind {
         /// In the order of the buckets.
         ranges: Vec<RangeShape>,
         unmapped: bool,
+    },
+    /// Cells of places.
+    GeoGrid {
+        cells: GeoCells,
     },
     Single,
     Filters {
@@ -322,7 +329,7 @@ impl AggregationKind {
             Self::Metric(shape) => shape.unmapped,
             Self::Terms { unmapped, .. } | Self::DateHistogram { unmapped, .. } => *unmapped,
             Self::Histogram { unmapped, .. } | Self::Ranges { unmapped, .. } => *unmapped,
-            Self::Single | Self::Filters { .. } | Self::Matrix => false,
+            Self::Single | Self::Filters { .. } | Self::Matrix | Self::GeoGrid { .. } => false,
             Self::TopHits(_) | Self::TopMetrics(_) | Self::Pipeline(_) => false,
             Self::Composite { .. } | Self::MultiTerms { .. } => false,
         }

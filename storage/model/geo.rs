@@ -112,6 +112,66 @@ impl GeoPoint {
     }
 }
 
+/// Cells that places are put together in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GeoCells {
+    /// Geohashes of so many letters.
+    Geohash(usize),
+    /// Tiles of a web map at this zoom.
+    Tile(u32),
+}
+
+/// The latitude where web maps end.
+const TILE_LATITUDE_MAX: f64 = 85.051_128_779_806_6;
+
+/// Bits of a tile's row in a code.
+const TILE_BITS: u32 = 29;
+
+impl GeoCells {
+    /// The cell of a place, both as codes. Codes have the order of Elasticsearch's.
+    #[must_use]
+    pub fn cell(self, place: i64) -> i64 {
+        let place = GeoPoint::of_code(place);
+        match self {
+            Self::Geohash(letters) => {
+                let [latitude, longitude] = place.steps().map(|steps| steps as u32 ^ 1 << 31);
+                (0..letters.min(GEOHASH_LETTERS_MAX) * 5).fold(0, |code, bit| {
+                    let half = if bit % 2 == 0 { longitude } else { latitude };
+                    code << 1 | i64::from(half >> (31 - bit / 2) & 1)
+                })
+            }
+            Self::Tile(zoom) => {
+                let tiles = f64::from(1_u32 << zoom.min(TILE_BITS));
+                let latitude = place.latitude.clamp(-TILE_LATITUDE_MAX, TILE_LATITUDE_MAX);
+                let radians = latitude.to_radians();
+                let north = (radians.tan() + 1.0 / radians.cos()).ln();
+                let tile = |part: f64| (part * tiles).floor().clamp(0.0, tiles - 1.0) as i64;
+                let column = tile((place.longitude + 180.0) / 360.0);
+                let row = tile((1.0 - north / std::f64::consts::PI) / 2.0);
+                column << TILE_BITS | row
+            }
+        }
+    }
+
+    /// The name of a cell: `u33`, `4/8/5`.
+    #[must_use]
+    pub fn name(self, cell: i64) -> String {
+        match self {
+            Self::Geohash(letters) => (0..letters.min(GEOHASH_LETTERS_MAX))
+                .rev()
+                .map(|letter| {
+                    let number = cell >> (5 * letter) & 31;
+                    char::from(LETTERS[number as usize])
+                })
+                .collect(),
+            Self::Tile(zoom) => {
+                let row = cell & ((1 << TILE_BITS) - 1);
+                format!("{zoom}/{}/{row}", cell >> TILE_BITS)
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +192,19 @@ mod tests {
         }
         GeoPoint::new(90.1, 0.0).expect_err("beyond the pole");
         GeoPoint::new(0.0, f64::NAN).expect_err("nowhere");
+    }
+
+    #[test]
+    fn cells_have_names() {
+        let place = GeoPoint::new(52.52, 13.405).expect("on the globe").code();
+        let name = |cells: GeoCells| cells.name(cells.cell(place));
+        assert_eq!(name(GeoCells::Geohash(3)), "u33");
+        assert_eq!(
+            name(GeoCells::Geohash(12)),
+            GeoPoint::of_code(place).geohash(12)
+        );
+        assert_eq!(name(GeoCells::Tile(4)), "4/8/5");
+        assert_eq!(name(GeoCells::Tile(0)), "0/0/0");
     }
 
     #[test]

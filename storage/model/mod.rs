@@ -25,7 +25,7 @@ pub use decimal::Decimal;
 pub use dictionary::{Dictionary, DictionaryBuilder};
 pub use exact_sum::ExactSum;
 pub use field::{Field, FieldType, Mapping, WHOLE_TEXT_ATTRIBUTE};
-pub use geo::{GEOHASH_LETTERS_MAX, GeoPoint};
+pub use geo::{GEOHASH_LETTERS_MAX, GeoCells, GeoPoint};
 pub use ids::{
     LeaderEpoch, Offset, OffsetRange, Partition, PartitionId, TopicId, name_of_origin,
     origin_of_name,

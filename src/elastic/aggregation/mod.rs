@@ -3,6 +3,7 @@
 mod date_histogram;
 mod distribution;
 mod filters;
+mod geo_grid;
 mod histogram;
 mod interval;
 mod metric;
@@ -244,8 +245,6 @@ pub(super) const KNOWN_TYPES: &[&str] = &[
     "geo_bounds",
     "geo_centroid",
     "geo_distance",
-    "geohash_grid",
-    "geotile_grid",
     "matrix_stats",
     "moving_percentiles",
     "nested",
@@ -279,6 +278,8 @@ pub(super) const WORKING_TYPES: &[&str] = &[
     "extended_stats_bucket",
     "filter",
     "filters",
+    "geohash_grid",
+    "geotile_grid",
     "global",
     "histogram",
     "ip_range",
@@ -368,6 +369,7 @@ fn parse_typed(context: &Context<'_>, definition: Definition<'_>) -> Result<Pars
     match definition.type_name {
         "date_histogram" => date_histogram::parse(context, definition),
         "terms" | "rare_terms" => terms::parse(context, definition),
+        "geohash_grid" | "geotile_grid" => geo_grid::parse(context, definition),
         "top_hits" => top_rows::parse_hits(context, &definition),
         "top_metrics" => top_rows::parse_metrics(context, &definition),
         "weighted_avg" => weighted::parse(context, &definition),
@@ -449,6 +451,10 @@ impl Definition<'_> {
 /// Whether an aggregation of this type makes sense of the field's values: not of places, ranges
 /// and others that are kept in a form of their own, except to count them.
 fn is_readable(field: &NamedField<'_>, type_name: &str) -> bool {
+    let is_grid = matches!(type_name, "geohash_grid" | "geotile_grid");
+    if is_grid {
+        return field.type_name() == "geo_point";
+    }
     if matches!(type_name, "value_count" | "missing") {
         return true;
     }

@@ -201,6 +201,7 @@ pub(super) fn parse(
         size: written.size,
         doc_count_min: written.doc_count_min,
         doc_count_max: written.doc_count_max,
+        cells: None,
         missing,
         include,
         exclude,

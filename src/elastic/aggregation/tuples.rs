@@ -287,6 +287,7 @@ fn plain_terms(field: Option<query::request::FieldRef>, missing: Option<TermValu
         size: usize::MAX,
         doc_count_min: 1,
         doc_count_max: u64::MAX,
+        cells: None,
         missing,
         include: None,
         exclude: None,

@@ -161,6 +161,7 @@ impl Serialize for Buckets<'_> {
             | AggregationKind::Filters { keyed } => keyed,
             AggregationKind::Metric(_)
             | AggregationKind::Terms { .. }
+            | AggregationKind::GeoGrid { .. }
             | AggregationKind::Single
             | AggregationKind::Matrix
             | AggregationKind::TopHits(_)
@@ -245,6 +246,12 @@ impl ShownBucket<'_> {
                 return match ranges.get(self.index) {
                     Some(range) => range_entries(map, range, self.keyed),
                     None => Ok(()),
+                };
+            }
+            AggregationKind::GeoGrid { cells } => {
+                return match &self.bucket.key {
+                    BucketKey::Integer(cell) => map.serialize_entry("key", &cells.name(*cell)),
+                    _no_place => Ok(()),
                 };
             }
             AggregationKind::Composite { sources } => {

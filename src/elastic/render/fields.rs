@@ -51,7 +51,12 @@ impl Serialize for Fields<'_> {
 }
 
 /// Calls `found` with each scalar at `path`, through lists and through keys with dots.
-fn collect(value: &Value, path: &[String], depth: usize, found: &mut impl FnMut(&Value)) {
+pub(super) fn collect(
+    value: &Value,
+    path: &[String],
+    depth: usize,
+    found: &mut impl FnMut(&Value),
+) {
     if depth == DEPTH_MAX {
         return;
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::fields::Fields;
+use super::highlight::Highlights;
 use super::number::Number;
 use crate::elastic::filter_path::{Selection, project};
 use crate::elastic::hits::number_of_place;
@@ -42,6 +43,12 @@ impl Serialize for ShownHit<'_> {
         let fields = Fields::read(&shape.fields, &hit.source);
         if !fields.is_empty() {
             map.serialize_entry("fields", &fields)?;
+        }
+        if let Some(highlight) = &shape.highlight {
+            let found = Highlights::find(highlight, &hit.source);
+            if !found.is_empty() {
+                map.serialize_entry("highlight", &found)?;
+            }
         }
         if !shape.sort.is_empty() {
             map.serialize_entry("sort", &self.sort_values())?;

@@ -4,6 +4,7 @@ mod aggregation;
 mod distribution;
 mod extended;
 mod fields;
+mod highlight;
 mod hits;
 mod metric;
 mod number;
@@ -157,6 +158,7 @@ fn total_entry<M: SerializeMap>(
         }
     }
     let total = match shape.total {
+        TotalShape::Absent if shape.total_as_int => return map.serialize_entry("total", &-1),
         TotalShape::Absent => return Ok(()),
         TotalShape::UpTo(limit) if matched > limit => Total(limit, "gte"),
         TotalShape::Exact | TotalShape::UpTo(_) => Total(matched, "eq"),

@@ -163,14 +163,20 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Reply> {
         "application/vnd.elasticsearch+x-ndjson",
         // What curl says when nobody tells it otherwise.
         "application/x-www-form-urlencoded",
-        "text/plain",
         "",
     ];
-    if known.contains(&kind.as_str()) {
+    if known.contains(&kind.as_str()) && is_compatible(&given) {
         return Ok(());
     }
     let text = format!("Content-Type header [{given}] is not supported");
     Err(Reply::value(406, &json!({ "error": text, "status": 406 })))
+}
+
+/// Whether a media type asks for a version of the API that is spoken here.
+fn is_compatible(media_type: &str) -> bool {
+    let mut options = media_type.split(';').skip(1).map(str::trim);
+    let version = options.find_map(|option| option.strip_prefix("compatible-with="));
+    version.is_none_or(|version| matches!(version.trim_matches('"'), "7" | "8" | "9"))
 }
 
 fn is_gzip(headers: &HeaderMap) -> Result<bool, Reply> {

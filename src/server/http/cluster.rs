@@ -8,6 +8,7 @@ use super::Method;
 use super::edge::Edge;
 use super::reply::Reply;
 use super::request::Request;
+use crate::db::SERVER_SETTINGS;
 use crate::elastic::{
     ElasticError, Expand, Health, HealthLevel, IndexOptions, change_server_settings,
     render_changed_settings, render_health, render_info, render_server_settings, uuid_text,
@@ -86,7 +87,7 @@ fn is_one(wanted: &str) -> bool {
 /// `/_cluster/settings`: kept and shown; `action.destructive_requires_name` works.
 pub(super) fn settings(edge: &Edge, request: &Request) -> Result<Reply> {
     let catalog = edge.db.catalog();
-    let known = catalog.definition(DefinitionKind::ServerSettings, SETTINGS_NAME);
+    let known = catalog.definition(DefinitionKind::ServerSettings, SERVER_SETTINGS);
     let mut settings = known.map_or_else(|| json!({}), |known| known.as_ref().clone());
     let is_flat = request.switch("flat_settings")? == Some(true);
     if request.method == Method::Get {
@@ -97,12 +98,9 @@ pub(super) fn settings(edge: &Edge, request: &Request) -> Result<Reply> {
     }
     let changed = change_server_settings(&mut settings, &request.body)?;
     let kind = DefinitionKind::ServerSettings;
-    edge.db.put_definition(kind, SETTINGS_NAME, &settings)?;
+    edge.db.put_definition(kind, SERVER_SETTINGS, &settings)?;
     Ok(Reply::ok(render_changed_settings(&changed, is_flat)))
 }
-
-/// The one set of settings of the server.
-pub(super) const SETTINGS_NAME: &str = "cluster";
 
 pub(super) fn nodes(edge: &Edge) -> Reply {
     let node = json!({

@@ -9,8 +9,6 @@ use super::{
     Method, aliases, cat, cluster, contexts, dead_letters, documents, indices, monitor, params,
     search, templates,
 };
-use storage::catalog::DefinitionKind;
-
 use crate::db::{Db, Wildcards};
 use crate::elastic::{FilterPath, Personality, ServerInfo, pretty};
 use crate::error::Result;
@@ -54,15 +52,8 @@ impl Edge {
 
     /// Whether indices may be deleted by wildcard: as the setting says, else as is usual.
     pub(super) fn wildcard_deletes(&self) -> Wildcards {
-        let catalog = self.db.catalog();
-        let kind = DefinitionKind::ServerSettings;
-        let settings = catalog.definition(kind, cluster::SETTINGS_NAME);
-        let sets = ["transient", "persistent"].into_iter();
-        let said = settings.and_then(|settings| {
-            let mut said = sets.filter_map(|set| settings.get(set)?.get(NAME_REQUIRED));
-            said.next().and_then(serde_json::Value::as_str)
-        });
-        match (said, self.info.personality) {
+        let said = self.db.server_setting(NAME_REQUIRED);
+        match (said.as_deref(), self.info.personality) {
             (Some("true"), _) | (None, Personality::Elasticsearch) => Wildcards::Refused,
             (Some(_), _) | (None, Personality::OpenSearch) => Wildcards::Allowed,
         }

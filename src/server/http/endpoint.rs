@@ -324,7 +324,7 @@ impl Endpoint {
             Self::Mapping { index: None } => &[M::Get, M::Put, M::Post],
             Self::Settings { .. } => &[M::Get, M::Put],
             Self::FieldCaps { .. } | Self::Count { .. } => &[M::Get, M::Post],
-            Self::Search { .. } | Self::MultiSearch { .. } => &[M::Get, M::Post],
+            Self::Search { .. } | Self::MultiSearch { .. } => &[M::Post, M::Get],
             Self::Scroll { .. } => &[M::Get, M::Post, M::Delete],
             Self::Pit { index: Some(_) } => &[M::Post],
             Self::Pit { index: None } => &[M::Delete],

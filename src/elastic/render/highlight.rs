@@ -1,0 +1,149 @@
+//! Why a hit matches: its texts with the parts that match between tags.
+
+use std::ops::Range;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
+
+use super::fields::collect;
+use crate::elastic::highlight::{HighlightField, HighlightShape};
+
+/// Fields with a part that matches, and their fragments.
+pub(super) struct Highlights<'a>(Vec<(&'a str, Vec<String>)>);
+
+impl<'a> Highlights<'a> {
+    /// Finds the parts of a document that match.
+    pub(super) fn find(shape: &'a HighlightShape, source: &[u8]) -> Self {
+        let document: Value = serde_json::from_slice(source).unwrap_or_default();
+        let mut found = Vec::new();
+        for field in &shape.fields {
+            let mut fragments = Vec::new();
+            collect(&document, &field.source_path, 0, &mut |value| {
+                if let Value::String(text) = value {
+                    add_fragments(field, text, &mut fragments);
+                }
+            });
+            if field.fragments_max > 0 {
+                fragments.truncate(field.fragments_max);
+            }
+            if !fragments.is_empty() {
+                found.push((field.path.as_str(), fragments));
+            }
+        }
+        Self(found)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Highlights<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (path, fragments) in &self.0 {
+            map.serialize_entry(path, fragments)?;
+        }
+        map.end()
+    }
+}
+
+fn add_fragments(field: &HighlightField, text: &str, fragments: &mut Vec<String>) {
+    let mut marks: Vec<Range<usize>> = Vec::new();
+    for marker in &field.markers {
+        marks.extend(marker.marks(text));
+    }
+    marks.sort_by_key(|mark| (mark.start, mark.end));
+    // What overlaps is shown once.
+    let mut end = 0;
+    marks.retain(|mark| {
+        let is_free = mark.start >= end;
+        end = if is_free { mark.end } else { end };
+        is_free && !mark.is_empty()
+    });
+    if marks.is_empty() {
+        return;
+    }
+    let is_whole = field.fragments_max == 0 || field.fragment_chars >= text.len();
+    let parts = match is_whole {
+        true => vec![0..text.len()],
+        false => parts(text, field.fragment_chars),
+    };
+    for part in parts {
+        let inside = marks.iter().filter(|mark| part.contains(&mark.start));
+        let mut fragment = String::new();
+        let mut at = part.start;
+        for mark in inside {
+            fragment.push_str(&text[at..mark.start]);
+            let (before, behind) = &field.tags;
+            fragment.extend([before.as_str(), &text[mark.clone()], behind.as_str()]);
+            at = mark.end;
+        }
+        if at > part.start {
+            let end = part.end.max(at);
+            fragment.push_str(&text[at..end]);
+            fragments.push(fragment.trim().to_owned());
+        }
+    }
+}
+
+/// Sentences put together until they are long enough.
+fn parts(text: &str, chars_min: usize) -> Vec<Range<usize>> {
+    let mut parts: Vec<Range<usize>> = Vec::new();
+    for sentence in query::text::sentences(text) {
+        match parts.last_mut() {
+            Some(last) if last.len() + sentence.len() <= chars_min => last.end = sentence.end,
+            _ => parts.push(sentence),
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use query::Marker;
+    use query::request::{TextPredicate, TokenMatch};
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(chars: usize, count: usize, text: &str, expected: &[&str]) {
+        let predicate = TextPredicate::Tokens {
+            tokens: vec!["fox".into()],
+            how: TokenMatch::Any,
+        };
+        let shape = HighlightShape {
+            fields: vec![HighlightField {
+                path: "t".into(),
+                source_path: vec!["t".into()],
+                markers: vec![Marker::new(&predicate).expect("sound")],
+                tags: ("<".into(), ">".into()),
+                fragment_chars: chars,
+                fragments_max: count,
+            }],
+        };
+        let document = json!({ "t": text }).to_string();
+        let found = Highlights::find(&shape, document.as_bytes());
+        let fragments: Vec<&str> = found
+            .0
+            .iter()
+            .flat_map(|(_, texts)| texts)
+            .map(String::as_str)
+            .collect();
+        assert_eq!(fragments, expected);
+    }
+
+    #[test]
+    fn parts_that_match_are_shown_in_fragments() {
+        let text = "A fox runs. Nothing here. The Fox, again.";
+        check(10, 5, text, &["A <fox> runs.", "The <Fox>, again."]);
+        check(10, 1, text, &["A <fox> runs."]);
+        check(
+            10,
+            0,
+            text,
+            &["A <fox> runs. Nothing here. The <Fox>, again."],
+        );
+        check(100, 5, "no match", &[]);
+    }
+}
