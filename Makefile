@@ -50,6 +50,23 @@ test-clients: build $(VENV)/clients $(VENV)/kafkajs $(VENV)/go $(VENV)/java ## R
 ledger: build $(VENV)/clients ## Half an hour of producers and groups while the server is killed and frozen
 	SILTSTONE_LEDGER_SECONDS=1800 SILTSTONE_BINARY="$(CURDIR)/$(BINARY)" cargo test --test it nothing_acknowledged -- --nocapture
 
+REST_SPEC := target/rest-api-spec-3.1.0
+
+.PHONY: test-rest
+test-rest: build $(VENV)/rest $(REST_SPEC)/ready ## Run OpenSearch's REST tests; ARGS=--raise keeps what passes
+	$(VENV)/bin/python tests/rest/check.py $(BINARY) $(REST_SPEC)/rest-api-spec $(ARGS)
+
+# The tests come with the package that OpenSearch publishes for other implementations.
+$(REST_SPEC)/ready:
+	@scripts/packages mvn=maven python3=python3
+	mvn --quiet --batch-mode dependency:copy -Dartifact=org.opensearch:rest-api-spec:3.1.0 -DoutputDirectory=$(REST_SPEC)
+	python3 -m zipfile -e $(REST_SPEC)/rest-api-spec-3.1.0.jar $(REST_SPEC)
+	@touch $@
+
+$(VENV)/rest: tests/rest/requirements.txt $(VENV)/ready
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
 # kafka-python 2.0.2 guesses the broker's release and speaks old versions, so it has a place of its own.
 $(VENV)/clients: tests/clients/kafka/requirements-new.txt tests/clients/kafka/requirements-old.txt tests/clients/arrow/requirements.txt $(VENV)/ready
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $< --requirement $(word 3,$^)

@@ -60,6 +60,7 @@ fn sum_by_hour(time_field: &str, field: &str) -> SearchRequest {
         kind: MetricKind::Sum,
         field: Some(field_ref(field, FieldType::Double)),
         missing: None,
+        linear: None,
     };
     let hours = DateHistogram {
         field: Some(field_ref(time_field, FieldType::Date)),

@@ -234,6 +234,7 @@ impl RollupBatches {
                     kind: MetricKind::Stats,
                     field: Some(field.clone()),
                     missing: None,
+                    linear: None,
                 }),
             })
             .collect();

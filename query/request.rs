@@ -311,6 +311,17 @@ pub struct Metric {
     pub field: Option<FieldRef>,
     /// The value of rows without one.
     pub missing: Option<Decimal>,
+    /// What is made of its only value; the result is a mean without regard to the kind.
+    pub linear: Option<Linear>,
+}
+
+/// Something times a value, and something more.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Linear {
+    /// Positive, so that the order of values stays.
+    pub factor: f64,
+    /// What is added.
+    pub addend: f64,
 }
 
 /// Metrics. All are exact; a distribution of many values says that it is not.

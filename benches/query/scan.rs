@@ -320,6 +320,7 @@ fn metric(kind: MetricKind, path: &str, field_type: FieldType) -> Aggregation {
         kind,
         field: field(path, field_type),
         missing: None,
+        linear: None,
     })
 }
 

@@ -14,8 +14,8 @@ use crate::QueryError;
 use crate::budget::Budget;
 use crate::ordinals::Ranks;
 use crate::request::{
-    Aggregation, BucketBy, DateHistogram, Filters, MetricValue, NamedAggregation, NumberHistogram,
-    Terms, Tuples,
+    Aggregation, BucketBy, DateHistogram, Filters, Metric, MetricValue, NamedAggregation,
+    NumberHistogram, Terms, Tuples,
 };
 use crate::response::{AggregationResult, Bucket, BucketKey, MetricResult};
 use crate::rounding::Rounding;
@@ -237,7 +237,13 @@ fn results(
         .iter()
         .zip(views)
         .map(|(named, view)| match view {
-            View::Metric(states) => Ok(AggregationResult::Metric(states.result(parent))),
+            View::Metric(states) => {
+                let result = states.result(parent);
+                Ok(AggregationResult::Metric(scaled(
+                    &named.aggregation,
+                    result,
+                )))
+            }
             View::Leaf(states) => states.result(parent),
             View::Buckets(view) => bucket_result(&named.aggregation, view, parent, budget),
         })
@@ -354,6 +360,19 @@ fn tuple_result(
         other_count: shown.other_count,
         term_count: shown.tuple_count,
     })
+}
+
+/// What a metric's script makes of its value.
+fn scaled(aggregation: &Aggregation, result: MetricResult) -> MetricResult {
+    let Aggregation::Metric(Metric {
+        linear: Some(linear),
+        ..
+    }) = aggregation
+    else {
+        return result;
+    };
+    let value = result.value(MetricValue::Single);
+    MetricResult::Avg(value.map(|value| value * linear.factor + linear.addend))
 }
 
 /// A value below `group` to order by, found through single-bucket aggregations.

@@ -36,6 +36,7 @@ fn run(sums: &[Option<i64>], pipelines: Vec<PipelineKind>) -> Vec<Vec<PipelineRe
         kind: MetricKind::Sum,
         field: None,
         missing: None,
+        linear: None,
     });
     let mut children = vec![named(sum)];
     children.extend(pipelines.into_iter().map(pipeline));

@@ -91,6 +91,7 @@ fn sum_of(path: &str, field_type: FieldType) -> Aggregation {
         kind: MetricKind::Sum,
         field: Some(field(path, field_type)),
         missing: None,
+        linear: None,
     })
 }
 

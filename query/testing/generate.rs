@@ -447,6 +447,7 @@ fn metric(random: &mut Random, topic: &TopicRows, for_cells: bool) -> Aggregatio
             kind,
             field: (path != "nowhere").then_some(field),
             missing: None,
+            linear: None,
         });
     }
     let kind = random.choose(&kinds);
@@ -458,6 +459,7 @@ fn metric(random: &mut Random, topic: &TopicRows, for_cells: bool) -> Aggregatio
         kind,
         field: (!random.once_in(12)).then_some(field),
         missing: random.some(4, decimal),
+        linear: None,
     })
 }
 

@@ -218,7 +218,7 @@ const SETTINGS_DEFAULT: &[(&str, &str)] = &[
 
 /// Prints the answer of `GET /{index}/_field_caps?fields=a,b*`.
 #[must_use]
-pub fn render_field_caps(fields: &str, topics: &[&Topic]) -> Vec<u8> {
+pub fn render_field_caps(fields: &str, topics: &[&Topic], personality: Personality) -> Vec<u8> {
     let patterns: Vec<&str> = fields.split(',').map(str::trim).collect();
     // Which indices have the field as which type.
     let mut found: BTreeMap<String, BTreeMap<String, Capabilities>> = BTreeMap::new();
@@ -256,7 +256,12 @@ pub fn render_field_caps(fields: &str, topics: &[&Topic]) -> Vec<u8> {
             let types: Map<String, Value> = types
                 .into_iter()
                 .map(|(name, capabilities)| {
-                    let shown = capabilities.to_value(&name, several);
+                    let mut shown = capabilities.to_value(&name, several);
+                    if let (Personality::OpenSearch, Some(shown)) =
+                        (personality, shown.as_object_mut())
+                    {
+                        shown.shift_remove("metadata_field");
+                    }
                     (name, shown)
                 })
                 .collect();

@@ -64,7 +64,11 @@ fn an_index_shows_its_settings_as_texts() {
 
 #[test]
 fn fields_say_what_can_be_done_with_them() {
-    let shown = parsed(&render_field_caps("o.ts,agent*", &[&topic()]));
+    let shown = parsed(&render_field_caps(
+        "o.ts,agent*",
+        &[&topic()],
+        Personality::Elasticsearch,
+    ));
     assert_eq!(shown["indices"], json!(["logs"]));
     assert_eq!(
         shown["fields"]["o.ts"],

@@ -107,6 +107,8 @@ pub struct SearchParams {
     pub sequence_numbers: bool,
     /// Whether hits have their versions.
     pub versions: bool,
+    /// Whether answers say what only OpenSearch says.
+    pub says_early_end: bool,
     /// Whether an order ends with the row's place, so that no two rows are alike in it.
     pub tie_break: bool,
 }
@@ -158,7 +160,7 @@ impl SearchParams {
                 unknown => return Err(unrecognized(path, unknown)),
             }
         }
-        if caches && params.scroll.is_some() {
+        if caches && params.scroll.is_some() && params.size.as_deref() != Some("0") {
             let reason = "[request_cache] cannot be used in a scroll context";
             return Err(ElasticError::validation(&[reason.into()]));
         }

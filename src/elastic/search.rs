@@ -239,6 +239,7 @@ fn parse_one(
         hits,
         aggregations: written.aggregations.shapes,
         profile: written.profile,
+        ended_early: false,
     };
     Ok((request, shape))
 }

@@ -24,9 +24,15 @@ pub struct ResponseShape {
     pub(super) aggregations: Vec<AggregationShape>,
     /// Whether the answer says how it was made.
     pub(super) profile: bool,
+    /// Whether the answer says that it ended early.
+    pub(super) ended_early: bool,
 }
 
 impl ResponseShape {
+    pub(crate) fn set_ended_early(&mut self, ended_early: bool) {
+        self.ended_early = ended_early && self.total != TotalShape::Exact;
+    }
+
     /// Leaves aggregations out: they were answered before.
     pub(crate) fn without_aggregations(&mut self) {
         self.aggregations.clear();

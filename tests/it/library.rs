@@ -217,6 +217,7 @@ fn hours(rollup: RollupUse) -> SearchRequest {
             kind,
             field: field("tx_btc_amount", FieldType::Double),
             missing: None,
+            linear: None,
         }),
     };
     let hours = DateHistogram {

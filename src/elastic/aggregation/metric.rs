@@ -7,7 +7,7 @@ use serde_json::Value;
 use storage::model::{ColumnKind, Decimal};
 
 use super::terms::missing_of_nothing;
-use super::{Definition, Parsed, distribution, unsupported_field, value_text};
+use super::{Definition, Parsed, distribution, script, unsupported_field, value_text};
 use crate::elastic::ElasticError;
 use crate::elastic::context::{Context, NamedField};
 use crate::elastic::read;
@@ -29,23 +29,21 @@ pub(super) fn parse(
         None => (MetricForm::Plain, typed),
     };
     check_no_children(definition)?;
+    let script = script::parse(definition, kind)?;
     let mut format = None;
     for (key, value) in definition.body {
         match key.as_str() {
             own if is_own(&form, own) => {}
             "format" if !value.is_null() => format = Some(read::text(value, key)?),
             "field" | "format" | "missing" | "value_type" | "execution_hint" => {}
-            "script" if definition.body.contains_key("field") => {
-                return Err(ElasticError::unsupported(format!(
-                    "[script] of [{}]",
-                    definition.type_name
-                )));
-            }
             "script" => {}
             unknown => return Err(definition.unknown(unknown)),
         }
     }
-    let field = definition.field(context)?;
+    let field = match script.as_ref().and_then(|script| script.field.as_deref()) {
+        Some(path) => context.whole_field(path),
+        None => definition.field(context)?,
+    };
     if let Some(field) = &field {
         let is_text = field.field_type().column_kind() == ColumnKind::Text;
         let is_full_text = field.field_type() == storage::model::FieldType::Text;
@@ -65,6 +63,7 @@ pub(super) fn parse(
             kind,
             field,
             missing,
+            linear: script.map(|script| script.linear),
         }),
         kind: AggregationKind::Metric(shape),
         typed,

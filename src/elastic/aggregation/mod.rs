@@ -11,13 +11,15 @@ mod order;
 mod paths;
 mod pipeline;
 mod ranges;
+mod rate;
+mod script;
 mod terms;
 mod top_rows;
 mod tuples;
 mod weighted;
 
 use query::pipeline::{BucketPath, GapPolicy, PathValue, Pipeline, PipelineKind};
-use query::request::{Aggregation, NamedAggregation};
+use query::request::{Aggregation, Interval, NamedAggregation};
 use serde_json::{Map, Value};
 
 use super::ElasticError;
@@ -52,6 +54,8 @@ struct Definition<'v> {
     children: ParsedAggregations,
     /// What stands beside a pipeline.
     siblings: Option<&'v ParsedAggregations>,
+    /// The width of the time buckets that it stands in.
+    interval: Option<Interval>,
 }
 
 /// Reads the object under `aggs`. With `typed_keys` names carry their type.
@@ -63,7 +67,7 @@ pub(super) fn parse_aggregations(
     value: &Value,
     typed_keys: bool,
 ) -> Result<ParsedAggregations, ElasticError> {
-    parse_level(context, value, typed_keys, true)
+    parse_level(context, value, typed_keys, true, None)
 }
 
 fn parse_level(
@@ -71,12 +75,17 @@ fn parse_level(
     value: &Value,
     typed_keys: bool,
     is_top: bool,
+    interval: Option<Interval>,
 ) -> Result<ParsedAggregations, ElasticError> {
     let entries = value.as_object().ok_or_else(|| {
         ElasticError::parsing("Expected [START_OBJECT] under [aggs]").at_value("aggs")
     })?;
     let mut parsed = ParsedAggregations::default();
-    let level = Level { typed_keys, is_top };
+    let level = Level {
+        typed_keys,
+        is_top,
+        interval,
+    };
     for (name, definition) in entries {
         let (request, shape) = if pipeline::is_pipeline(definition) {
             // Read when all that it may name are known.
@@ -103,6 +112,8 @@ fn parse_level(
 struct Level {
     typed_keys: bool,
     is_top: bool,
+    /// The width of the time buckets that it stands in.
+    interval: Option<Interval>,
 }
 
 /// Stands for a pipeline until it is read.
@@ -157,7 +168,10 @@ fn parse_one(
         .at_value(parts.type_name)
     })?;
     let children = match parts.children {
-        Some(value) => parse_level(context, value, level.typed_keys, false)?,
+        Some(value) => {
+            let interval = rate::interval_of(parts.type_name, body).or(level.interval);
+            parse_level(context, value, level.typed_keys, false, interval)?
+        }
         None => ParsedAggregations::default(),
     };
     let child_shapes = children.shapes.clone();
@@ -168,6 +182,7 @@ fn parse_one(
         body,
         children,
         siblings,
+        interval: level.interval,
     };
     let parsed = parse_typed(context, definition)?;
     let key = if level.typed_keys {
@@ -249,7 +264,6 @@ pub(super) const KNOWN_TYPES: &[&str] = &[
     "moving_percentiles",
     "nested",
     "parent",
-    "rate",
     "reverse_nested",
     "scripted_metric",
     "significant_terms",
@@ -298,6 +312,7 @@ pub(super) const WORKING_TYPES: &[&str] = &[
     "percentiles_bucket",
     "range",
     "rare_terms",
+    "rate",
     "sampler",
     "serial_diff",
     "stats",
@@ -383,6 +398,7 @@ fn parse_typed(context: &Context<'_>, definition: Definition<'_>) -> Result<Pars
         "filter" => filters::parse_filter_aggregation(context, definition),
         "filters" => filters::parse(context, definition),
         "missing" => filters::parse_missing(context, definition),
+        "rate" => rate::parse(context, &definition),
         "cardinality" => metric::parse_cardinality(context, &definition),
         _metric => metric::parse(context, &definition),
     }

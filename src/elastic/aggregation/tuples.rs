@@ -163,6 +163,7 @@ fn read_source(context: &Context<'_>, name: &str, value: &Value) -> Result<Sourc
         body: &own,
         children: ParsedAggregations::default(),
         siblings: None,
+        interval: None,
     };
     let (by, text, reader) = match type_name.as_str() {
         "terms" => terms_source(context, &definition)?,
@@ -441,6 +442,7 @@ fn term_source(
         body,
         children: ParsedAggregations::default(),
         siblings: None,
+        interval: None,
     };
     let field = own.field(context)?;
     let mut text = None;

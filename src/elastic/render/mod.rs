@@ -69,6 +69,9 @@ impl Serialize for Reply<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("took", &self.took_ms)?;
         map.serialize_entry("timed_out", &false)?;
+        if self.shape.ended_early {
+            map.serialize_entry("terminated_early", &true)?;
+        }
         let shards = if self.response.is_some() {
             self.shape.indices.len()
         } else {

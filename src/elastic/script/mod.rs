@@ -99,6 +99,38 @@ impl Script {
         })
     }
 
+    /// Lets the parameter `name` stand for `_value` and for `doc['field'].value`; returns the field
+    /// that is read.
+    ///
+    /// # Errors
+    /// When there are several.
+    pub(super) fn name_value(&mut self, name: &str) -> Result<Option<String>, &'static str> {
+        let parameter = format!("params.{name}");
+        let mut field: Option<String> = None;
+        loop {
+            let Some(start) = self.source.find("doc[") else {
+                break;
+            };
+            let rest = &self.source[start + 4..];
+            let quote = rest.chars().next().filter(|c| matches!(c, '\'' | '"'));
+            let quote = quote.ok_or("that reads documents in its own way")?;
+            let (path, behind) = rest[1..]
+                .split_once(quote)
+                .ok_or("that reads documents in its own way")?;
+            let behind = behind
+                .strip_prefix("].value")
+                .ok_or("that reads documents in its own way")?;
+            if field.as_deref().is_some_and(|known| known != path) {
+                return Err("that reads several fields");
+            }
+            let source = format!("{}{parameter}{behind}", &self.source[..start]);
+            field = Some(path.to_owned());
+            self.source = source;
+        }
+        self.source = self.source.replace("_value", &parameter);
+        Ok(field)
+    }
+
     /// The expression that it is. `names` are its variables, in their order.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use super::request::Request;
 use crate::db::Existing;
 use crate::elastic::{
     ElasticError, Expand, IndexOptions, SettingsShape, render_field_mappings, render_indices,
-    render_mappings, render_rejected, render_settings,
+    render_mappings, render_rejected, render_settings, texts_of,
 };
 use crate::error::Result;
 
@@ -175,13 +175,18 @@ pub(super) fn clear_cache(edge: &Edge, request: &Request, index: &str) -> Result
 
 /// `/{index}/_field_caps`
 pub(super) fn field_caps(edge: &Edge, request: &Request, index: &str) -> Result<Reply> {
-    let fields = request
-        .param("fields")
-        .ok_or_else(|| ElasticError::validation(&["no fields specified".into()]))?;
+    let fields = match request.param("fields") {
+        Some(fields) => fields.to_owned(),
+        None => texts_of(&request.body, "fields")?.join(","),
+    };
+    if fields.is_empty() {
+        return Err(ElasticError::validation(&["no fields specified".into()]).into());
+    }
     let topics = found(edge, request, index)?;
     Ok(Reply::ok(crate::elastic::render_field_caps(
-        fields,
+        &fields,
         &borrowed(&topics),
+        edge.info.personality,
     )))
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::edge::Edge;
 use super::reply::Reply;
 use super::request::Request;
-use crate::elastic::{ElasticError, SearchParams, parse_msearch, render_msearch};
+use crate::elastic::{ElasticError, Personality, SearchParams, parse_msearch, render_msearch};
 use crate::error::{Error, Result};
 use crate::options::Stopwatch;
 
@@ -14,7 +14,8 @@ const ANSWERS_BYTES_MAX: usize = 100 << 20;
 
 /// `/{index}/_search`
 pub(super) fn search(edge: &Edge, request: &Request, index: &str) -> Result<Reply> {
-    let params = params(request)?;
+    let mut params = params(request)?;
+    params.says_early_end = edge.info.personality == Personality::OpenSearch;
     let answer = edge
         .db
         .search_elastic(index, request.search_body(), &params)?;
@@ -91,6 +92,7 @@ pub(super) fn multi_search(edge: &Edge, request: &Request, index: Option<&str>) 
                 return Err(too_long());
             }
             let mut params = shared.clone();
+            params.says_early_end = edge.info.personality == Personality::OpenSearch;
             let indices = &mut params.indices;
             indices.ignore_unavailable = item.ignore_unavailable.or(indices.ignore_unavailable);
             indices.allow_no_indices = item.allow_no_indices.or(indices.allow_no_indices);
