@@ -72,10 +72,7 @@ impl Marker {
     /// Parts of `text` that fit, in order.
     #[must_use]
     pub fn marks(&self, text: &str) -> Vec<Range<usize>> {
-        let whole = |fits: bool| match fits {
-            true => vec![0..text.len()],
-            false => Vec::new(),
-        };
+        let whole = |fits: bool| Vec::from_iter(fits.then_some(0..text.len()));
         match &self.test {
             Test::Whole(TextPredicate::In(texts)) => whole(texts.contains(text.as_bytes())),
             Test::Whole(_) => Vec::new(),

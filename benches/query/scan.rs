@@ -355,6 +355,8 @@ fn terms(path: &str, size: usize, by: OrderBy, children: Vec<Aggregation>) -> Ag
             field: field(path, FieldType::Keyword),
             size,
             doc_count_min: 1,
+            doc_count_max: u64::MAX,
+            cells: None,
             missing: None,
             include: None,
             exclude: None,

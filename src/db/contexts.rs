@@ -132,7 +132,7 @@ impl Db {
             after: None,
         };
         let id = self.core().contexts.add(now_ms, context.clone())?;
-        let answer = self.scroll_page(&id, context, scroll);
+        let answer = self.scroll_page(&id, &context, scroll);
         if answer.is_err() {
             self.close_contexts(Some(std::slice::from_ref(&id)), |_| true);
         }
@@ -158,10 +158,10 @@ impl Db {
         let mut context = found.ok_or_else(|| missing(id))?;
         let mut scroll = context.scroll.take().ok_or_else(|| missing(id))?;
         scroll.params.total_hits_as_int = total_hits_as_int;
-        self.scroll_page(id, context, scroll)
+        self.scroll_page(id, &context, scroll)
     }
 
-    fn scroll_page(&self, id: &str, context: Context, mut scroll: Scroll) -> Result<Vec<u8>> {
+    fn scroll_page(&self, id: &str, context: &Context, mut scroll: Scroll) -> Result<Vec<u8>> {
         let watch = Stopwatch::start();
         let after = scroll.after.clone();
         let is_first = after.is_none();

@@ -124,6 +124,17 @@ fn read_sources(
     Ok(sources)
 }
 
+/// Whether an order is told to go down.
+fn is_descending(order: &str) -> Result<bool, ElasticError> {
+    match order.to_lowercase().as_str() {
+        "asc" => Ok(false),
+        "desc" => Ok(true),
+        other => Err(ElasticError::illegal_argument(format!(
+            "Unknown SortOrder [{other}]"
+        ))),
+    }
+}
+
 fn read_source(context: &Context<'_>, name: &str, value: &Value) -> Result<Source, ElasticError> {
     let wrong = || ElasticError::parsing("Expected [START_OBJECT] under [sources]").at_value(name);
     let (type_name, body) = value
@@ -135,17 +146,7 @@ fn read_source(context: &Context<'_>, name: &str, value: &Value) -> Result<Sourc
     let mut descending = false;
     for (key, value) in body {
         match key.as_str() {
-            "order" => {
-                descending = match read::text(value, key)?.to_lowercase().as_str() {
-                    "asc" => false,
-                    "desc" => true,
-                    other => {
-                        return Err(ElasticError::illegal_argument(format!(
-                            "Unknown SortOrder [{other}]"
-                        )));
-                    }
-                };
-            }
+            "order" => descending = is_descending(&read::text(value, key)?)?,
             "missing_bucket" | "missing_order" => {
                 if read::shown(value) == "true" {
                     return Err(ElasticError::unsupported("[missing_bucket] of [composite]"));

@@ -66,7 +66,7 @@ fn add_fragments(field: &HighlightField, text: &str, fragments: &mut Vec<String>
     }
     let is_whole = field.fragments_max == 0 || field.fragment_chars >= text.len();
     let parts = match is_whole {
-        true => vec![0..text.len()],
+        true => std::iter::once(0..text.len()).collect(),
         false => parts(text, field.fragment_chars),
     };
     for part in parts {

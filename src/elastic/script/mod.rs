@@ -107,10 +107,7 @@ impl Script {
     pub(super) fn name_value(&mut self, name: &str) -> Result<Option<String>, &'static str> {
         let parameter = format!("params.{name}");
         let mut field: Option<String> = None;
-        loop {
-            let Some(start) = self.source.find("doc[") else {
-                break;
-            };
+        while let Some(start) = self.source.find("doc[") {
             let rest = &self.source[start + 4..];
             let quote = rest.chars().next().filter(|c| matches!(c, '\'' | '"'));
             let quote = quote.ok_or("that reads documents in its own way")?;
