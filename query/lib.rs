@@ -34,6 +34,7 @@ mod steps;
 mod testing;
 pub mod text;
 mod time_range;
+mod totals;
 
 pub use distribution::{Distribution, VALUES_MAX};
 pub use error::QueryError;

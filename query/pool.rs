@@ -8,6 +8,7 @@ use storage::memory::MemoryBudget;
 
 use crate::QueryError;
 use crate::ordinals::{OrdinalCache, OrdinalMap, TermColumn};
+use crate::totals::TotalsCache;
 
 /// Fewest rows that are worth a thread: some 100 µs of work.
 const THREAD_ROWS_MIN: usize = 1 << 17;
@@ -23,6 +24,7 @@ const DENSE_GROUPS_MAX: usize = 1 << 22;
 pub struct ScanPool {
     threads: Option<ThreadPool>,
     ordinals: Arc<OrdinalCache>,
+    pub(crate) totals: TotalsCache,
     /// What searches and ordinals are counted in.
     memory: Arc<MemoryBudget>,
     /// Fewest rows that are worth a thread.
@@ -36,6 +38,7 @@ impl Default for ScanPool {
         Self {
             threads: None,
             ordinals: Arc::default(),
+            totals: TotalsCache::default(),
             memory: MemoryBudget::unlimited(),
             thread_rows_min: THREAD_ROWS_MIN,
             dense_groups_max: DENSE_GROUPS_MAX,

@@ -2,7 +2,8 @@
 //!
 //! A cell stands for all rows of one hour, or of one hour and one term. It answers exactly when no
 //! bucket edge and no range edge lies inside its hour, and when the search reads nothing that the
-//! cell does not keep. Where an edge cuts an hour, the rows of just that hour are read.
+//! cell does not keep. Where an edge cuts an hour, the rows of just that hour are read; where none
+//! cuts the segment, totals over all its hours answer.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,12 +15,15 @@ use crate::QueryError;
 use crate::aggregate::{BoundKind, BoundNode, MetricSource};
 use crate::filter::BoundFilter;
 use crate::frame::{Columns, NumberSlot, TextSlot, is_exact_widened};
+use crate::totals::TotalsCache;
 
 /// How cells and rows of one segment share the work.
 #[derive(Debug)]
 pub(crate) struct Cover {
     cells: Arc<Cells>,
     set: usize,
+    /// The set without hours, where no edge cuts the segment.
+    totals: Option<Arc<CellSet>>,
     /// Measure of each number slot.
     pub(crate) measures: Vec<Option<usize>>,
     /// The cells that answer, ascending.
@@ -30,7 +34,10 @@ pub(crate) struct Cover {
 
 impl Cover {
     pub(crate) fn set(&self) -> &CellSet {
-        &self.cells.sets[self.set]
+        match &self.totals {
+            Some(totals) => totals,
+            None => &self.cells.sets[self.set],
+        }
     }
 }
 
@@ -49,6 +56,7 @@ pub(crate) fn cover(
     columns: &Columns,
     filter: &BoundFilter,
     nodes: &mut [BoundNode<'_>],
+    totals: &TotalsCache,
 ) -> Result<Option<Result<Cover, Vec<String>>>, QueryError> {
     let mut reads = Reads::default();
     reads.filter(filter, columns);
@@ -69,11 +77,18 @@ pub(crate) fn cover(
     let mut cover = Cover {
         cells: Arc::clone(&cells),
         set,
+        totals: None,
         measures,
         whole: Vec::new(),
         cut_rows: Vec::new(),
     };
-    split_hours(&mut cover, source.row_count(), filter, nodes);
+    if !is_segment_cut(&cells, filter, nodes) {
+        cover.totals = totals.totals(&cells, set);
+    }
+    match &cover.totals {
+        Some(totals) => cover.whole = (0..totals.codes.len()).collect(),
+        None => split_hours(&mut cover, source.row_count(), filter, nodes),
+    }
     if cover.whole.is_empty() {
         let obstacle = "a bucket edge or a range edge lies inside every hour".into();
         return Ok(Some(Err(vec![obstacle])));
@@ -213,6 +228,15 @@ fn find_set(
         measures[slot.0] = Some(place);
     }
     Ok((index, measures))
+}
+
+/// Whether an edge lies anywhere between the first and the last hour.
+fn is_segment_cut(cells: &Cells, filter: &BoundFilter, nodes: &mut [BoundNode<'_>]) -> bool {
+    let (Some(first), Some(last)) = (cells.hours.first(), cells.hours.last()) else {
+        return true;
+    };
+    let (first_ms, last_ms) = (first.hour_ms, last.hour_ms.saturating_add(HOUR_MS - 1));
+    is_cut(filter, first_ms, last_ms) || cuts_any(nodes, first_ms, last_ms)
 }
 
 /// Deals the hours out: whole ones to their cells, cut ones to their rows.

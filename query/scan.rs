@@ -129,7 +129,7 @@ pub(crate) fn scan(
     for bound in &mut sources {
         let cover = match bound.is_pruned {
             true => None,
-            false => choose(bound, &mut first.profile)?,
+            false => choose(bound, pool, &mut first.profile)?,
         };
         let states = &mut first.states;
         if shows_empty {
@@ -297,6 +297,7 @@ fn merge_workers(workers: Vec<Worker<'_, '_>>, budget: &Budget) -> Result<Found,
 /// The cells that answer, if any; otherwise why not.
 fn choose(
     bound: &mut BoundSource<'_, '_>,
+    pool: &ScanPool,
     profile: &mut Profile,
 ) -> Result<Option<Cover>, QueryError> {
     let source = bound.source;
@@ -310,7 +311,13 @@ fn choose(
             RowSource::Active(_) => return Ok(None),
         },
         RollupUse::WhereExact => {
-            match cover(source, &bound.columns, &bound.filter, &mut bound.nodes)? {
+            let BoundSource {
+                columns,
+                filter,
+                nodes,
+                ..
+            } = bound;
+            match cover(source, columns, filter, nodes, &pool.totals)? {
                 None => return Ok(None),
                 Some(Err(reasons)) => reasons,
                 Some(Ok(cover)) => {

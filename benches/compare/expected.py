@@ -23,7 +23,9 @@ class Columns:
     def __init__(self, folder: Path) -> None:
         table = pq.read_table(folder / "t20.parquet", columns=["ts", "value", "fee", "price", "miner", "addr"], read_dictionary=["miner", "addr"])
         number = lambda name: table[name].combine_chunks().to_numpy()
-        self.ts = table["ts"].cast(pa.int64()).combine_chunks().to_numpy()
+        # Files differ in how finely they count time; T20 has whole milliseconds.
+        milliseconds = table["ts"].cast(pa.timestamp("ms", tz=table["ts"].type.tz))
+        self.ts = milliseconds.cast(pa.int64()).combine_chunks().to_numpy()
         self.value, self.fee = number("value"), number("fee")
         # Two decimals: sums of cents are exact, sums of doubles are not.
         self.cents = np.rint(number("price") * 100).astype(np.int64)

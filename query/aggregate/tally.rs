@@ -24,8 +24,11 @@ use crate::frame::{Frame, LANES_MAX, NumberSlot, RowValues, TextSlot, ValueIndex
 /// Codes that are worth a table however few rows their source has.
 const CODES_FREE: usize = 1 << 12;
 
+/// Fewest rows of a source for each code: lines are dealt out once for each thread.
+const CODE_ROWS_MIN: usize = 4;
+
 /// Most memory of a table.
-const TABLE_BYTES_MAX: usize = 64 << 20;
+const TABLE_BYTES_MAX: usize = 32 << 20;
 
 /// One entry in so many of a frame must be a member: a table for few rows does not pay.
 const MEMBER_SHARE: usize = 8;
@@ -186,7 +189,7 @@ impl TallyUse {
             row_count: 0,
             bounds: [0; LANES_MAX],
         };
-        let pays = bounds.term_count <= bounds.row_count.max(CODES_FREE);
+        let pays = bounds.term_count <= CODES_FREE.max(bounds.row_count / CODE_ROWS_MIN);
         if !pays || !tally.shows(children, states) {
             return Ok(Self::Unfit);
         }

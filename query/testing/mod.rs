@@ -8,6 +8,7 @@ mod naive;
 mod random;
 mod rows;
 mod sources;
+mod tallies;
 
 use std::num::NonZero;
 use std::ops::Range;

@@ -1,0 +1,187 @@
+//! The cells of a whole segment, folded over time.
+//!
+//! A search that cuts a segment nowhere does not care which hour a cell is of: what it asks of a
+//! year of hours by term, one cell a term answers. Such totals follow from the cells alone, so
+//! they are made when first asked for and kept while there is room and the cells are in memory.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use storage::model::{Decimal, ExactSum};
+use storage::segment::{CellSet, Cells, MeasureCells};
+
+/// Fewest cells that are worth it.
+const CELLS_MIN: usize = 1024;
+
+/// Most cells that become one, measures counted apart: some 16 MiB of all kept totals.
+const KEPT_CELLS_MAX: usize = 1 << 18;
+
+/// Totals of sets of cells.
+#[derive(Debug, Default)]
+pub(crate) struct TotalsCache {
+    /// By where the cells are; these stay there as long as they are known here.
+    entries: Mutex<HashMap<(usize, usize), Entry>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    cells: Weak<Cells>,
+    totals: Arc<CellSet>,
+}
+
+impl TotalsCache {
+    /// The totals of set `set`; `None` where it has few cells anyway.
+    pub(crate) fn totals(&self, cells: &Arc<Cells>, set: usize) -> Option<Arc<CellSet>> {
+        let cells_of_set = &cells.sets[set];
+        if cells_of_set.hours_ms.len() < CELLS_MIN {
+            return None;
+        }
+        let key = (Arc::as_ptr(cells).addr(), set);
+        if let Some(entry) = self.lock().get(&key) {
+            return Some(Arc::clone(&entry.totals));
+        }
+        let totals = Arc::new(fold(cells_of_set));
+        let mut entries = self.lock();
+        entries.retain(|_, entry| entry.cells.strong_count() > 0);
+        let kept: usize = entries.values().map(|entry| size(&entry.totals)).sum();
+        if kept + size(&totals) > KEPT_CELLS_MAX {
+            entries.clear();
+        }
+        let entry = Entry {
+            cells: Arc::downgrade(cells),
+            totals: Arc::clone(&totals),
+        };
+        entries.insert(key, entry);
+        Some(totals)
+    }
+
+    /// A panic elsewhere leaves at worst totals too few.
+    fn lock(&self) -> MutexGuard<'_, HashMap<(usize, usize), Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn size(set: &CellSet) -> usize {
+    set.codes.len() * (1 + set.measures.len())
+}
+
+/// One cell for each code of `set`, at the hour of the first one.
+fn fold(set: &CellSet) -> CellSet {
+    let mut places = BTreeMap::new();
+    for code in &set.codes {
+        places.entry(*code).or_insert(0);
+    }
+    for (place, number) in places.values_mut().zip(0..) {
+        *place = number;
+    }
+    let places_of_cells: Vec<usize> = set.codes.iter().map(|code| places[code]).collect();
+    let count = places.len();
+    let first_ms = set.hours_ms.first().copied().unwrap_or(0);
+    let mut row_counts = vec![0; count];
+    for (place, rows) in places_of_cells.iter().zip(&set.row_counts) {
+        row_counts[*place] += rows;
+    }
+    let measures = set.measures.iter();
+    CellSet {
+        dimension: set.dimension.clone(),
+        hours_ms: vec![first_ms; count],
+        codes: places.into_keys().collect(),
+        row_counts,
+        measures: measures
+            .map(|measure| fold_measure(measure, &places_of_cells, count))
+            .collect(),
+    }
+}
+
+fn fold_measure(measure: &MeasureCells, places: &[usize], count: usize) -> MeasureCells {
+    let mut folded = MeasureCells {
+        column: measure.column.clone(),
+        kind: measure.kind,
+        value_counts: vec![0; count],
+        sums: vec![ExactSum::default(); count],
+        mins: vec![Decimal::default(); count],
+        maxs: vec![Decimal::default(); count],
+    };
+    for (cell, place) in places.iter().copied().enumerate() {
+        let values = measure.value_counts[cell];
+        if values == 0 {
+            continue;
+        }
+        let (min, max) = (measure.mins[cell], measure.maxs[cell]);
+        let is_first = folded.value_counts[place] == 0;
+        if is_first || min.compare(folded.mins[place]).is_lt() {
+            folded.mins[place] = min;
+        }
+        if is_first || max.compare(folded.maxs[place]).is_gt() {
+            folded.maxs[place] = max;
+        }
+        folded.value_counts[place] += values;
+        folded.sums[place].merge(&measure.sums[cell]);
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use storage::model::ColumnKind;
+
+    use super::*;
+
+    /// 600 hours of three codes; code 2 has values in every second hour only.
+    fn cells() -> Cells {
+        let mut set = CellSet::default();
+        let mut measure = MeasureCells {
+            column: "size".into(),
+            kind: ColumnKind::Integer,
+            value_counts: Vec::new(),
+            sums: Vec::new(),
+            mins: Vec::new(),
+            maxs: Vec::new(),
+        };
+        for hour in 0..600_i64 {
+            for code in [0, 2, u32::MAX] {
+                set.hours_ms.push(hour * 3_600_000);
+                set.codes.push(code);
+                set.row_counts.push(2);
+                let count = u64::from(code != 2 || hour % 2 == 0);
+                measure.value_counts.push(count);
+                let value = Decimal::from_i64(hour - 5);
+                let mut sum = ExactSum::default();
+                sum.add(value);
+                measure.sums.push(sum);
+                measure.mins.push(value);
+                measure.maxs.push(value);
+            }
+        }
+        set.measures.push(measure);
+        Cells {
+            sets: vec![set, CellSet::default()],
+            hours: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn totals_are_cells_without_hours() {
+        let cells = Arc::new(cells());
+        let cache = TotalsCache::default();
+        let totals = cache.totals(&cells, 0).expect("many cells");
+        assert_eq!(totals.codes, [0, 2, u32::MAX]);
+        assert_eq!(totals.row_counts, [1200; 3]);
+        let measure = &totals.measures[0];
+        assert_eq!(measure.value_counts, [600, 300, 600]);
+        assert_eq!(measure.sums[0].parts(), [(0, 176_700)]);
+        assert_eq!(measure.sums[1].parts(), [(0, 88_200)]);
+        assert_eq!(measure.mins, [Decimal::from_i64(-5); 3]);
+        let maxs = [594, 593, 594].map(Decimal::from_i64);
+        assert_eq!(measure.maxs, maxs);
+        // They are kept; few cells have none.
+        let again = cache.totals(&cells, 0).expect("many cells");
+        assert!(Arc::ptr_eq(&totals, &again));
+        assert!(cache.totals(&cells, 1).is_none());
+        // Gone cells take theirs along when others come.
+        drop(cells);
+        let others = Arc::new(self::cells());
+        cache.totals(&others, 0).expect("many cells");
+        assert_eq!(cache.lock().len(), 1);
+    }
+}
