@@ -78,6 +78,7 @@ fn metric(kind: MetricKind, path: &str) -> Aggregation {
         kind,
         field: Some(field(path, field_type)),
         missing: None,
+        linear: None,
     })
 }
 
@@ -120,6 +121,8 @@ fn terms(random: &mut Random, children: Vec<Aggregation>) -> Aggregation {
             field: Some(field("coin", FieldType::Keyword)),
             size: 100,
             doc_count_min: 1,
+            doc_count_max: u64::MAX,
+            cells: None,
             missing: random.some(4, |_| TermValue::Text(b"none".as_slice().into())),
             include: None,
             exclude: None,
@@ -161,6 +164,7 @@ fn rows_of_one_term_are_summed_by_term_as_one_by_one() {
                 size: 0,
                 from: 0,
                 sort: Vec::new(),
+                after: None,
             },
             rollup: RollupUse::Never,
             limits: Limits::default(),
