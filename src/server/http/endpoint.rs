@@ -276,22 +276,29 @@ impl Endpoint {
             ("_dead_letters", []) => index.map(|index| Self::DeadLetters { index }),
             ("_dead_letters", ["_replay"]) => index.map(|index| Self::ReplayDeadLetters { index }),
             ("_rejected", []) => index.map(|index| Self::Rejected { index }),
-            ("_doc", []) => index.map(|index| Self::Document { index }),
-            ("_doc", [id]) => index.map(|index| Self::DocumentId {
-                index,
-                id: (*id).into(),
-            }),
-            ("_source", [id]) => index.map(|index| Self::DocumentSource {
-                index,
-                id: (*id).into(),
-            }),
-            ("_update", [id]) => index.map(|index| Self::Update {
-                index,
-                id: (*id).into(),
-            }),
             ("_mget", []) => Some(Self::MultiGet { index }),
             ("_delete_by_query", []) => index.map(|index| Self::DeleteByQuery { index }),
-            ("_create", [id]) => index.map(|index| Self::Create {
+            _ => Self::of_document(index?, action, rest),
+        }
+    }
+
+    /// What is done with documents of `index`.
+    fn of_document(index: String, action: &str, rest: &[&str]) -> Option<Self> {
+        match (action, rest) {
+            ("_doc", []) => Some(Self::Document { index }),
+            ("_doc", [id]) => Some(Self::DocumentId {
+                index,
+                id: (*id).into(),
+            }),
+            ("_source", [id]) => Some(Self::DocumentSource {
+                index,
+                id: (*id).into(),
+            }),
+            ("_update", [id]) => Some(Self::Update {
+                index,
+                id: (*id).into(),
+            }),
+            ("_create", [id]) => Some(Self::Create {
                 index,
                 id: (*id).into(),
             }),
