@@ -42,7 +42,7 @@ lint: ## Check format, lints and documentation, warnings denied
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --quiet
 
 .PHONY: test-clients
-test-clients: build $(VENV)/clients $(VENV)/kafkajs $(VENV)/go $(VENV)/java ## Run Kafka clients that we did not write
+test-clients: build $(VENV)/clients $(VENV)/kafkajs $(VENV)/go $(VENV)/java $(VENV)/elastic ## Run clients that we did not write
 	@scripts/packages kcat=kcat
 	SILTSTONE_BINARY="$(CURDIR)/$(BINARY)" SILTSTONE_ALL_CLIENTS=1 cargo test --test it -- clients transactions
 
@@ -96,4 +96,13 @@ $(VENV)/java: $(JAVA_CLIENT)/pom.xml $(JAVA_CLIENT)/src/main/java/Client.java $(
 	for release in $(JAVA_RELEASES); do \
 	  mvn --quiet --batch-mode --file $(JAVA_CLIENT)/pom.xml -Dkafka.version=$$release compile dependency:copy-dependencies || exit 1; \
 	done
+	@touch $@
+
+ELASTIC_CLIENTS := tests/clients/elastic
+$(VENV)/elastic: $(wildcard $(ELASTIC_CLIENTS)/requirements-*.txt) $(ELASTIC_CLIENTS)/package.json $(VENV)/kafkajs
+	for release in 8 9; do \
+	  python3 -m venv $(VENV)/elastic-$$release && \
+	  $(VENV)/elastic-$$release/bin/pip install --quiet --disable-pip-version-check --requirement $(ELASTIC_CLIENTS)/requirements-$$release.txt || exit 1; \
+	done
+	npm install --prefix $(ELASTIC_CLIENTS) --no-audit --no-fund --no-package-lock --loglevel=error
 	@touch $@

@@ -6,6 +6,7 @@ mod bounds;
 mod clients;
 mod commands;
 mod dashboards;
+mod elastic_clients;
 mod export;
 mod hostile;
 mod inspect;

@@ -1,0 +1,77 @@
+//! Unmodified Elasticsearch and OpenSearch clients against the real binary: the programs of
+//! `tests/clients/elastic`. `make test-clients` installs them; without, they are skipped.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::server::Server;
+
+/// The file at `path` below the repository, when `make test-clients` has made it.
+fn made(path: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    let is_asked = std::env::var_os("SILTSTONE_ALL_CLIENTS").is_some();
+    assert!(!is_asked, "{} is missing", path.display());
+    eprintln!("skipped: {} is missing", path.display());
+    None
+}
+
+/// Runs `program` with a server's address and the name of the client's package.
+fn check(interpreter: &Path, program: &str, package: &str) {
+    let folder = TempDir::new().expect("a temporary folder");
+    let server = Server::start(folder.path());
+    let output = Command::new(interpreter)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(program))
+        .args([&server.http.to_string(), package])
+        .output()
+        .expect("the program starts");
+    assert!(
+        output.status.success(),
+        "{program} {package}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn check_python(environment: &str, package: &str) {
+    if let Some(python) = made(&format!(".venv/{environment}/bin/python")) {
+        check(&python, "tests/clients/elastic/python_client.py", package);
+    }
+}
+
+#[test]
+fn elasticsearch_py_8() {
+    check_python("elastic-8", "elasticsearch");
+}
+
+#[test]
+fn elasticsearch_py_9() {
+    check_python("elastic-9", "elasticsearch");
+}
+
+#[test]
+fn opensearch_py() {
+    check_python("elastic-9", "opensearchpy");
+}
+
+fn check_javascript(package: &str) {
+    if made("tests/clients/elastic/node_modules").is_some() {
+        let node = Path::new("node");
+        check(node, "tests/clients/elastic/js_client.js", package);
+    }
+}
+
+#[test]
+fn elasticsearch_js() {
+    check_javascript("elasticsearch");
+}
+
+#[test]
+fn opensearch_js() {
+    check_javascript("opensearch");
+}
