@@ -14,10 +14,11 @@ pub(super) fn derivative(
 ) {
     let mut before: Option<(f64, Option<f64>)> = None;
     for bucket in buckets {
-        let value = value_of(bucket, path, gaps);
+        // A gap is no number, and so is every difference to it; only the first bucket has none.
+        let value = value_of(bucket, path, gaps).unwrap_or(f64::NAN);
         let key = key_number(&bucket.key);
-        let result = match (before.take(), value) {
-            (Some((last, last_key)), Some(value)) => {
+        let result = match before.replace((value, key)) {
+            Some((last, last_key)) => {
                 let difference = value - last;
                 let width = key.zip(last_key).map(|(key, last_key)| key - last_key);
                 let per_unit = unit
@@ -28,9 +29,8 @@ pub(super) fn derivative(
                     per_unit,
                 }
             }
-            _ => PipelineResult::Absent,
+            None => PipelineResult::Absent,
         };
-        before = value.map(|value| (value, key));
         put(bucket, index, result);
     }
 }

