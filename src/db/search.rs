@@ -168,7 +168,8 @@ impl Db {
         let mut parsed = parse(body, params, &targets, self.core().now_ms())?;
         let buckets_max = self.server_setting("search.max_buckets");
         if let Some(buckets_max) = buckets_max.and_then(|text| text.parse().ok()) {
-            for request in &mut parsed.requests {
+            let requests = parsed.requests.iter_mut();
+            for request in requests.chain(&mut parsed.unfiltered) {
                 request.limits.buckets_max = buckets_max;
             }
         }
@@ -176,13 +177,28 @@ impl Db {
         let Some(first) = sights.first().map(|sight| sight.instant.topic.name.clone()) else {
             return Ok((parsed, None));
         };
-        match self.answer(&parsed.requests, sights) {
+        match self.answer_parsed(&parsed, sights) {
             Ok(response) => Ok((parsed, Some(response))),
             Err(error) => {
                 let error = Error::from(error).into_elastic().on_shard(first.as_str());
                 Err(error.into())
             }
         }
+    }
+
+    /// Answers a search: its hits, and aggregations that may take more rows than hits show.
+    fn answer_parsed(
+        &self,
+        parsed: &ParsedSearch,
+        sights: &[Sight],
+    ) -> std::result::Result<SearchResponse, QueryError> {
+        let mut response = self.answer(&parsed.requests, sights)?;
+        if !parsed.unfiltered.is_empty() {
+            let unfiltered = self.answer(&parsed.unfiltered, sights)?;
+            response.aggregations = unfiltered.aggregations;
+            response.profile = unfiltered.profile;
+        }
+        Ok(response)
     }
 
     /// Answers `requests`, each over its sight. A segment that a scan finds damaged is left out,

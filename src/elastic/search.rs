@@ -38,6 +38,9 @@ pub struct SearchTarget<'a> {
 pub struct ParsedSearch {
     /// A request for each target, in their order.
     pub requests: Vec<SearchRequest>,
+    /// Where a `post_filter` leaves hits out that aggregations take: for each target the request
+    /// whose aggregations are answered instead.
+    pub unfiltered: Vec<SearchRequest>,
     /// How the merged answer is printed.
     pub shape: ResponseShape,
 }
@@ -104,7 +107,11 @@ fn parse_each(
             mapping: target.mapping,
             now_ms,
         };
-        let (mut request, shape) = parse(&context, &entries).map_err(|error| error.locate(text))?;
+        let Parsed {
+            mut request,
+            post_filter,
+            shape,
+        } = parse(&context, &entries).map_err(|error| error.locate(text))?;
         if !target.filters.is_empty() {
             let filters = target.filters.iter();
             let filters = filters.map(|filter| parse_filter(&context, filter));
@@ -114,15 +121,18 @@ fn parse_each(
             };
             request.filter = and(request.filter, any);
         }
+        let unfiltered = post_filter.and_then(|filter| filter_hits(&mut request, filter));
         match &mut joined {
             None => {
                 joined = Some(ParsedSearch {
                     requests: vec![request],
+                    unfiltered: unfiltered.into_iter().collect(),
                     shape,
                 });
             }
             Some(joined) => {
                 joined.requests.push(request);
+                joined.unfiltered.extend(unfiltered);
                 joined.shape.join(shape);
             }
         }
@@ -130,13 +140,34 @@ fn parse_each(
     let mut joined = joined.expect("there is at least one target");
     if targets.is_empty() {
         joined.requests.clear();
+        joined.unfiltered.clear();
         joined.shape.indices.clear();
     }
     Ok(joined)
 }
 
 /// A request and how its answer is printed.
-type Parsed = (SearchRequest, ResponseShape);
+struct Parsed {
+    request: SearchRequest,
+    /// What hits must match beside it.
+    post_filter: Option<Filter>,
+    shape: ResponseShape,
+}
+
+/// Lets `filter` choose among the hits of `request`. Its aggregations, where it has some, go to the
+/// request that is returned.
+fn filter_hits(request: &mut SearchRequest, filter: Filter) -> Option<SearchRequest> {
+    let mut unfiltered = request.clone();
+    request.filter = and(std::mem::replace(&mut request.filter, Filter::All), filter);
+    if request.aggregations.is_empty() {
+        return None;
+    }
+    request.aggregations.clear();
+    unfiltered.hits.size = 0;
+    unfiltered.hits.from = 0;
+    unfiltered.limits.counted_rows_max = 0;
+    Some(unfiltered)
+}
 
 /// The object that a body is; nothing at all is an empty one.
 ///
@@ -174,7 +205,7 @@ struct Written {
     from: usize,
     total: TotalShape,
     filter: Filter,
-    post_filter: Filter,
+    post_filter: Option<Filter>,
     score: f64,
     aggregations: ParsedAggregations,
     profile: bool,
@@ -190,7 +221,7 @@ fn parse_one(
         from: 0,
         total: TotalShape::UpTo(TRACK_TOTAL_DEFAULT),
         filter: Filter::All,
-        post_filter: Filter::All,
+        post_filter: None,
         score: 1.0,
         aggregations: ParsedAggregations::default(),
         profile: false,
@@ -210,7 +241,7 @@ fn parse_one(
     };
     let is_scored = hits.sort.is_empty();
     let request = SearchRequest {
-        filter: and(written.filter, written.post_filter),
+        filter: written.filter,
         aggregations: written.aggregations.requests,
         hits: HitsRequest {
             size: written.size,
@@ -241,7 +272,11 @@ fn parse_one(
         profile: written.profile,
         ended_early: false,
     };
-    Ok((request, shape))
+    Ok(Parsed {
+        request,
+        post_filter: written.post_filter,
+        shape,
+    })
 }
 
 impl Written {
@@ -257,7 +292,9 @@ impl Written {
                 self.filter = parse_filter(context, value)?;
                 self.score = score_of(value);
             }
-            "post_filter" if !value.is_null() => self.post_filter = parse_filter(context, value)?,
+            "post_filter" if !value.is_null() => {
+                self.post_filter = Some(parse_filter(context, value)?);
+            }
             "aggs" | "aggregations" => {
                 self.aggregations = parse_aggregations(context, value, params.typed_keys)?;
             }
@@ -364,13 +401,6 @@ impl Written {
                  way to request large data sets. This limit can be set by changing the \
                  [index.max_result_window] index level setting."
             ))));
-        }
-        let filters_hits_alone =
-            !matches!(self.post_filter, Filter::All) && !self.aggregations.requests.is_empty();
-        if filters_hits_alone {
-            return Err(ElasticError::unsupported(
-                "[post_filter] beside aggregations",
-            ));
         }
         Ok(())
     }

@@ -59,6 +59,32 @@ fn typed_answers_equal_golden_hours_from_rows_and_from_cells() {
 }
 
 #[test]
+fn a_post_filter_leaves_aggregations_alone() {
+    let db = Db::builder().in_memory().open().expect("a store");
+    let lines: Vec<String> = (0..10).map(|n| format!(r#"{{"n": {n}}}"#)).collect();
+    db.append("t", lines.iter().map(String::as_str))
+        .expect("durable");
+    db.refresh("t").expect("visible");
+    let check = |body: &str, expected: [&str; 3]| {
+        let answer = db.search("t", body).expect("an answer");
+        for part in expected {
+            assert!(answer.contains(part), "{part} is not in {answer}");
+        }
+    };
+    let aggs = r#""aggs": {"total": {"sum": {"field": "n"}}}"#;
+    let filters = r#""query": {"range": {"n": {"gte": 2}}}, "post_filter": {"term": {"n": 7}}"#;
+    let hits = r#""total":{"value":1,"relation":"eq"}"#;
+    check(
+        &format!("{{{filters}, {aggs}}}"),
+        [hits, r#""_source":{"n": 7}"#, r#""total":{"value":44.0}"#],
+    );
+    check(
+        &format!("{{{filters}}}"),
+        [hits, r#""_source":{"n": 7}"#, ""],
+    );
+}
+
+#[test]
 fn without_threads_the_caller_works() {
     let options = Options {
         work: Work::Caller,
