@@ -118,9 +118,12 @@ fn decode_flat(
     bytes: &mut ByteReader<'_>,
     out: &mut Vec<i64>,
 ) -> Result<(), Flaw> {
-    out.clear();
-    out.reserve(count);
     let base = code.base;
+    // Packed numbers are unpacked where they are wanted, over those of the vector before.
+    if !matches!(code.encoding, Encoding::Packed | Encoding::Patched) {
+        out.clear();
+        out.reserve(count);
+    }
     match code.encoding {
         Encoding::Constant => out.resize(count, base),
         Encoding::Sequence => {
@@ -131,12 +134,17 @@ fn decode_flat(
             );
         }
         Encoding::Packed | Encoding::Patched => {
-            let mut block = [0; VECTOR_ROWS];
-            while out.len() < count {
+            out.resize(count, 0);
+            let (blocks, tail) = bytemuck::cast_slice_mut(out).as_chunks_mut();
+            for block in blocks {
+                let packed = bytes.take(block_bytes(code.width))?;
+                unpack_64(code.width, packed, base.cast_unsigned(), block)?;
+            }
+            if !tail.is_empty() {
+                let mut block = [0; VECTOR_ROWS];
                 let packed = bytes.take(block_bytes(code.width))?;
                 unpack_64(code.width, packed, base.cast_unsigned(), &mut block)?;
-                let wanted = (count - out.len()).min(VECTOR_ROWS);
-                out.extend(block[..wanted].iter().map(|value| value.cast_signed()));
+                tail.copy_from_slice(&block[..tail.len()]);
             }
             if code.encoding == Encoding::Patched {
                 patch(count, bytes, |place, distance| {
