@@ -5,8 +5,8 @@ use storage::log::{AbortedBatches, Batches, DecompressionBuffer, RecordBatch};
 use storage::model::{ColumnBatch, Offset, Partition};
 use storage::store::{LostRows, Store};
 
+use super::reader::RecordReader;
 use super::{MaterializeError, ROW_BYTES_MAX};
-use crate::decode::{Document, DocumentDecoder, Meaning, OwnId, Spread};
 
 /// Bytes of log that are read at once.
 const READ_BYTES: usize = 1 << 20;
@@ -19,9 +19,7 @@ const BATCH_ROWS: usize = 1 << 20;
 pub struct RowsAgain<'a> {
     store: &'a Store,
     lost: &'a LostRows,
-    decoder: DocumentDecoder,
-    spread: Spread,
-    own_id: OwnId,
+    reader: RecordReader,
     scratch: DecompressionBuffer,
     /// Which range is read, and where in it.
     range: usize,
@@ -35,9 +33,7 @@ impl<'a> RowsAgain<'a> {
         Self {
             store,
             lost,
-            decoder: DocumentDecoder::new(topic),
-            spread: Spread::of(topic),
-            own_id: OwnId::of(topic),
+            reader: RecordReader::new(topic),
             scratch: DecompressionBuffer::default(),
             range: 0,
             next: None,
@@ -77,15 +73,14 @@ impl<'a> RowsAgain<'a> {
                 return Err(MaterializeError::Hole { partition, from });
             }
             self.next = Some(next);
-            if self.decoder.row_count() >= BATCH_ROWS
-                || self.decoder.source_bytes() >= ROW_BYTES_MAX
+            if self.reader.row_count() >= BATCH_ROWS || self.reader.source_bytes() >= ROW_BYTES_MAX
             {
-                return Ok(Some(self.decoder.finish().rows));
+                return Ok(Some(self.reader.finish().rows));
             }
         }
-        match self.decoder.row_count() {
+        match self.reader.row_count() {
             0 => Ok(None),
-            _ => Ok(Some(self.decoder.finish().rows)),
+            _ => Ok(Some(self.reader.finish().rows)),
         }
     }
 
@@ -99,28 +94,10 @@ impl<'a> RowsAgain<'a> {
             let Ok(record) = record else {
                 return;
             };
-            let is_lost =
-                range.contains(record.offset) && self.lost.contains(partition.id, record.offset);
-            if let Meaning::Document {
-                id,
-                version,
-                source,
-            } = Meaning::of(&record, partition.id, self.spread)
-                && is_lost
-                && let Ok(own_id) = self.own_id.find(&record)
-            {
-                let decoded = self.decoder.decode(&Document {
-                    partition: partition.id,
-                    offset: record.offset,
-                    timestamp_ms: record.timestamp_ms,
-                    id: id.or(own_id.as_deref()).map(str::as_bytes),
-                    source,
-                });
+            if range.contains(record.offset) && self.lost.contains(partition.id, record.offset) {
                 // A record that is rejected now was rejected then: the segment's count of rows
                 // says whether that is so.
-                if decoded.is_ok() {
-                    self.decoder.note_version(version);
-                }
+                let _ = self.reader.read(&record, partition.id);
             }
         }
     }

@@ -10,6 +10,7 @@ mod crew;
 mod dead_letters;
 mod error;
 mod materializer;
+mod reader;
 mod worker;
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use storage::catalog::{RejectKind, Rejected, Topic};
-use storage::log::{AbortedBatches, Batches, DecompressionBuffer, Record, RecordBatch};
+use storage::log::{AbortedBatches, Batches, DecompressionBuffer, RecordBatch};
 use storage::model::{Offset, Partition, PartitionId};
-use storage::store::Removal;
 
 use super::MaterializeError;
 use super::dead_letters::Letter;
-use crate::decode::{DecodedRows, Document, DocumentDecoder, Meaning, OwnId, Spread};
+use super::reader::RecordReader;
+use crate::decode::DecodedRows;
 
 /// Bytes of documents after which rows are published even if the budget has more: what a small
 /// compressed batch can become is bounded by this and one batch of each worker.
@@ -49,14 +49,6 @@ pub(super) struct Worker {
     scratch: DecompressionBuffer,
 }
 
-/// What makes rows of records.
-#[derive(Debug)]
-struct RecordReader {
-    decoder: DocumentDecoder,
-    spread: Spread,
-    own_id: OwnId,
-}
-
 impl Worker {
     pub(super) fn new(topic: &Topic) -> Self {
         Self {
@@ -67,9 +59,7 @@ impl Worker {
 
     /// Whether it still knows what `topic` says about its fields.
     pub(super) fn is_current(&self, topic: &Topic) -> bool {
-        self.reader.spread == Spread::of(topic)
-            && self.reader.own_id == OwnId::of(topic)
-            && self.reader.decoder.is_current(topic)
+        self.reader.is_current(topic)
     }
 
     /// Decodes the records of `turns`, or as many as this one of `workers` may.
@@ -87,7 +77,7 @@ impl Worker {
             aborted,
         } in turns
         {
-            if self.reader.decoder.source_bytes() + share.letter_bytes >= row_bytes_max {
+            if self.reader.source_bytes() + share.letter_bytes >= row_bytes_max {
                 break;
             }
             let mut next = from;
@@ -102,13 +92,13 @@ impl Worker {
                     self.decode_batch(&batch, partition, next, &mut share);
                 }
                 next = batch.header().next_offset();
-                if self.reader.decoder.source_bytes() + share.letter_bytes >= row_bytes_max {
+                if self.reader.source_bytes() + share.letter_bytes >= row_bytes_max {
                     break;
                 }
             }
             share.next.push((partition.id, next));
         }
-        Ok((self.reader.decoder.finish(), share))
+        Ok((self.reader.finish(), share))
     }
 
     /// Decodes the records of `batch` from offset `from` on.
@@ -144,56 +134,5 @@ impl Worker {
                 share.reject(Letter::new(rejected.with_kind(kind), &record));
             }
         }
-    }
-}
-
-impl RecordReader {
-    fn new(topic: &Topic) -> Self {
-        Self {
-            decoder: DocumentDecoder::new(topic),
-            spread: Spread::of(topic),
-            own_id: OwnId::of(topic),
-        }
-    }
-
-    /// Does what `record` of `partition` says; else why that cannot be done.
-    fn read(
-        &mut self,
-        record: &Record<'_>,
-        partition: PartitionId,
-    ) -> Result<(), (RejectKind, String)> {
-        let as_id = |reason: &'static str| (RejectKind::Id, reason.to_owned());
-        let own_id = self.own_id.find(record).map_err(as_id)?;
-        let removal = |id: &str| Removal {
-            partition,
-            offset: record.offset,
-            id: id.as_bytes().to_vec(),
-        };
-        match Meaning::of(record, partition, self.spread) {
-            // The id of a record without a value is that of a document which is gone.
-            Meaning::Nothing => {
-                if let Some(id) = own_id {
-                    self.decoder.remove(removal(&id));
-                }
-            }
-            Meaning::Malformed(reason) => return Err(as_id(reason)),
-            Meaning::Delete { id, .. } => self.decoder.remove(removal(id)),
-            Meaning::Document {
-                id,
-                version,
-                source,
-            } => {
-                let decoded = self.decoder.decode(&Document {
-                    partition,
-                    offset: record.offset,
-                    timestamp_ms: record.timestamp_ms,
-                    id: id.or(own_id.as_deref()).map(str::as_bytes),
-                    source,
-                });
-                decoded.map_err(|error| (error.kind(), error.to_string()))?;
-                self.decoder.note_version(version);
-            }
-        }
-        Ok(())
     }
 }
