@@ -52,7 +52,7 @@ pub enum DocumentError {
         key: String,
     },
     /// A value does not fit its field.
-    #[error("failed to parse field [{path}] of type [{}]", type_name(*field_type))]
+    #[error("failed to parse field [{path}] of type [{}]", field_type.name())]
     Value {
         /// The field.
         path: String,
@@ -76,7 +76,7 @@ pub enum DocumentError {
     #[error(
         "Could not dynamically add mapping for field [{path}]. Existing mapping for [{parent}] \
          must be of type object but found [{}].",
-        type_name(*field_type)
+        field_type.name()
     )]
     BelowValue {
         /// The new field.
@@ -147,25 +147,6 @@ impl DocumentError {
             | Self::FieldCount { .. }
             | Self::Depth { .. } => None,
         }
-    }
-}
-
-/// The name of a type in mappings.
-fn type_name(field_type: FieldType) -> &'static str {
-    match field_type {
-        FieldType::Long => "long",
-        FieldType::Integer => "integer",
-        FieldType::Short => "short",
-        FieldType::Byte => "byte",
-        FieldType::Double => "double",
-        FieldType::Float => "float",
-        FieldType::HalfFloat => "half_float",
-        FieldType::Boolean => "boolean",
-        FieldType::Date => "date",
-        FieldType::DateNanos => "date_nanos",
-        FieldType::Keyword => "keyword",
-        FieldType::Text => "text",
-        FieldType::Ip => "ip",
     }
 }
 

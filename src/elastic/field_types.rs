@@ -14,26 +14,7 @@ pub(super) const TYPE_ATTRIBUTE: &str = "type";
 pub(super) fn type_name(field: &Field) -> &str {
     match field.attributes.get(TYPE_ATTRIBUTE).and_then(Value::as_str) {
         Some(name) => name,
-        None => name(field.field_type),
-    }
-}
-
-/// The name of a type.
-pub(super) fn name(field_type: FieldType) -> &'static str {
-    match field_type {
-        FieldType::Long => "long",
-        FieldType::Integer => "integer",
-        FieldType::Short => "short",
-        FieldType::Byte => "byte",
-        FieldType::Double => "double",
-        FieldType::Float => "float",
-        FieldType::HalfFloat => "half_float",
-        FieldType::Boolean => "boolean",
-        FieldType::Date => "date",
-        FieldType::DateNanos => "date_nanos",
-        FieldType::Keyword => "keyword",
-        FieldType::Text => "text",
-        FieldType::Ip => "ip",
+        None => field.field_type.name(),
     }
 }
 

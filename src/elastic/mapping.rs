@@ -201,7 +201,7 @@ fn field(
 ) -> Result<Field, ElasticError> {
     let field_type = field_types::parse(path, type_name)?;
     let mut field = Field::new(field_type);
-    if type_name != field_types::name(field_type) {
+    if type_name != field_type.name() {
         field
             .attributes
             .insert(TYPE_ATTRIBUTE.into(), type_name.into());

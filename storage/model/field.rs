@@ -50,6 +50,26 @@ impl FieldType {
         }
     }
 
+    /// What users call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Long => "long",
+            Self::Integer => "integer",
+            Self::Short => "short",
+            Self::Byte => "byte",
+            Self::Double => "double",
+            Self::Float => "float",
+            Self::HalfFloat => "half_float",
+            Self::Boolean => "boolean",
+            Self::Date => "date",
+            Self::DateNanos => "date_nanos",
+            Self::Keyword => "keyword",
+            Self::Text => "text",
+            Self::Ip => "ip",
+        }
+    }
+
     /// Whether its values are instants.
     #[must_use]
     pub fn is_date(self) -> bool {
