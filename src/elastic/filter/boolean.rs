@@ -29,9 +29,11 @@ pub(super) fn parse(context: &Context<'_>, body: &Value) -> Result<Filter, Elast
             unknown => return Err(unknown_key("bool", unknown)),
         }
     }
+    // Where nothing is required, one choice is, even if `minimum_should_match` comes down to none.
+    let count_min = usize::from(!has_required && !choices.is_empty());
     let count = match &choices_min {
-        Some(value) => minimum_should_match(value, choices.len())?,
-        None => usize::from(!has_required && !choices.is_empty()),
+        Some(value) => minimum_should_match(value, choices.len())?.max(count_min),
+        None => count_min,
     };
     required.push(at_least(count, choices));
     Ok(all_of(required))

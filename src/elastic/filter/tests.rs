@@ -233,6 +233,11 @@ fn boolean_queries() {
         &json!({"bool": {"should": [{"term": {"n": 1}}, {"term": {"n": 2}}], "minimum_should_match": -1}}),
         "(or n=1 n=2)",
     );
+    // Half of one is none; where nothing else is required, one choice is all the same.
+    check(
+        &json!({"bool": {"should": [{"term": {"n": 1}}], "minimum_should_match": "50%"}}),
+        "n=1",
+    );
     check(
         &json!({"bool": {"shall": []}}),
         "x_content_parse_exception: [bool] unknown field [shall]",
