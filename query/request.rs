@@ -430,8 +430,8 @@ pub struct DateHistogram {
     pub doc_count_min: u64,
     /// With `doc_count_min` 0: buckets reach at least from the first to the second instant.
     pub extended_bounds_ms: Option<(Option<i64>, Option<i64>)>,
-    /// No bucket starts outside: both are rounded as data is, and buckets start from the first
-    /// (inclusive) to the second (exclusive).
+    /// No bucket starts outside: both are rounded as data is, but not moved by the offset, and
+    /// buckets start from the first (inclusive) to the second (exclusive).
     pub hard_bounds_ms: Option<(Option<i64>, Option<i64>)>,
     /// The instant of rows without one.
     pub missing_ms: Option<i64>,

@@ -11,6 +11,7 @@ use crate::request::{
     Aggregation, BucketBy, Cardinality, DateHistogram, FieldRef, Filter, Filters, Metric,
     NamedAggregation, NumberHistogram, TermValue, Terms, TupleBy, TupleSource,
 };
+use crate::rounding::Rounding;
 
 /// One aggregation of a search.
 #[derive(Debug)]
@@ -216,7 +217,9 @@ pub(crate) fn name_part(plan: &mut [PlanNode<'_>], part: usize) {
 }
 
 fn plan_histogram(by: &DateHistogram, (first_ms, last_ms): (i64, i64)) -> PlanHistogram<'_> {
-    let round = |bound_ms: i64| Clock::new(by, bound_ms, bound_ms).run(by, bound_ms).key_ms;
+    let round = |bound_ms: i64| {
+        Rounding::new(by.interval, &by.time_zone, 0, bound_ms, bound_ms).round(bound_ms)
+    };
     let (lower, upper) = by.hard_bounds_ms.unwrap_or((None, None));
     PlanHistogram {
         by,

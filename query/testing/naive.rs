@@ -498,7 +498,8 @@ fn histogram(
         oracle::round(by.interval, &by.time_zone, time_ms - by.offset_ms) + by.offset_ms
     };
     let (lower, upper) = by.hard_bounds_ms.unwrap_or((None, None));
-    let (lower, upper) = (lower.map(round), upper.map(round));
+    let unmoved = |time_ms: i64| oracle::round(by.interval, &by.time_zone, time_ms);
+    let (lower, upper) = (lower.map(unmoved), upper.map(unmoved));
     let mut found: BTreeMap<i64, Vec<&Row>> = BTreeMap::new();
     for row in rows {
         let keys: BTreeSet<i64> = instants(by, row).into_iter().map(round).collect();
