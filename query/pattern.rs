@@ -284,7 +284,7 @@ fn codes_where(
 }
 
 /// The number that an address has as one of IPv6.
-fn address(term: &[u8]) -> Option<u128> {
+pub(crate) fn address(term: &[u8]) -> Option<u128> {
     Some(match std::str::from_utf8(term).ok()?.parse().ok()? {
         IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
         IpAddr::V6(address) => address.to_bits(),

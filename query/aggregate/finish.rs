@@ -2,6 +2,9 @@
 
 use std::cmp::Ordering;
 
+use rustc_hash::FxHashMap;
+use storage::model::FieldType;
+
 use super::groups::Groups;
 use super::leaf::LeafStates;
 use super::metric::{MetricStates, plain};
@@ -13,6 +16,7 @@ use super::tuples;
 use crate::QueryError;
 use crate::budget::Budget;
 use crate::ordinals::Ranks;
+use crate::pattern::address;
 use crate::request::{
     Aggregation, BucketBy, DateHistogram, Filters, Metric, MetricValue, NamedAggregation,
     NumberHistogram, Terms, Tuples,
@@ -330,7 +334,7 @@ fn term_result(
         entries,
         other_count,
         term_count,
-    } = term_entries(by, view, parent);
+    } = term_entries(by, view, parent)?;
     let key = |key| term_key(view.state.terms.as_ref(), key);
     Ok(AggregationResult::Buckets {
         buckets: view.buckets(aggregation, &entries, key, budget)?,
@@ -492,7 +496,11 @@ struct TermEntries {
     term_count: usize,
 }
 
-fn term_entries(by: &Terms, view: &BucketView<'_>, parent: Option<u32>) -> TermEntries {
+fn term_entries(
+    by: &Terms,
+    view: &BucketView<'_>,
+    parent: Option<u32>,
+) -> Result<TermEntries, QueryError> {
     let mut term_count = 0;
     let mut all = 0;
     let mut first = FirstOf::new(by.size);
@@ -524,7 +532,14 @@ fn term_entries(by: &Terms, view: &BucketView<'_>, parent: Option<u32>) -> TermE
         term_count += entries.len() - before;
     }
     let table = view.state.terms.as_ref();
-    let compare_keys = |a: i64, b: i64| compare_terms(table, view.ranks.as_ref(), a, b);
+    let addresses = match &by.field {
+        Some(field) if field.field_type == FieldType::Ip => Some(addresses(table, &entries)?),
+        Some(_) | None => None,
+    };
+    let compare_keys = |a: i64, b: i64| match &addresses {
+        Some(addresses) => addresses.get(&a).cmp(&addresses.get(&b)),
+        None => compare_terms(table, view.ranks.as_ref(), a, b),
+    };
     sort(
         &mut entries,
         &by.order,
@@ -533,11 +548,25 @@ fn term_entries(by: &Terms, view: &BucketView<'_>, parent: Option<u32>) -> TermE
         by.size,
     );
     let shown: u64 = entries.iter().map(|entry| entry.count).sum();
-    TermEntries {
+    Ok(TermEntries {
         entries,
         other_count: all - shown,
         term_count,
+    })
+}
+
+/// The numbers that the keys of `entries` have as addresses: their texts order otherwise.
+fn addresses(
+    table: Option<&TermTable>,
+    entries: &[Entry],
+) -> Result<FxHashMap<i64, Option<u128>>, QueryError> {
+    let mut addresses = FxHashMap::default();
+    for entry in entries {
+        if let BucketKey::Text(text) = term_key(table, entry.key)? {
+            addresses.insert(entry.key, address(text.as_ref()));
+        }
     }
+    Ok(addresses)
 }
 
 fn place(key: i64) -> usize {

@@ -85,6 +85,36 @@ fn a_post_filter_leaves_aggregations_alone() {
 }
 
 #[test]
+fn addresses_order_by_their_numbers() {
+    let db = Db::builder().in_memory().open().expect("a store");
+    let mapping = r#"{"mappings": {"properties": {"ip": {"type": "ip"}}}}"#;
+    db.create_topic("t", mapping).expect("a sound mapping");
+    let addresses = ["10.0.0.10", "::1", "10.0.0.9", "9.9.9.9", "2001:db8::1"];
+    let lines = addresses.map(|ip| format!(r#"{{"ip": "{ip}"}}"#));
+    db.append("t", lines.iter().map(String::as_str))
+        .expect("durable");
+    db.refresh("t").expect("visible");
+    let check = |order: &str, size: usize, expected: &[&str]| {
+        let body = format!(
+            r#"{{"size": 0, "aggs": {{"by": {{"terms":
+                {{"field": "ip", "size": {size}, "order": {order}}}}}}}}}"#
+        );
+        let answer = db.search("t", &body).expect("an answer");
+        let keys: Vec<&str> = answer.split(r#""key":""#).skip(1).collect();
+        let keys: Vec<&str> = keys
+            .iter()
+            .map(|rest| &rest[..rest.find('"').expect("a text ends")])
+            .collect();
+        assert_eq!(keys, expected, "{answer}");
+    };
+    let ascending = ["::1", "9.9.9.9", "10.0.0.9", "10.0.0.10", "2001:db8::1"];
+    check(r#"{"_key": "asc"}"#, 10, &ascending);
+    check(r#"{"_key": "asc"}"#, 3, &ascending[..3]);
+    check(r#"{"_count": "desc"}"#, 4, &ascending[..4]);
+    check(r#"{"_key": "desc"}"#, 2, &["2001:db8::1", "10.0.0.10"]);
+}
+
+#[test]
 fn without_threads_the_caller_works() {
     let options = Options {
         work: Work::Caller,
