@@ -160,6 +160,7 @@ impl Broker {
             }
             Request::AddOffsetsToTxn(request) => self.add_offsets_to_txn(&request, version, now_ms),
             Request::EndTxn(request) => self.end_txn(&request, version, now_ms),
+            Request::WriteTxnMarkers(request) => self.write_txn_markers(&request, now_ms),
             Request::TxnOffsetCommit(request) => self.txn_offset_commit(&request, version, now_ms),
             Request::DescribeTransactions(request) => self.describe_transactions(&request),
             Request::ListTransactions(request) => self.list_transactions(&request, now_ms),

@@ -1,6 +1,7 @@
 //! The end of a transaction, wanted or not.
 
 use storage::log::TransactionOutcome;
+use storage::model::Partition;
 use storage::transactions::{Transaction, TransactionChange, TransactionPhase, Transactions};
 
 use super::{Changes, Claim, TransactionError};
@@ -29,6 +30,33 @@ pub fn end(
         // Its answer was lost.
         TransactionPhase::Complete(ended) if ended == outcome => Ok(Vec::new()),
         TransactionPhase::Complete(_) | TransactionPhase::Empty => Err(TransactionError::State),
+    }
+}
+
+/// Aborts the open transaction of a producer if it has part in one of `partitions`; none when it
+/// has not. The producer is fenced: what it wrote before is gone, so that the rest must not count
+/// by itself.
+///
+/// # Errors
+/// When the producer has begun a later epoch.
+pub fn abort_in(
+    transactions: &Transactions,
+    producer_id: i64,
+    producer_epoch: i16,
+    partitions: &[Partition],
+    now_ms: i64,
+) -> Result<Changes, TransactionError> {
+    let Some((id, transaction)) = transactions.of_producer(producer_id) else {
+        return Ok(Vec::new());
+    };
+    if producer_epoch < transaction.producer_epoch {
+        return Err(TransactionError::Fenced);
+    }
+    let takes_part = |it: &Partition| transaction.partitions.contains(it);
+    if transaction.phase == TransactionPhase::Ongoing && partitions.iter().any(takes_part) {
+        Ok(vec![abort(id, transaction, now_ms)])
+    } else {
+        Ok(Vec::new())
     }
 }
 

@@ -25,7 +25,7 @@ mod tests;
 use storage::transactions::{Transaction, TransactionChange, Transactions};
 use thiserror::Error;
 
-pub use end::{end, expire, overdue};
+pub use end::{abort_in, end, expire, overdue};
 pub use member::{add_group, add_partitions, stage_offsets};
 pub use start::{Start, Started, start};
 

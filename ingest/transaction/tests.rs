@@ -65,6 +65,12 @@ fn run(transactions: &mut Transactions, next_id: &mut i64, line: &str) -> String
             stage_offsets(transactions, claim(), word(4), vec![(place, offset)])
         }
         "commit" | "abort" => end(transactions, claim(), outcome, now_ms),
+        "mark" => {
+            let (producer_id, epoch) = pair(word(2));
+            let number = PartitionId(word(3).parse().expect("a number"));
+            let place = Partition::new(TopicId(1), number);
+            abort_in(transactions, producer_id, epoch, &[place], now_ms)
+        }
         "time" => Ok(overdue(transactions, now_ms)),
         "expire" => Ok(expire(transactions, now_ms)),
         other => panic!("no such step: {other}"),
@@ -229,6 +235,40 @@ fn a_producer_that_names_its_epoch_gets_the_next_one() {
             17 start a 7/1 → Fenced
             18 start a 7/2 → 7/3 2 changes, Aborted 7/3 in [0]
             19 start a 7/3 → 7/4 1 changes
+        "#]],
+    );
+}
+
+#[test]
+fn an_administrator_aborts_the_whole_transaction() {
+    check(
+        "10 start a
+         11 mark 7/0 0
+         12 add a 7/0 0,1
+         13 mark 7/0 2
+         14 mark 8/0 0
+         15 mark 7/0 1
+         16 commit a 7/0
+         17 mark 7/0 0
+         18 mark 7/1 0
+         19 start a
+         20 add a 7/2 0
+         21 mark 7/1 0
+         22 mark 7/5 0",
+        &expect![[r#"
+            10 start a → 7/0 1 changes
+            11 mark 7/0 0 → 0 changes
+            12 add a 7/0 0,1 → 1 changes
+            13 mark 7/0 2 → 0 changes
+            14 mark 8/0 0 → 0 changes
+            15 mark 7/0 1 → 1 changes, Aborted 7/1 in [0, 1]
+            16 commit a 7/0 → Fenced
+            17 mark 7/0 0 → Fenced
+            18 mark 7/1 0 → 0 changes
+            19 start a → 7/2 1 changes
+            20 add a 7/2 0 → 1 changes
+            21 mark 7/1 0 → Fenced
+            22 mark 7/5 0 → 1 changes, Aborted 7/3 in [0]
         "#]],
     );
 }

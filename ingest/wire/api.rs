@@ -49,6 +49,8 @@ pub enum Api {
     AddOffsetsToTxn,
     /// Commits or aborts a transaction.
     EndTxn,
+    /// Ends a transaction whose producer does not.
+    WriteTxnMarkers,
     /// Notes how far a group has read, once a transaction is committed.
     TxnOffsetCommit,
     /// Shows permissions; there are none, and it says so.
@@ -122,7 +124,7 @@ const NEVER: i16 = i16::MAX;
 
 impl Api {
     /// Every API, in the order of their keys.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 41] = [
         Self::Produce,
         Self::Fetch,
         Self::ListOffsets,
@@ -146,6 +148,7 @@ impl Api {
         Self::AddPartitionsToTxn,
         Self::AddOffsetsToTxn,
         Self::EndTxn,
+        Self::WriteTxnMarkers,
         Self::TxnOffsetCommit,
         Self::DescribeAcls,
         Self::DescribeConfigs,
@@ -191,6 +194,7 @@ impl Api {
             Self::AddPartitionsToTxn => row(24, 0, 3, 3),
             Self::AddOffsetsToTxn => row(25, 0, 4, 3),
             Self::EndTxn => row(26, 0, 4, 3),
+            Self::WriteTxnMarkers => row(27, 1, 1, 1),
             Self::TxnOffsetCommit => row(28, 0, 4, 3),
             Self::DescribeAcls => row(29, 1, 3, 2),
             Self::DescribeConfigs => row(32, 1, 4, 4),

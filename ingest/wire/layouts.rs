@@ -9,7 +9,7 @@ use super::layouts_groups::{
 };
 use super::layouts_transactions::{
     ADD_OFFSETS_TO_TXN, ADD_PARTITIONS_TO_TXN, DESCRIBE_TRANSACTIONS, END_TXN, LIST_TRANSACTIONS,
-    TXN_OFFSET_COMMIT,
+    TXN_OFFSET_COMMIT, WRITE_TXN_MARKERS,
 };
 use Shape::{Array, Bytes, Fixed, FixedArray, Nullable, Struct, Text, TextArray};
 
@@ -39,6 +39,7 @@ pub(super) fn of(api: Api) -> &'static Layout {
         Api::AddPartitionsToTxn => &ADD_PARTITIONS_TO_TXN,
         Api::AddOffsetsToTxn => &ADD_OFFSETS_TO_TXN,
         Api::EndTxn => &END_TXN,
+        Api::WriteTxnMarkers => &WRITE_TXN_MARKERS,
         Api::TxnOffsetCommit => &TXN_OFFSET_COMMIT,
         Api::DescribeAcls => &DESCRIBE_ACLS,
         Api::DescribeConfigs => &DESCRIBE_CONFIGS,

@@ -19,6 +19,14 @@ pub(super) static ADD_OFFSETS_TO_TXN: Layout =
 /// Transactional id, producer id and epoch, whether it counts.
 pub(super) static END_TXN: Layout = fields(&[every(Text), every(Fixed(8 + 2 + 1))]);
 
+pub(super) static WRITE_TXN_MARKERS: Layout = fields(&[every(Array(&MARKER))]);
+/// Producer id and epoch, whether it counts, topics, epoch of the coordinator.
+static MARKER: Layout = fields(&[
+    every(Fixed(8 + 2 + 1)),
+    every(Array(&NAMED_PARTITIONS)),
+    every(Fixed(4)),
+]);
+
 /// Transactional id, group, producer id and epoch, generation, member, instance, topics.
 pub(super) static TXN_OFFSET_COMMIT: Layout = fields(&[
     every(Text),

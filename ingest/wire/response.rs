@@ -12,7 +12,7 @@ use kafka_protocol::messages::{
     ListGroupsResponse, ListOffsetsResponse, ListPartitionReassignmentsResponse,
     ListTransactionsResponse, MetadataResponse, OffsetCommitResponse, OffsetDeleteResponse,
     OffsetFetchResponse, OffsetForLeaderEpochResponse, ProduceResponse, SaslHandshakeResponse,
-    SyncGroupResponse, TxnOffsetCommitResponse,
+    SyncGroupResponse, TxnOffsetCommitResponse, WriteTxnMarkersResponse,
 };
 use kafka_protocol::protocol::Encodable;
 
@@ -72,6 +72,7 @@ responses! {
     AddPartitionsToTxn(AddPartitionsToTxnResponse),
     AddOffsetsToTxn(AddOffsetsToTxnResponse),
     EndTxn(EndTxnResponse),
+    WriteTxnMarkers(WriteTxnMarkersResponse),
     TxnOffsetCommit(TxnOffsetCommitResponse),
     DescribeAcls(DescribeAclsResponse),
     DescribeConfigs(DescribeConfigsResponse),

@@ -35,6 +35,9 @@ use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::txn_offset_commit_request::{
     TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
 };
+use kafka_protocol::messages::write_txn_markers_request::{
+    WritableTxnMarker, WritableTxnMarkerTopic,
+};
 use kafka_protocol::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AlterConfigsRequest, BrokerId,
     ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, CreatePartitionsRequest,
@@ -45,7 +48,7 @@ use kafka_protocol::messages::{
     JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListPartitionReassignmentsRequest,
     ListTransactionsRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest,
     OffsetForLeaderEpochRequest, ProducerId, SaslHandshakeRequest, SyncGroupRequest, TopicName,
-    TransactionalId, TxnOffsetCommitRequest,
+    TransactionalId, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes};
 
@@ -122,6 +125,7 @@ pub(super) fn full_body(api: Api, version: i16, out: &mut BytesMut) {
             .with_transactional_id(transactional_id())
             .with_committed(true)
             .encode(out, version),
+        Api::WriteTxnMarkers => write_txn_markers().encode(out, version),
         Api::TxnOffsetCommit => txn_offset_commit(version).encode(out, version),
         Api::DescribeTransactions => DescribeTransactionsRequest::default()
             .with_transactional_ids(vec![transactional_id(), transactional_id()])
@@ -167,6 +171,16 @@ fn add_partitions_to_txn() -> AddPartitionsToTxnRequest {
     AddPartitionsToTxnRequest::default()
         .with_v3_and_below_transactional_id(transactional_id())
         .with_v3_and_below_topics(vec![topic.clone(), topic])
+}
+
+fn write_txn_markers() -> WriteTxnMarkersRequest {
+    let topic = WritableTxnMarkerTopic::default()
+        .with_name(name("events"))
+        .with_partition_indexes(vec![0, 1, 2]);
+    let marker = WritableTxnMarker::default()
+        .with_producer_id(ProducerId(7))
+        .with_topics(vec![topic.clone(), topic]);
+    WriteTxnMarkersRequest::default().with_markers(vec![marker.clone(), marker])
 }
 
 fn txn_offset_commit(version: i16) -> TxnOffsetCommitRequest {

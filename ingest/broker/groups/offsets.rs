@@ -1,12 +1,14 @@
 //! OffsetCommit.
 
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
 
 use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestPartition;
 use kafka_protocol::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
-use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
+use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequestPartition;
+use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse, TopicName};
+use storage::catalog::Catalog;
 use storage::groups::{CommittedOffset, GroupChange};
 use storage::model::Partition;
 
@@ -31,25 +33,14 @@ impl Broker {
         request: &OffsetCommitRequest,
         now_ms: i64,
     ) -> Reply {
-        let catalog = self.store.catalog();
         let mut desk = self.desk(now_ms);
         let allowed = self.may_commit(&mut desk, request, now_ms);
-        let mut room = self.offset_room();
-        let mut offsets: Vec<(Partition, CommittedOffset)> = Vec::new();
         let expires_ms = (request.retention_time_ms >= 0)
             .then(|| now_ms.saturating_add(request.retention_time_ms));
+        let mut noted = self.noted_offsets(expires_ms, now_ms);
         let topics = request.topics.iter().map(|topic| {
             let partitions = topic.partitions.iter().map(|asked| {
-                let place = topic_named(&catalog, &topic.name)
-                    .and_then(|state| partition_of(state, asked.partition_index));
-                let result = place.and_then(|partition| {
-                    allowed?;
-                    let offset = self.committed(asked, expires_ms, now_ms)?;
-                    let left = room.checked_sub(offset.bytes());
-                    room = left.ok_or(KafkaError::InvalidCommitOffsetSize)?;
-                    offsets.push((partition, offset));
-                    Ok(())
-                });
+                let result = noted.note(&topic.name, &asked.into(), allowed);
                 OffsetCommitResponsePartition::default()
                     .with_partition_index(asked.partition_index)
                     .with_error_code(code(result))
@@ -60,6 +51,7 @@ impl Broker {
         });
         let response = OffsetCommitResponse::default().with_topics(topics.collect());
         let response = Response::OffsetCommit(response);
+        let offsets = noted.offsets;
         if offsets.is_empty() {
             return Reply::Ready(response);
         }
@@ -148,11 +140,24 @@ impl Broker {
         held.ok_or(KafkaError::IllegalGeneration)
     }
 
-    /// Bytes that further offsets may take, those of open transactions counted.
-    pub(in crate::broker) fn offset_room(&self) -> usize {
+    /// Offsets of one request, for as many bytes as there is room for; those of open transactions
+    /// count.
+    pub(in crate::broker) fn noted_offsets(
+        &self,
+        expires_ms: Option<i64>,
+        now_ms: i64,
+    ) -> NotedOffsets {
         let staged = self.store.transactions().offset_bytes();
         let taken = self.store.groups().offset_bytes() + staged;
-        self.options.groups.offset_bytes_max.saturating_sub(taken)
+        let limits = &self.options.groups;
+        NotedOffsets {
+            offsets: Vec::new(),
+            catalog: self.store.catalog(),
+            room_bytes: limits.offset_bytes_max.saturating_sub(taken),
+            metadata_chars_max: limits.metadata_chars_max,
+            expires_ms,
+            now_ms,
+        }
     }
 
     /// All groups.
@@ -160,23 +165,73 @@ impl Broker {
         let limits = &self.options.groups.consumer_limits;
         self.coordinator.desk(&self.store, limits, now_ms)
     }
+}
 
-    fn committed(
-        &self,
-        asked: &OffsetCommitRequestPartition,
-        expires_ms: Option<i64>,
-        now_ms: i64,
-    ) -> Result<CommittedOffset, KafkaError> {
-        let metadata = asked.committed_metadata.as_deref().unwrap_or_default();
-        if metadata.chars().count() > self.options.groups.metadata_chars_max {
+/// How far a group has read in a partition, in the words of a request.
+pub(in crate::broker) struct AskedOffset<'a> {
+    index: i32,
+    offset: i64,
+    leader_epoch: i32,
+    metadata: Option<&'a str>,
+}
+
+/// Both kinds of commits ask in the same words.
+macro_rules! asked_offset {
+    ($($message:ty),*) => {
+        $(impl<'a> From<&'a $message> for AskedOffset<'a> {
+            fn from(asked: &'a $message) -> Self {
+                Self {
+                    index: asked.partition_index,
+                    offset: asked.committed_offset,
+                    leader_epoch: asked.committed_leader_epoch,
+                    metadata: asked.committed_metadata.as_deref(),
+                }
+            }
+        })*
+    };
+}
+
+asked_offset!(
+    OffsetCommitRequestPartition,
+    TxnOffsetCommitRequestPartition
+);
+
+/// The offsets of one request that may be kept.
+pub(in crate::broker) struct NotedOffsets {
+    pub(in crate::broker) offsets: Vec<(Partition, CommittedOffset)>,
+    catalog: Arc<Catalog>,
+    room_bytes: usize,
+    metadata_chars_max: usize,
+    expires_ms: Option<i64>,
+    now_ms: i64,
+}
+
+impl NotedOffsets {
+    /// Notes one offset, unless something is wrong with it. That its partition does not exist is
+    /// said before that it is not allowed.
+    pub(in crate::broker) fn note(
+        &mut self,
+        topic: &TopicName,
+        asked: &AskedOffset<'_>,
+        allowed: Result<(), KafkaError>,
+    ) -> Result<(), KafkaError> {
+        let state = topic_named(&self.catalog, topic)?;
+        let partition = partition_of(state, asked.index)?;
+        allowed?;
+        let metadata = asked.metadata.unwrap_or_default();
+        if metadata.chars().count() > self.metadata_chars_max {
             return Err(KafkaError::OffsetMetadataTooLarge);
         }
-        Ok(CommittedOffset {
-            offset: asked.committed_offset,
-            leader_epoch: asked.committed_leader_epoch,
+        let offset = CommittedOffset {
+            offset: asked.offset,
+            leader_epoch: asked.leader_epoch,
             metadata: metadata.to_owned(),
-            committed_ms: now_ms,
-            expires_ms,
-        })
+            committed_ms: self.now_ms,
+            expires_ms: self.expires_ms,
+        };
+        let left = self.room_bytes.checked_sub(offset.bytes());
+        self.room_bytes = left.ok_or(KafkaError::InvalidCommitOffsetSize)?;
+        self.offsets.push((partition, offset));
+        Ok(())
     }
 }

@@ -9,11 +9,14 @@ use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use kafka_protocol::messages::txn_offset_commit_request::{
     TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
 };
+use kafka_protocol::messages::write_txn_markers_request::{
+    WritableTxnMarker, WritableTxnMarkerTopic,
+};
 use kafka_protocol::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, DescribeProducersRequest,
     DescribeTransactionsRequest, EndTxnRequest, GroupId, InitProducerIdRequest, ListOffsetsRequest,
     ListTransactionsRequest, OffsetFetchRequest, ProducerId, TransactionalId,
-    TxnOffsetCommitRequest,
+    TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 use storage::log::{BatchBuilder, Batches, Codec, DecompressionBuffer, ProducerStamp};
 
@@ -359,6 +362,57 @@ fn offsets_count_with_their_transaction() {
     assert_eq!(group_offset(&mut fixture, "g", true), (5, 0));
     let mut fixture = Fixture::on(Arc::clone(&fixture.disk));
     assert_eq!(group_offset(&mut fixture, "g", true), (5, 0));
+}
+
+/// What a marker for partitions 0 and 9 of `t` is answered.
+fn mark(fixture: &mut Fixture, writer: &Writer, epoch: i16, committed: bool) -> [i16; 2] {
+    let topic = WritableTxnMarkerTopic::default()
+        .with_name(topic("t"))
+        .with_partition_indexes(vec![0, 9]);
+    let marker = WritableTxnMarker::default()
+        .with_producer_id(ProducerId(writer.producer_id))
+        .with_producer_epoch(epoch)
+        .with_transaction_result(committed)
+        .with_topics(vec![topic]);
+    let request = WriteTxnMarkersRequest::default().with_markers(vec![marker]);
+    let answer = fixture.ask(&request, 1);
+    let partitions = &answer.markers[0].topics[0].partitions;
+    [partitions[0].error_code, partitions[1].error_code]
+}
+
+#[test]
+fn an_administrator_ends_what_a_producer_left_open() {
+    let mut fixture = Fixture::with_topic("t", &[]);
+    fixture.create("u", 1, &[]);
+    let mut one = Writer::start(&mut fixture, "one");
+    assert_eq!(one.add(&mut fixture, "t", &[0]), 0);
+    assert_eq!(one.add(&mut fixture, "u", &[0]), 0);
+    assert_eq!(one.send(&mut fixture, "t", 0, &["a"]), (0, 0));
+    let mut other = one.clone();
+    other.sequence = 0;
+    assert_eq!(other.send(&mut fixture, "u", 0, &["b"]), (0, 0));
+
+    assert_eq!(mark(&mut fixture, &one, 0, true), [31, 3], "never a commit");
+    assert_eq!(committed(&mut fixture, "t"), "stable 0 end 1");
+    assert_eq!(mark(&mut fixture, &one, 0, false), [0, 3]);
+    assert_eq!(committed(&mut fixture, "t"), "stable 2 end 2");
+    assert_eq!(committed(&mut fixture, "u"), "stable 2 end 2", "all of it");
+    assert_eq!(one.send(&mut fixture, "t", 0, &["c"]), (47, -1));
+    assert_eq!(one.end(&mut fixture, true), 90);
+    assert_eq!(mark(&mut fixture, &one, 0, false), [47, 3]);
+    assert_eq!(
+        mark(&mut fixture, &one, 1, false),
+        [0, 3],
+        "nothing is open"
+    );
+    assert_eq!(committed(&mut fixture, "t"), "stable 2 end 2");
+
+    let mut fixture = Fixture::on(Arc::clone(&fixture.disk));
+    assert_eq!(
+        committed(&mut fixture, "t"),
+        "stable 2 end 2",
+        "after a crash"
+    );
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use kafka_protocol::messages::{AddOffsetsToTxnRequest, AddOffsetsToTxnResponse};
 
-use super::{NotStaged, kafka_error};
 use crate::broker::{Broker, Reply};
 use crate::transaction::{Claim, add_group};
 use crate::wire::{KafkaError, Response};
@@ -22,13 +21,9 @@ impl Broker {
         if claim.id.is_empty() {
             return Reply::Ready(answer(Err(KafkaError::InvalidRequest)));
         }
-        match self.stage(|it| add_group(it, claim, &request.group_id, now_ms)) {
-            Ok(lsn) => Reply::AfterDurable(lsn, answer(Ok(()))),
-            Err(NotStaged::Refused(error)) => {
-                Reply::Ready(answer(Err(kafka_error(error, version))))
-            }
-            Err(NotStaged::Store) => Reply::Close,
-        }
+        self.carry_out(version, answer, |it| {
+            add_group(it, claim, &request.group_id, now_ms)
+        })
     }
 }
 

@@ -6,7 +6,6 @@ use kafka_protocol::messages::add_partitions_to_txn_response::{
 use kafka_protocol::messages::{AddPartitionsToTxnRequest, AddPartitionsToTxnResponse};
 use storage::model::Partition;
 
-use super::{NotStaged, kafka_error};
 use crate::broker::partitions::{partition_of, topic_named};
 use crate::broker::{Broker, Reply};
 use crate::transaction::{Claim, add_partitions};
@@ -48,14 +47,10 @@ impl Broker {
             return Reply::Ready(answer(request, &topics, Err(error)));
         }
         let partitions: Vec<_> = asked().filter_map(|(_, place)| place.ok()).collect();
-        match self.stage(|it| add_partitions(it, claim, &partitions, now_ms)) {
-            Ok(lsn) => Reply::AfterDurable(lsn, answer(request, &topics, Ok(()))),
-            Err(NotStaged::Refused(error)) => {
-                let error = kafka_error(error, version);
-                Reply::Ready(answer(request, &topics, Err(error)))
-            }
-            Err(NotStaged::Store) => Reply::Close,
-        }
+        let answer = |result| answer(request, &topics, result);
+        self.carry_out(version, answer, |it| {
+            add_partitions(it, claim, &partitions, now_ms)
+        })
     }
 }
 

@@ -3,7 +3,6 @@
 use kafka_protocol::messages::{EndTxnRequest, EndTxnResponse};
 use storage::log::TransactionOutcome;
 
-use super::{NotStaged, kafka_error};
 use crate::broker::{Broker, Reply};
 use crate::transaction::{Claim, end};
 use crate::wire::{KafkaError, Response};
@@ -28,13 +27,7 @@ impl Broker {
         } else {
             TransactionOutcome::Aborted
         };
-        match self.stage(|it| end(it, claim, outcome, now_ms)) {
-            Ok(lsn) => Reply::AfterDurable(lsn, answer(Ok(()))),
-            Err(NotStaged::Refused(error)) => {
-                Reply::Ready(answer(Err(kafka_error(error, version))))
-            }
-            Err(NotStaged::Store) => Reply::Close,
-        }
+        self.carry_out(version, answer, |it| end(it, claim, outcome, now_ms))
     }
 }
 

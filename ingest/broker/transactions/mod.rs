@@ -11,13 +11,14 @@ mod describe;
 mod end;
 mod init;
 mod offset_commit;
+mod write_markers;
 
 use storage::store::{Lsn, StoreError};
 use storage::transactions::Transactions;
 
-use super::Broker;
+use super::{Broker, Reply};
 use crate::transaction::{Changes, TransactionError};
-use crate::wire::KafkaError;
+use crate::wire::{KafkaError, Response};
 
 pub(super) use clock::Sweeps;
 
@@ -73,6 +74,23 @@ impl Broker {
             .store
             .stage_transactions(|transactions| Ok::<_, NotStaged>((decide(transactions)?, ())));
         staged.map(|(lsn, ())| lsn)
+    }
+
+    /// Stages what `decide` wants and answers once it is durable, or why it is refused in a request
+    /// of `version`.
+    fn carry_out(
+        &self,
+        version: i16,
+        answer: impl FnOnce(Result<(), KafkaError>) -> Response,
+        decide: impl FnOnce(&Transactions) -> Result<Changes, TransactionError>,
+    ) -> Reply {
+        match self.stage(decide) {
+            Ok(lsn) => Reply::AfterDurable(lsn, answer(Ok(()))),
+            Err(NotStaged::Refused(error)) => {
+                Reply::Ready(answer(Err(kafka_error(error, version))))
+            }
+            Err(NotStaged::Store) => Reply::Close,
+        }
     }
 }
 

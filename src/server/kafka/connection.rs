@@ -252,6 +252,7 @@ impl Connection {
             | Request::AddPartitionsToTxn(_)
             | Request::AddOffsetsToTxn(_)
             | Request::EndTxn(_)
+            | Request::WriteTxnMarkers(_)
             | Request::TxnOffsetCommit(_)
             | Request::DescribeTransactions(_)
             | Request::ListTransactions(_)
