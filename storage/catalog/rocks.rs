@@ -4,6 +4,7 @@
 //! A commit is one write batch, which enters one memtable as a whole, and a flush, which makes
 //! that memtable one file and names it in the manifest by one synced write: all or nothing.
 
+use std::io;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -22,6 +23,9 @@ const WRITE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
 /// Files that may be open at once.
 const OPEN_FILES_MAX: i32 = 256;
+
+/// What its errors say of a full disk, in the system's words.
+const DISK_FULL: &str = "No space left on device";
 
 /// A checkpoint in a RocksDB folder.
 #[derive(Debug)]
@@ -118,9 +122,12 @@ fn database_error(action: &'static str) -> impl FnOnce(Error) -> CatalogError {
         if matches!(error.kind(), ErrorKind::Corruption) {
             return CatalogError::Damaged(error.into_string());
         }
-        CatalogError::Database {
-            action,
-            message: error.into_string(),
+        let message = error.into_string();
+        // A full disk has no kind of its own. Once there is room the database goes on by itself.
+        if message.contains(DISK_FULL) {
+            let source = io::Error::new(io::ErrorKind::StorageFull, message);
+            return CatalogError::Io { action, source };
         }
+        CatalogError::Database { action, message }
     }
 }

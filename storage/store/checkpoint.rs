@@ -150,7 +150,12 @@ impl Checkpointer {
                 difference(&self.written, &all)
             }
         };
-        self.store.commit(&changes)?;
+        if let Err(error) = self.store.commit(&changes) {
+            // The changes may be there or not: the next ones are those from what is found.
+            self.catalog = None;
+            self.written = self.store.load()?;
+            return Err(error);
+        }
         self.written = others;
         self.catalog = Some(Arc::clone(catalog));
         self.position = position;
@@ -163,8 +168,8 @@ impl Store {
     ///
     /// # Errors
     /// When files cannot be synced or the checkpoint cannot be written; the store has stopped
-    /// then. When the journal cannot be trimmed or files of deleted topics cannot be removed; the
-    /// next checkpoint tries again.
+    /// then, unless the disk is only full. When the journal cannot be trimmed or files of deleted
+    /// topics cannot be removed; the next checkpoint tries again.
     pub fn checkpoint(&self) -> Result<(), StoreError> {
         let mut checkpointer = self.checkpointer();
         let turn = self.turns.take()?;
@@ -238,9 +243,9 @@ impl Store {
         let position = JournalPosition(captured.head.journal_position);
         let written = checkpointer.write(&captured.catalog, entries, position);
         written.map_err(|error| match StoreError::from(error) {
-            // The last checkpoint still holds.
+            // The last checkpoint still holds, and the next one starts from what is found.
             full if full.is_disk_full() => full,
-            // A database that could not flush does not know what it holds.
+            // A database that could not flush otherwise does not know what it holds.
             error => self.stop(error),
         })?;
         self.checkpointed.store(position.0, Ordering::Relaxed);
@@ -308,4 +313,66 @@ pub(super) fn partition_of(
 
 fn partition_key(partition: Partition) -> Vec<u8> {
     format!("partition/{:010}/{:010}", partition.topic.0, partition.id.0).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::catalog::EntryChange;
+
+    /// Keeps what it is given and says that it could not, when it is told to: as a database whose
+    /// memory has the changes and whose disk is full.
+    #[derive(Debug, Clone, Default)]
+    struct Halting {
+        entries: Arc<Mutex<Entries>>,
+        is_full: Arc<AtomicBool>,
+    }
+
+    impl CheckpointStore for Halting {
+        fn load(&self) -> Result<Entries, CatalogError> {
+            Ok(self.entries.lock().unwrap().clone())
+        }
+
+        fn commit(&self, changes: &[EntryChange]) -> Result<(), CatalogError> {
+            let mut entries = self.entries.lock().unwrap();
+            for (key, value) in changes {
+                match value {
+                    Some(value) => entries.insert(key.clone(), value.clone()),
+                    None => entries.remove(key),
+                };
+            }
+            match self.is_full.load(Ordering::Relaxed) {
+                true => Err(CatalogError::Io {
+                    action: "write",
+                    source: io::ErrorKind::StorageFull.into(),
+                }),
+                false => Ok(()),
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_full_disk_took_in_part_is_not_taken_for_the_last_checkpoint() {
+        let store = Halting::default();
+        let mut checkpointer = Checkpointer::load(Box::new(store.clone())).unwrap();
+        let catalog = Arc::new(Catalog::new([0; 16]));
+        let mut write = |keys: &[&str], position: u64| {
+            let entries = keys.iter().map(|key| (key.as_bytes().to_vec(), vec![1]));
+            let position = JournalPosition(position);
+            checkpointer.write(&catalog, entries.collect(), position)
+        };
+        write(&["kept", "lost"], 1).unwrap();
+        store.is_full.store(true, Ordering::Relaxed);
+        write(&["kept", "new"], 2).unwrap_err();
+        store.is_full.store(false, Ordering::Relaxed);
+        write(&["kept", "lost"], 3).unwrap();
+        let entries = store.load().unwrap();
+        let others = |key: &&[u8]| [&b"kept"[..], b"lost", b"new"].contains(key);
+        let found: Vec<&[u8]> = entries.keys().map(Vec::as_slice).filter(others).collect();
+        assert_eq!(found, [&b"kept"[..], b"lost"]);
+    }
 }
