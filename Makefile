@@ -47,7 +47,7 @@ test-clients: build $(VENV)/clients $(VENV)/kafkajs $(VENV)/go $(VENV)/java $(VE
 	SILTSTONE_BINARY="$(CURDIR)/$(BINARY)" SILTSTONE_ALL_CLIENTS=1 cargo test --test it -- clients transactions
 
 .PHONY: ledger
-ledger: build $(VENV)/clients ## Half an hour of producers and groups while the server is killed and frozen
+ledger: build $(VENV)/clients ## Half an hour of producers and groups while the server is killed, frozen and out of room
 	SILTSTONE_LEDGER_SECONDS=1800 SILTSTONE_BINARY="$(CURDIR)/$(BINARY)" cargo test --test it nothing_acknowledged -- --nocapture
 
 REST_SPEC := target/rest-api-spec-3.1.0

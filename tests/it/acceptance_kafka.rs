@@ -7,7 +7,7 @@ use crate::clients::run;
 use crate::server::{self, Server};
 
 /// How long the ledger is kept here; `make ledger` says more.
-const LEDGER_SECONDS: &str = "45";
+const LEDGER_SECONDS: &str = "60";
 
 #[test]
 fn rows_of_the_catalogue_that_are_about_kafka() {

@@ -1,25 +1,30 @@
 """Nothing acknowledged is lost: `ledger.py BINARY FOLDER KAFKA_HOST:PORT HTTP_HOST:PORT SECONDS [SEED]`.
 
 Eight producers (plain, idempotent, transactional) and four groups work while the server is killed,
-ended and frozen. Then everything is read once more, by Kafka and as rows, and compared with what
-the producers were told:
+ended and frozen, its disk is full and its disk is slow. Then everything is read once more, by Kafka
+and as rows, and compared with what the producers were told:
 
 - no acknowledged record is missing; none of an idempotent or transactional producer is there twice;
 - each producer's records stand in its order; a plain one may repeat some, as it tries again;
 - offsets of a reader never skip a record: every group has seen each record that is in the log;
+- a full disk ends nothing: the server goes on by itself once there is room;
 - of a transaction all records are visible or none; an aborted one shows none, neither to
   read_committed nor as a row.
 """
 
+import atexit
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
+from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -31,6 +36,9 @@ GROUPS = 4
 # A record of a producer every so often: the faults are what is tested, not the speed.
 PAUSE_SECONDS = 0.002
 READ_WAIT_SECONDS = 90
+# Room for all that a run of minutes writes; none of it is taken before it is written.
+DISK_BYTES = 512 << 20
+SLOW_SYNC_MICROSECONDS = 400_000
 
 
 def check(holds, what):
@@ -39,14 +47,46 @@ def check(holds, what):
     print(f"ok: {what}", flush=True)
 
 
+class Disk:
+    """A disk of its own for the server, so that it can be filled. Only root may have one."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        options = ["-t", "tmpfs", "-o", f"size={DISK_BYTES}", "siltstone-ledger", folder]
+        mounted = subprocess.run(["mount", *options], capture_output=True, text=True, check=False)
+        self.is_own = mounted.returncode == 0
+        if self.is_own:
+            atexit.register(subprocess.run, ["umount", "--lazy", folder], check=False)
+        else:
+            print(f"left out, a full disk: {mounted.stderr.strip()}", flush=True)
+
+    def fill(self):
+        """Leaves room for nothing; gives the file that takes it all."""
+        ballast = self.folder / "ballast"
+        with ballast.open("wb") as file:
+            free = os.statvfs(self.folder)
+            taken = free.f_bavail * free.f_frsize
+            while taken > 4096:
+                try:
+                    os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), taken)
+                except OSError:
+                    taken //= 2
+        return ballast
+
+
 class Server:
     """The process under test."""
 
     def __init__(self, binary, folder, kafka, http):
+        self.disk = Disk(folder)
+        self.http = http
         self.command = [binary, "serve", "--data", folder, "--kafka", kafka, "--http", http, "--log", "error"]
         # Seals, merges and checkpoints often, so that faults meet them.
         self.command += ["--seal-age-ms", "2000", "--checkpoint-interval-ms", "3000", "--seal-rows", "2000"]
+        # So little is kept free that the disk itself may say no first.
+        self.command += ["--disk-reserve-bytes", str(1 << 20)]
         self.process = None
+        atexit.register(lambda: self.process and self.process.kill())
 
     def start(self):
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
@@ -62,6 +102,32 @@ class Server:
         self.process.send_signal(signal.SIGSTOP)
         time.sleep(seconds)
         self.process.send_signal(signal.SIGCONT)
+
+    def fill_disk(self, seconds):
+        if not self.disk.is_own:
+            return
+        ballast = self.disk.fill()
+        time.sleep(seconds)
+        status = 0
+        try:
+            ask(self.http, "/elsewhere/_doc", {})
+        except urllib.error.HTTPError as error:
+            status = error.code
+        ballast.unlink()
+        check(status == 429, f"a full disk takes no document: {status}")
+
+    def slow_disk(self, seconds):
+        """Each sync takes long: a tracer holds it up. The rest of the server goes on."""
+        if shutil.which("strace") is None:
+            print("left out, a slow disk: there is no strace", flush=True)
+            return
+        delay = f"inject=fdatasync:delay_enter={SLOW_SYNC_MICROSECONDS}"
+        command = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", delay]
+        tracer = subprocess.Popen([*command, "-p", str(self.process.pid)], stderr=subprocess.DEVNULL)
+        time.sleep(seconds)
+        check(tracer.poll() is None, "syncs were held up")
+        tracer.terminate()
+        tracer.wait()
 
 
 class Ledger:
@@ -175,21 +241,30 @@ def ask(http, path, body=None):
 
 
 def trouble(server, seconds, chance):
-    """Ends the server in some way every few seconds, and starts it again."""
-    deadline, count = time.monotonic() + seconds, 0
+    """Ends the server in some way every few seconds and starts it again, or makes its life hard."""
+    kinds = ["kill", "kill", "end", "freeze", "full disk", "slow disk"]
+    deadline, counts = time.monotonic() + seconds, dict.fromkeys(kinds, 0)
     while time.monotonic() < deadline:
-        time.sleep(chance.uniform(3, 8))
-        match chance.randrange(4):
-            case 0 | 1:
-                server.end(signal.SIGKILL)
-                server.start()
-            case 2:
-                server.end(signal.SIGTERM)
-                server.start()
-            case _:
-                server.freeze(chance.uniform(0.5, 3))
-        count += 1
-    return count
+        # Each kind comes in each round, in another order.
+        for kind in chance.sample(kinds, len(kinds)):
+            time.sleep(chance.uniform(2, 6))
+            match kind:
+                case "kill":
+                    server.end(signal.SIGKILL)
+                    server.start()
+                case "end":
+                    server.end(signal.SIGTERM)
+                    server.start()
+                case "freeze":
+                    server.freeze(chance.uniform(0.5, 3))
+                case "full disk":
+                    server.fill_disk(chance.uniform(1, 4))
+                case "slow disk":
+                    server.slow_disk(chance.uniform(2, 5))
+            counts[kind] += 1
+            if time.monotonic() >= deadline:
+                break
+    return counts
 
 
 def verify(records, ledgers):
@@ -229,6 +304,8 @@ def main():
     ]
     readers = [threading.Thread(target=follow, args=(kafka, group, seen[group], stop_reading)) for group in range(GROUPS)]
     for thread in writers + readers:
+        # A failed check ends them too.
+        thread.daemon = True
         thread.start()
     troubles = trouble(server, float(seconds), chance)
     stop.set()
@@ -240,7 +317,7 @@ def main():
     for thread in readers:
         thread.join()
 
-    check(troubles > 0, f"{troubles} times in trouble, {len(records)} records")
+    check(any(troubles.values()), f"trouble: {troubles}, {len(records)} records")
     verify(records, ledgers)
     places = {record[:2] for record in records}
     for group, of_group in enumerate(seen):
