@@ -7,6 +7,7 @@ use storage::memory::{Held, MemoryBudget, MemoryUse};
 
 use crate::QueryError;
 use crate::request::Limits;
+use crate::stop::Stop;
 
 /// Counts state and buckets against the limits of a search. Clones count together: each thread of
 /// a search has one.
@@ -14,6 +15,7 @@ use crate::request::Limits;
 pub(crate) struct Budget {
     limits: Limits,
     counts: Arc<Counts>,
+    stop: Stop,
 }
 
 #[derive(Debug)]
@@ -44,7 +46,18 @@ impl Budget {
                 reserved_bytes: AtomicUsize::new(0),
                 held: Mutex::new(held),
             }),
+            stop: Stop::default(),
         }
+    }
+
+    /// The same for a search that ends once `stop` is set.
+    pub(crate) fn until(self, stop: Stop) -> Self {
+        Self { stop, ..self }
+    }
+
+    /// Goes on only while somebody waits for the answer. Asked before each piece of work.
+    pub(crate) fn check_stop(&self) -> Result<(), QueryError> {
+        self.stop.check()
     }
 
     /// The limits that it holds.

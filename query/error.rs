@@ -81,4 +81,7 @@ pub enum QueryError {
         /// Why not.
         source: rayon::ThreadPoolBuildError,
     },
+    /// Nobody waits for the answer any more.
+    #[error("the search was ended because nobody waits for its answer")]
+    Stopped,
 }

@@ -30,6 +30,7 @@ mod scan;
 mod search;
 mod selection;
 mod steps;
+mod stop;
 #[cfg(test)]
 mod testing;
 pub mod text;
@@ -41,6 +42,7 @@ pub use error::QueryError;
 pub use marks::Marker;
 pub use matching::MatchingRows;
 pub use pool::ScanPool;
-pub use search::{search, search_many};
+pub use search::{search, search_many, search_many_until};
 pub use steps::Steps;
+pub use stop::Stop;
 pub use time_range::times_needed;

@@ -411,7 +411,12 @@ impl<'w, 'p> Worker<'w, 'p> {
     /// Does one morsel; says whether there was one.
     fn take(&mut self, work: &Work<'w, '_, 'p>, number: usize) -> bool {
         let took = match work.morsels.get(number) {
-            Some(morsel) => self.morsel(work, morsel).map(|()| true),
+            Some(morsel) => {
+                let goes_on = self.budget.check_stop();
+                goes_on
+                    .and_then(|()| self.morsel(work, morsel))
+                    .map(|()| true)
+            }
             None => self.leave().map(|()| false),
         };
         took.unwrap_or_else(|error| {

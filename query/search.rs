@@ -13,6 +13,7 @@ use crate::pool::ScanPool;
 use crate::request::SearchRequest;
 use crate::response::{Failure, Profile, SearchResponse};
 use crate::scan::{Part, scan};
+use crate::stop::Stop;
 
 /// Answers `request` from `snapshot`, on the threads of `pool`.
 ///
@@ -39,13 +40,25 @@ pub fn search_many(
     parts: &[(SearchRequest, TopicSnapshot)],
     pool: &ScanPool,
 ) -> Result<SearchResponse, QueryError> {
+    search_many_until(parts, pool, &Stop::default())
+}
+
+/// As [`search_many`], but ends between two pieces of work once `stop` is set.
+///
+/// # Errors
+/// As [`search_many`], and [`QueryError::Stopped`].
+pub fn search_many_until(
+    parts: &[(SearchRequest, TopicSnapshot)],
+    pool: &ScanPool,
+    stop: &Stop,
+) -> Result<SearchResponse, QueryError> {
     let snapshots = parts.iter().map(|(_, snapshot)| snapshot);
     let failures = failures(snapshots);
     let parts: Vec<_> = parts
         .iter()
         .map(|(request, snapshot)| part(request, snapshot))
         .collect();
-    let mut response = run(&parts, pool)?;
+    let mut response = run_until(&parts, pool, stop)?;
     response.failures = failures;
     Ok(response)
 }
@@ -83,10 +96,19 @@ fn part<'a>(request: &'a SearchRequest, snapshot: &'a TopicSnapshot) -> Part<'a>
 /// 4. Finish: fill gaps, order, cut, round sums once.
 /// 5. Run pipelines over the results.
 pub(crate) fn run(parts: &[Part<'_>], pool: &ScanPool) -> Result<SearchResponse, QueryError> {
+    run_until(parts, pool, &Stop::default())
+}
+
+/// As [`run`], until `stop` is set.
+pub(crate) fn run_until(
+    parts: &[Part<'_>],
+    pool: &ScanPool,
+    stop: &Stop,
+) -> Result<SearchResponse, QueryError> {
     let mut response = if global::is_asked(parts) {
-        global::answer(parts, |parts| run_one(parts, pool))?
+        global::answer(parts, |parts| run_one(parts, pool, stop))?
     } else {
-        run_one(parts, pool)?
+        run_one(parts, pool, stop)?
     };
     if let Some(first) = parts.first() {
         pipeline::apply(&first.request.aggregations, &mut response.aggregations)?;
@@ -94,7 +116,7 @@ pub(crate) fn run(parts: &[Part<'_>], pool: &ScanPool) -> Result<SearchResponse,
     Ok(response)
 }
 
-fn run_one(parts: &[Part<'_>], pool: &ScanPool) -> Result<SearchResponse, QueryError> {
+fn run_one(parts: &[Part<'_>], pool: &ScanPool, stop: &Stop) -> Result<SearchResponse, QueryError> {
     let Some(first) = parts.first() else {
         return Ok(SearchResponse {
             matched: 0,
@@ -105,7 +127,7 @@ fn run_one(parts: &[Part<'_>], pool: &ScanPool) -> Result<SearchResponse, QueryE
         });
     };
     let aggregations = &first.request.aggregations;
-    let budget = Budget::new(first.request.limits, pool.memory());
+    let budget = Budget::new(first.request.limits, pool.memory()).until(stop.clone());
     let mut plans = Vec::with_capacity(parts.len());
     for part in parts {
         let times_ms = part.time_bounds_ms().unwrap_or((0, 0));

@@ -26,7 +26,7 @@ pub enum Analyzer {
 }
 
 /// Words that [`Analyzer::Stop`] leaves out.
-const STOP_WORDS: &[&str] = &[
+pub const STOP_WORDS: &[&str] = &[
     "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it",
     "no", "not", "of", "on", "or", "such", "that", "the", "their", "then", "there", "these",
     "they", "this", "to", "was", "will", "with",
@@ -65,7 +65,8 @@ impl Analyzer {
 
 impl Analyzer {
     /// The tokens of `text` and where they are in it.
-    pub(crate) fn places(self, text: &str) -> Vec<(Range<usize>, String)> {
+    #[must_use]
+    pub fn places(self, text: &str) -> Vec<(Range<usize>, String)> {
         let place = |word: &str| {
             let start = word.as_ptr() as usize - text.as_ptr() as usize;
             start..start + word.len()

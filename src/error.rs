@@ -218,6 +218,7 @@ impl From<QueryError> for Error {
                 ElasticError::circuit_broken("parent", wanted, error.limit_bytes).into()
             }
             QueryError::Rows(error) => Self::caused(ErrorKind::Corrupt, error),
+            QueryError::Stopped => ElasticError::canceled(&reason).into(),
             _ => ElasticError::illegal_argument(reason).into(),
         }
     }

@@ -49,6 +49,7 @@ pub(crate) fn collect(parts: &[Part<'_>], budget: &Budget) -> Result<Vec<Hit>, Q
             // Tasks that could be better were done before.
             break;
         }
+        budget.check_stop()?;
         let source = &mut sources[task.source];
         take_vector(parts, source, task.vector, &mut best, budget)?;
     }

@@ -11,6 +11,7 @@ use super::answer;
 use super::rows::{Row, TIME_FIELD, Value, active, segment};
 use crate::QueryError;
 use crate::ScanPool;
+use crate::Stop;
 use crate::request::{
     Aggregation, BucketBy, CalendarUnit, Cardinality, DateHistogram, FieldRef, Filter, HitsRequest,
     Interval, Limits, Metric, MetricKind, NamedAggregation, Order, OrderBy, Pattern, RollupUse,
@@ -18,7 +19,7 @@ use crate::request::{
 };
 use crate::response::{AggregationResult, BucketKey, MetricResult, SearchResponse};
 use crate::scan::Part;
-use crate::search::run;
+use crate::search::{run, run_until};
 
 /// 2024-01-01T00:00:00Z.
 const START_MS: i64 = 1_704_067_200_000;
@@ -303,6 +304,32 @@ fn too_much_state_ends_the_search() {
             ..
         }
     ));
+}
+
+#[test]
+fn a_search_ends_when_nobody_waits_for_it() {
+    let rows = two_days();
+    let sources: Vec<RowSource> = rows.chunks(24).map(active).collect();
+    let mut request = request(sum_of("size", FieldType::Long));
+    request.hits.size = 1000;
+    let check = |stop: &Stop| {
+        let part = Part {
+            request: &request,
+            time_field: Some(TIME_FIELD),
+            sources: &sources,
+        };
+        run_until(&[part], &ScanPool::single(), stop)
+    };
+    let patient = Stop::after(usize::MAX);
+    check(&patient).expect("an answer");
+    // Each of the eight sources is a piece of work for the sum, and one for the hits.
+    assert_eq!(patient.checks(), 16);
+    for checks in [0, 3, 8, 15] {
+        let stop = Stop::after(checks);
+        let error = check(&stop).expect_err("nobody waits");
+        assert!(matches!(error, QueryError::Stopped), "{error}");
+        assert_eq!(stop.checks(), checks + 1, "it went on");
+    }
 }
 
 #[test]

@@ -95,6 +95,12 @@ impl ElasticError {
         Self::new(400, "action_request_validation_exception", text)
     }
 
+    /// Somebody asked for an end, or nobody waits any more.
+    #[must_use]
+    pub fn canceled(reason: &str) -> Self {
+        Self::new(400, "task_cancelled_exception", reason)
+    }
+
     /// Writes are refused until the disk has room again.
     #[must_use]
     pub fn disk_full(what: &str) -> Self {
