@@ -1,6 +1,7 @@
 //! Everything that is tested from outside, in one binary.
 
 mod acceptance;
+mod acceptance_elastic;
 mod acceptance_kafka;
 mod bounds;
 mod clients;
