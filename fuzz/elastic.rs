@@ -45,8 +45,8 @@ pub fn query_string(input: &str) {
 
 /// The lines of a `_bulk`.
 pub fn bulk(input: &[u8]) {
-    let _ = parse_bulk(input, None);
-    let _ = parse_bulk(input, Some("i"));
+    let _ = parse_bulk(input, None, &SearchParams::default());
+    let _ = parse_bulk(input, Some("i"), &SearchParams::default());
 }
 
 /// The definition of an index, and of a template.

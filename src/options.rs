@@ -99,6 +99,11 @@ impl Stopwatch {
         Self(Instant::now())
     }
 
+    /// Nanoseconds since the start.
+    pub(crate) fn elapsed_ns(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// Whole milliseconds since the start.
     pub(crate) fn elapsed_ms(self) -> u64 {
         u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)

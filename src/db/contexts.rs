@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use query::Stop;
 use query::request::{After, HitPlace};
 
 use super::Db;
@@ -158,6 +159,8 @@ impl Db {
         let mut context = found.ok_or_else(|| missing(id))?;
         let mut scroll = context.scroll.take().ok_or_else(|| missing(id))?;
         scroll.params.total_hits_as_int = total_hits_as_int;
+        // Who asked before is not who waits now.
+        scroll.params.stop = Stop::default();
         self.scroll_page(id, &context, scroll)
     }
 

@@ -13,9 +13,11 @@ use storage::memory::MemoryUse;
 use storage::model::{Offset, Partition, TopicId};
 use storage::store::{ActiveSize, Store, StoreError};
 
+use super::async_searches::AsyncSearches;
 use super::contexts::Contexts;
 use super::merge::MergeMemory;
 use super::scrub::Scrubbing;
+use super::tasks::Tasks;
 use crate::background::{Health, Threads, Wake};
 use crate::elastic::row_retention_ms;
 use crate::error::{Error, ErrorKind, Result};
@@ -46,6 +48,10 @@ pub(crate) struct Core {
     pub(super) scrubbing: Mutex<Scrubbing>,
     /// Instants that clients come back to.
     pub(super) contexts: Contexts,
+    /// Searches that somebody comes back for.
+    pub(super) async_searches: AsyncSearches,
+    /// Requests under way, and what goes on after its answer.
+    pub(super) tasks: Arc<Tasks>,
     /// Held while dead letters are sent once more.
     pub(super) replaying: Mutex<()>,
     /// When logs were last looked through for old records, and for replaced ones.
@@ -99,6 +105,8 @@ impl Core {
             upkept: Mutex::default(),
             merges: AtomicU64::new(0),
             contexts: Contexts::default(),
+            tasks: Arc::default(),
+            async_searches: AsyncSearches::default(),
         })
     }
 

@@ -3,20 +3,18 @@
 use bytes::Bytes;
 use ingest::decode::DocumentError;
 use ingest::documents::{self, Action, Condition, Refusal, Update, WriteOutcome, WriteResult};
-use query::request::HitsRequest;
-use query::response::Hit;
 use storage::catalog::Topic;
 use storage::model::Offset;
 
 use super::Db;
 use crate::elastic::{
-    BulkOperation, Deleted, ElasticError, IndexOptions, SearchParams, SearchTarget, Stored,
-    UpdateBody, WriteAnswer, WriteCondition, WrittenDocument, parse_count, uuid_text,
+    BulkOperation, DocumentScript, ElasticError, ScriptPlace, ScriptResult, Stored, UpdateBody,
+    WriteAnswer, WriteCondition, WrittenDocument, uuid_text,
 };
 use crate::error::{Error, Result};
 
-/// Documents that a delete by query finds at once.
-const DELETE_HITS_MAX: usize = 10_000;
+/// How often an update by a script begins again because the document was changed meanwhile.
+const SCRIPT_ATTEMPTS_MAX: usize = 16;
 
 /// One document to store, change or remove.
 #[derive(Debug)]
@@ -45,6 +43,85 @@ impl Db {
     /// Stores documents; they are on disk when this returns. Each one succeeds or fails alone;
     /// outcomes are in the order of `writes`.
     pub(crate) fn write_documents(&self, writes: Vec<DocumentWrite>) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(writes.len());
+        let mut together = Vec::with_capacity(writes.len());
+        for write in writes {
+            let script = write
+                .update
+                .as_ref()
+                .and_then(|update| update.script.clone());
+            match script {
+                None => together.push(write),
+                Some(script) => {
+                    // It sees what those before it did.
+                    outcomes.extend(self.write_together(std::mem::take(&mut together)));
+                    outcomes.push(self.write_by_script(write, &script));
+                }
+            }
+        }
+        outcomes.extend(self.write_together(together));
+        outcomes
+    }
+
+    /// Changes a document by a script, which runs again when somebody else was quicker.
+    fn write_by_script(&self, write: DocumentWrite, script: &DocumentScript) -> Outcome {
+        if let Some(error) = write.refused {
+            return Err(error);
+        }
+        if write.require_alias && !self.is_alias(&write.index) {
+            return Err(ElasticError::alias_required(&write.index));
+        }
+        let id = write.id.clone().unwrap_or_default();
+        let update = write.update.as_ref().expect("it has a script");
+        let topic = self.index_for_write(&write.index)?;
+        let index = topic.name.to_string();
+        let mut last = None;
+        for _ in 0..SCRIPT_ATTEMPTS_MAX {
+            let stored = self.stored_document(&index, &id)?;
+            let (source, operation) = match (&stored, &update.upsert) {
+                (Some(stored), _) => (stored.source.as_slice(), "index"),
+                (None, Some(upsert)) => (upsert.as_slice(), "create"),
+                (None, None) => {
+                    let uuid = uuid_text(topic.uuid);
+                    return Err(ElasticError::document_missing(&index, &uuid, &id));
+                }
+            };
+            let place = ScriptPlace {
+                index: &index,
+                id: &id,
+                version: stored.as_ref().map_or(0, |stored| stored.version),
+                now_ms: self.core().now_ms(),
+                operation,
+            };
+            let result = match stored.is_some() || update.scripted_upsert {
+                true => script.apply(source, &place)?,
+                false => ScriptResult::Document(source.to_vec()),
+            };
+            let Some(step) = scripted(&write, stored.as_ref(), result) else {
+                let stored = stored.as_ref();
+                return Ok(untouched(index, id, stored, self.primary_term()));
+            };
+            let source = step.document.clone();
+            let outcome = self.write_together(vec![step]).pop();
+            match outcome.expect("one outcome for one write") {
+                Err(error)
+                    if error.status() == 409 && write.condition == WriteCondition::Always =>
+                {
+                    last = Some(error);
+                }
+                outcome => {
+                    return outcome.map(|written| WrittenDocument {
+                        source: Some(source),
+                        ..written
+                    });
+                }
+            }
+        }
+        Err(last.expect("there was an attempt"))
+    }
+
+    /// Stores documents that no script changes.
+    fn write_together(&self, writes: Vec<DocumentWrite>) -> Vec<Outcome> {
         let mut outcomes: Vec<Option<Outcome>> = vec![None; writes.len()];
         let mut by_index: Vec<(String, Vec<usize>, Vec<documents::DocumentWrite>)> = Vec::new();
         for (number, write) in writes.into_iter().enumerate() {
@@ -105,6 +182,7 @@ impl Db {
                 offset,
                 version,
                 result,
+                source,
                 ..
             } => Ok(WrittenDocument {
                 index: index.into(),
@@ -114,6 +192,7 @@ impl Db {
                 sequence_number: offset.0,
                 primary_term: self.primary_term(),
                 forced_refresh: false,
+                source,
             }),
             WriteOutcome::Conflict { id, conflict } => Err(ElasticError::version_conflict(
                 index,
@@ -142,103 +221,59 @@ impl Db {
         }))
     }
 
-    /// Deletes the documents that a query finds. Those that are changed meanwhile stay; with
-    /// `goes_on` the others are deleted all the same.
-    pub(crate) fn delete_by_query(
-        &self,
-        index: &str,
-        body: &[u8],
-        params: &SearchParams,
-        goes_on: bool,
-    ) -> Result<Deleted> {
-        let mut done = Deleted::default();
-        for topic in self.topics(index, IndexOptions::default())? {
-            self.refresh_topic(topic.id)?;
-            let mut left = None;
-            loop {
-                let (matched, hits) = self.find_to_delete(&topic, body, params)?;
-                let left = left.get_or_insert_with(|| {
-                    done.total += matched;
-                    matched
-                });
-                let count = usize::try_from(*left).unwrap_or(usize::MAX).min(hits.len());
-                if count == 0 {
-                    break;
-                }
-                *left -= count as u64;
-                done.batches += 1;
-                let conflicts = self.delete_hits(&topic, &hits[..count], &mut done)?;
-                if conflicts > 0 && !goes_on || !done.failures.is_empty() {
-                    return Ok(done);
-                }
-                // What is deleted must not be found again.
-                self.refresh_topic(topic.id)?;
-            }
-        }
-        Ok(done)
-    }
-
-    fn find_to_delete(
-        &self,
-        topic: &Topic,
-        body: &[u8],
-        params: &SearchParams,
-    ) -> Result<(u64, Vec<Hit>)> {
-        let core = self.core();
-        let Some(snapshot) = core.store.snapshot(topic.id) else {
-            return Ok((0, Vec::new()));
-        };
-        let target = SearchTarget {
-            index: snapshot.topic.name.as_str(),
-            mapping: &snapshot.topic.mapping,
-            filters: &[],
-        };
-        let mut parsed = parse_count(body, params, &[target], core.now_ms())?;
-        let mut request = parsed.requests.remove(0);
-        request.hits = HitsRequest {
-            size: DELETE_HITS_MAX,
-            ..request.hits
-        };
-        let response = query::search(&request, &snapshot, &core.scans)?;
-        Ok((response.matched, response.hits))
-    }
-
-    /// Deletes `hits` where they still are what was found; how many are not.
-    fn delete_hits(&self, topic: &Topic, hits: &[Hit], done: &mut Deleted) -> Result<u64> {
-        let deletes: Vec<_> = hits
-            .iter()
-            .map(|hit| documents::DocumentWrite {
-                id: Some(hit.id.clone()),
-                action: Action::Delete,
-                condition: Condition::After {
-                    offset: Offset(hit.offset),
-                    term: self.primary_term(),
-                },
-            })
-            .collect();
-        let core = self.core();
-        let outcomes = core
-            .documents
-            .write(&core.store, topic.id, &deletes, core.now_ms())?;
-        let name = topic.name.as_str();
-        let mut conflicts = 0;
-        for outcome in outcomes {
-            match outcome {
-                WriteOutcome::Done { .. } => done.deleted += 1,
-                WriteOutcome::Conflict { .. } | WriteOutcome::Missing { .. } => conflicts += 1,
-                WriteOutcome::Refused(refusal) => {
-                    let error = refused(&refusal, topic);
-                    done.failures.push((name.into(), String::new(), error));
-                }
-            }
-        }
-        done.version_conflicts += conflicts;
-        Ok(conflicts)
-    }
-
     /// Terms start at 1.
-    fn primary_term(&self) -> u64 {
+    pub(super) fn primary_term(&self) -> u64 {
         u64::try_from(self.core().store.epoch().0 + 1).unwrap_or(1)
+    }
+}
+
+/// The write that `result` asks for; `None` when the document stays as it is.
+fn scripted(
+    write: &DocumentWrite,
+    stored: Option<&Stored>,
+    result: ScriptResult,
+) -> Option<DocumentWrite> {
+    let (operation, document) = match (result, stored) {
+        (ScriptResult::Nothing, _) | (ScriptResult::Delete, None) => return None,
+        (ScriptResult::Document(source), None) => (BulkOperation::Create, source),
+        (ScriptResult::Document(source), Some(_)) => (BulkOperation::Index, source),
+        (ScriptResult::Delete, Some(_)) => (BulkOperation::Delete, Vec::new()),
+    };
+    let condition = match (write.condition, stored) {
+        (WriteCondition::Always, Some(stored)) => WriteCondition::After {
+            sequence_number: stored.sequence_number,
+            primary_term: stored.primary_term,
+        },
+        (given, _) => given,
+    };
+    Some(DocumentWrite {
+        index: write.index.clone(),
+        id: write.id.clone(),
+        operation,
+        document: document.into(),
+        condition,
+        update: None,
+        require_alias: false,
+        refused: None,
+    })
+}
+
+/// What is said of a document that a script left alone.
+fn untouched(
+    index: String,
+    id: String,
+    stored: Option<&Stored>,
+    primary_term: u64,
+) -> WrittenDocument {
+    WrittenDocument {
+        index,
+        id,
+        version: stored.map_or(0, |stored| stored.version),
+        answer: WriteAnswer::Noop,
+        sequence_number: stored.map_or(0, |stored| stored.sequence_number),
+        primary_term,
+        forced_refresh: false,
+        source: stored.map(|stored| stored.source.clone().into()),
     }
 }
 
@@ -296,7 +331,7 @@ fn checked(write: DocumentWrite) -> Result<(String, documents::DocumentWrite), E
 }
 
 /// A refusal in Elasticsearch's words.
-fn refused(refusal: &Refusal, topic: &Topic) -> ElasticError {
+pub(super) fn refused(refusal: &Refusal, topic: &Topic) -> ElasticError {
     let reason = refusal.to_string();
     let error = match refusal {
         Refusal::Document(error) => error,

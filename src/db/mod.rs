@@ -5,7 +5,9 @@
 
 mod aliases;
 mod append;
+mod async_searches;
 mod builder;
+mod by_query;
 mod contexts;
 mod core;
 mod dead_letters;
@@ -21,6 +23,7 @@ mod scrub;
 mod search;
 mod settings;
 mod streams;
+mod tasks;
 mod templates;
 mod topics;
 mod verify;
@@ -36,6 +39,8 @@ pub use builder::DbBuilder;
 pub use scrub::{RepairReport, ScrubStatus};
 pub use verify::Verdict;
 
+pub(crate) use async_searches::{AsyncView, KEEP_ALIVE_MS};
+pub(crate) use by_query::ByQuery;
 pub(crate) use contexts::ContextKind;
 pub(crate) use core::{Core, Progress};
 pub(crate) use dead_letters::{DeadLetter, DeadLetterPage};
@@ -43,6 +48,7 @@ pub(crate) use documents::DocumentWrite;
 pub(crate) use figures::{Figures, TopicFigures};
 pub(crate) use inspect::inspect;
 pub(crate) use settings::{Existing, SERVER_SETTINGS};
+pub(crate) use tasks::{Ended, Found, Task, TaskStart};
 pub(crate) use templates::{Replace, templates};
 pub(crate) use topics::Wildcards;
 
@@ -153,6 +159,7 @@ impl Db {
     /// # Errors
     /// When the last writes fail. What was acknowledged is durable all the same.
     pub fn close(self) -> Result<()> {
+        self.inner.core.tasks.stop_all();
         self.inner.workers.stop();
         self.inner.core.close()
     }

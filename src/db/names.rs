@@ -77,7 +77,7 @@ impl Db {
     }
 
     /// The one index that a document is read from by `name`.
-    pub(super) fn only_index(&self, name: &str) -> Result<Arc<Topic>> {
+    pub(crate) fn only_index(&self, name: &str) -> Result<Arc<Topic>> {
         let options = IndexOptions {
             closed: false,
             ..IndexOptions::default()

@@ -1,8 +1,8 @@
 //! Searches: an index expression and a question become one answer over one instant.
 
-use query::QueryError;
 use query::request::SearchRequest;
 use query::response::SearchResponse;
+use query::{QueryError, Stop};
 use serde_json::Value;
 use storage::catalog::TimeField;
 use storage::store::{TopicInstant, TopicSnapshot};
@@ -177,7 +177,7 @@ impl Db {
         let Some(first) = sights.first().map(|sight| sight.instant.topic.name.clone()) else {
             return Ok((parsed, None));
         };
-        match self.answer_parsed(&parsed, sights) {
+        match self.answer_parsed(&parsed, sights, &params.stop) {
             Ok(response) => Ok((parsed, Some(response))),
             Err(error) => {
                 let error = Error::from(error).into_elastic().on_shard(first.as_str());
@@ -191,10 +191,11 @@ impl Db {
         &self,
         parsed: &ParsedSearch,
         sights: &[Sight],
+        stop: &Stop,
     ) -> std::result::Result<SearchResponse, QueryError> {
-        let mut response = self.answer(&parsed.requests, sights)?;
+        let mut response = self.answer(&parsed.requests, sights, stop)?;
         if !parsed.unfiltered.is_empty() {
-            let unfiltered = self.answer(&parsed.unfiltered, sights)?;
+            let unfiltered = self.answer(&parsed.unfiltered, sights, stop)?;
             response.aggregations = unfiltered.aggregations;
             response.profile = unfiltered.profile;
         }
@@ -207,13 +208,14 @@ impl Db {
         &self,
         requests: &[SearchRequest],
         sights: &[Sight],
+        stop: &Stop,
     ) -> std::result::Result<SearchResponse, QueryError> {
         loop {
             let parts = requests.iter().zip(sights);
             let parts: Vec<_> = parts
                 .map(|(request, sight)| (request.clone(), open(&sight.instant, request)))
                 .collect();
-            match query::search_many(&parts, &self.core().scans) {
+            match query::search_many_until(&parts, &self.core().scans, stop) {
                 Err(QueryError::Rows(error)) => {
                     // Before the readers go that have met it.
                     let known = sights.iter().map(|sight| sight.instant.note_met_damage());

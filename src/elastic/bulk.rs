@@ -2,12 +2,16 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::ElasticError;
+use super::shape::SourceShape;
+use super::stored::shown;
 use super::write::{UpdateBody, WriteCondition, parse_update};
+use super::{ElasticError, SearchParams, hits};
 
 /// Longest id, in bytes.
 const ID_BYTES_MAX: usize = 512;
@@ -35,7 +39,7 @@ const METADATA_KEYS: &[&str] = &[
 ];
 
 /// What would change whether or how an action is done, and does not work yet.
-const CONDITIONS: &[&str] = &["dynamic_templates", "pipeline", "require_data_stream"];
+const CONDITIONS: &[&str] = &["dynamic_templates", "require_data_stream"];
 
 /// What an action does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +94,8 @@ pub struct BulkAction<'a> {
     pub update: Option<UpdateBody>,
     /// Whether the index must be named by an alias; `None` when nothing was said.
     pub require_alias: Option<bool>,
+    /// The pipeline that the document should go through.
+    pub pipeline: Option<String>,
     /// Why this action alone cannot be done.
     pub error: Option<ElasticError>,
 }
@@ -101,6 +107,7 @@ pub struct BulkAction<'a> {
 pub fn parse_bulk<'a>(
     body: &'a [u8],
     index: Option<&'a str>,
+    params: &SearchParams,
 ) -> Result<Vec<BulkAction<'a>>, ElasticError> {
     if body.is_empty() {
         return Err(ElasticError::new(
@@ -125,7 +132,7 @@ pub fn parse_bulk<'a>(
             BulkOperation::Delete => &[][..],
             _has_document => lines.next().map_or(&[][..], |(_, line)| line),
         };
-        actions.push(action(operation, &metadata, index, document));
+        actions.push(action(operation, &metadata, index, document, params));
     }
     if actions.is_empty() {
         return Err(ElasticError::validation(&["no requests added".into()]));
@@ -203,6 +210,7 @@ fn action<'a>(
     metadata: &Map<String, Value>,
     index: Option<&'a str>,
     document: &'a [u8],
+    params: &SearchParams,
 ) -> BulkAction<'a> {
     let mut error = None;
     let mut fail = |reason: String| {
@@ -245,12 +253,13 @@ fn action<'a>(
     if needs_document && document.trim_ascii().is_empty() {
         fail("a document is required".into());
     }
-    let update = update_of(operation, document, &mut error);
+    let update = update_of(operation, document, metadata, params, &mut error);
     BulkAction {
         operation,
         condition,
         update,
         require_alias: metadata.get("require_alias").and_then(Value::as_bool),
+        pipeline: metadata.get("pipeline").and_then(text_of),
         index: own_index.map_or_else(|| Cow::Borrowed(index.unwrap_or("")), Cow::Owned),
         id,
         document,
@@ -262,11 +271,18 @@ fn action<'a>(
 fn update_of(
     operation: BulkOperation,
     document: &[u8],
+    metadata: &Map<String, Value>,
+    params: &SearchParams,
     error: &mut Option<ElasticError>,
 ) -> Option<UpdateBody> {
     match operation {
-        BulkOperation::Update if error.is_none() => match parse_update(document) {
-            Ok(update) => Some(update),
+        BulkOperation::Update if error.is_none() => match parse_update(document, params) {
+            Ok(mut update) => {
+                if update.shown == SourceShape::None && metadata.contains_key("_source") {
+                    update.shown = hits::source(metadata, params).unwrap_or_default();
+                }
+                Some(update)
+            }
             Err(wrong) => {
                 *error = Some(wrong);
                 None
@@ -342,10 +358,12 @@ pub struct WrittenDocument {
     pub primary_term: u64,
     /// Whether the write made it visible before it answered.
     pub forced_refresh: bool,
+    /// The document after an update.
+    pub source: Option<Bytes>,
 }
 
 impl WrittenDocument {
-    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+    fn entries<M: SerializeMap>(&self, map: &mut M, shape: &SourceShape) -> Result<(), M::Error> {
         map.serialize_entry("_index", &self.index)?;
         map.serialize_entry("_id", &self.id)?;
         map.serialize_entry("_version", &self.version)?;
@@ -362,8 +380,30 @@ impl WrittenDocument {
             },
         )?;
         map.serialize_entry("_seq_no", &self.sequence_number)?;
-        map.serialize_entry("_primary_term", &self.primary_term)
+        map.serialize_entry("_primary_term", &self.primary_term)?;
+        let source = self.source.as_ref().and_then(|source| shown(source, shape));
+        match source {
+            None => Ok(()),
+            Some(source) => map.serialize_entry(
+                "get",
+                &Get {
+                    _seq_no: self.sequence_number,
+                    _primary_term: self.primary_term,
+                    found: true,
+                    _source: &source,
+                },
+            ),
+        }
     }
+}
+
+/// The document after an update.
+#[derive(Serialize)]
+struct Get<'a> {
+    _seq_no: u64,
+    _primary_term: u64,
+    found: bool,
+    _source: &'a RawValue,
 }
 
 #[derive(Serialize)]
@@ -382,6 +422,8 @@ pub struct BulkOutcome {
     pub index: String,
     /// The id it named or was given.
     pub id: Option<String>,
+    /// What is shown of the document after an update.
+    pub(crate) shown: SourceShape,
     /// What was stored, or why not.
     pub result: Result<WrittenDocument, ElasticError>,
 }
@@ -420,7 +462,7 @@ impl Serialize for ItemBody<'_> {
         let mut map = serializer.serialize_map(None)?;
         match &self.0.result {
             Ok(written) => {
-                written.entries(&mut map)?;
+                written.entries(&mut map, &self.0.shown)?;
                 map.serialize_entry("status", &written.answer.status())?;
             }
             Err(error) => {
@@ -436,16 +478,16 @@ impl Serialize for ItemBody<'_> {
 
 /// Prints the answer of a write of one document; its status is that of what was done.
 #[must_use]
-pub fn render_document(written: &WrittenDocument) -> Vec<u8> {
-    struct Reply<'a>(&'a WrittenDocument);
+pub(crate) fn render_document(written: &WrittenDocument, shown: &SourceShape) -> Vec<u8> {
+    struct Reply<'a>(&'a WrittenDocument, &'a SourceShape);
     impl Serialize for Reply<'_> {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             let mut map = serializer.serialize_map(None)?;
-            self.0.entries(&mut map)?;
+            self.0.entries(&mut map, self.1)?;
             map.end()
         }
     }
-    serde_json::to_vec(&Reply(written)).expect("texts and numbers are JSON")
+    serde_json::to_vec(&Reply(written, shown)).expect("texts and numbers are JSON")
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::*;
 
 fn reason(body: &str) -> String {
-    parse_bulk(body.as_bytes(), Some("logs"))
+    parse_bulk(body.as_bytes(), Some("logs"), &SearchParams::default())
         .expect_err("malformed")
         .to_string()
 }
@@ -11,7 +11,7 @@ fn reason(body: &str) -> String {
 #[test]
 fn actions_keep_their_documents() {
     let body = b"{\"index\":{\"_id\":7}}\n{\"n\":1}\n\n{\"delete\":{\"_index\":\"b\",\"_id\":\"x\"}}\n{\"create\":{}}\n{}\n";
-    let actions = parse_bulk(body, Some("logs")).expect("well formed");
+    let actions = parse_bulk(body, Some("logs"), &SearchParams::default()).expect("well formed");
     let seen: Vec<_> = actions
         .iter()
         .map(|action| {
@@ -51,13 +51,23 @@ fn a_bad_action_line_fails_the_whole_request() {
 
 #[test]
 fn a_missing_last_brace_is_not_noticed() {
-    let actions = parse_bulk(b"{\"index\":{\"_id\":\"5\"}\n{}\n", Some("logs")).expect("lenient");
+    let actions = parse_bulk(
+        b"{\"index\":{\"_id\":\"5\"}\n{}\n",
+        Some("logs"),
+        &SearchParams::default(),
+    )
+    .expect("lenient");
     assert_eq!(actions[0].id.as_deref(), Some("5"));
 }
 
 #[test]
 fn an_empty_id_fails_its_action_alone() {
-    let actions = parse_bulk(b"{\"index\":{\"_id\":\"\"}}\n{}\n", Some("logs")).expect("lines fit");
+    let actions = parse_bulk(
+        b"{\"index\":{\"_id\":\"\"}}\n{}\n",
+        Some("logs"),
+        &SearchParams::default(),
+    )
+    .expect("lines fit");
     let error = actions[0].error.clone().expect("refused");
     assert_eq!(error.reason(), "if _id is specified it must not be empty");
 }

@@ -185,7 +185,7 @@ proptest! {
     #[test]
     fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         search(&bytes);
-        let _ = parse_bulk(&bytes, Some("i"));
+        let _ = parse_bulk(&bytes, Some("i"), &SearchParams::default());
         let _ = parse_msearch(&bytes, None);
         let _ = parse_create_index("i", &bytes, &Templates::new());
         for kind in [TemplateKind::Index, TemplateKind::Component, TemplateKind::Legacy] {

@@ -5,6 +5,7 @@
 
 mod aggregation;
 mod alias;
+mod analyze;
 mod bulk;
 mod by_query;
 mod context;
@@ -18,6 +19,7 @@ mod filter_path;
 mod health;
 mod highlight;
 mod hits;
+mod human;
 mod index;
 mod index_expression;
 mod info;
@@ -33,6 +35,7 @@ mod settings;
 mod shape;
 mod stored;
 mod template;
+mod update_script;
 mod values;
 mod write;
 
@@ -47,16 +50,21 @@ pub use alias::{
     AliasAction, AliasPatterns, Aliases, aliases_missing, check_alias_name, invalid_alias,
     parse_alias_actions, parse_put_alias, render_aliases,
 };
+pub use analyze::{AnalyzedIndex, analyze};
+pub(crate) use bulk::render_document;
 pub use bulk::{
     BulkAction, BulkOperation, BulkOutcome, WriteAnswer, WrittenDocument, parse_bulk, render_bulk,
-    render_document,
 };
-pub use by_query::{Deleted, render_deleted};
+pub use by_query::{
+    ByQueryDone, ByQueryKind, ByQueryRequest, Target, batch_documents, documents_max,
+    parse_conflicts,
+};
 pub(crate) use context_body::{keep_alive_ms, pit_of, texts_of, with_id};
 pub use error::ElasticError;
 pub use field_mapping::render_field_mappings;
 pub use filter_path::{FilterPath, pretty};
 pub use health::{Health, HealthLevel, render_health, replicas};
+pub use human::{human_bytes, human_duration, with_human_values, with_stack_traces};
 pub use index::{IndexDefinition, parse_create_index, row_retention_ms};
 pub(crate) use index_expression::matches_wildcard;
 pub use index_expression::{
@@ -78,6 +86,7 @@ pub use server_settings::{
 pub use settings::parse_settings_change;
 pub(crate) use settings::{CLOSED_SETTING, is_closed, is_hidden_index};
 pub use shape::ResponseShape;
+pub(crate) use shape::SourceShape;
 pub use stored::{
     MultiGetItem, MultiGetOutcome, Stored, StoredShape, parse_multi_get, render_multi_get,
     render_stored, render_stored_source,
@@ -85,4 +94,5 @@ pub use stored::{
 pub use template::{
     TemplateKind, Templates, is_data_stream, missing_legacy, parse_template, render_templates,
 };
+pub use update_script::{DocumentScript, ScriptPlace, ScriptResult};
 pub use write::{UpdateBody, WriteCondition, parse_update};

@@ -1,5 +1,7 @@
 //! Parameters of URLs, checked by name and by value.
 
+use query::Stop;
+
 use super::{ElasticError, Expand, IndexOptions};
 
 /// Parameters that every path knows; the server acts on them.
@@ -111,6 +113,8 @@ pub struct SearchParams {
     pub says_early_end: bool,
     /// Whether an order ends with the row's place, so that no two rows are alike in it.
     pub tie_break: bool,
+    /// Says when nobody waits for the answer any more.
+    pub stop: Stop,
 }
 
 impl SearchParams {

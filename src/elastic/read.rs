@@ -136,6 +136,36 @@ pub(super) fn number_format(text: &str) -> ElasticError {
     )
 }
 
+/// ` did you mean [x]?` with the names of `known` that are like `name`; empty when none is.
+pub(super) fn alike(name: &str, known: &[&str]) -> String {
+    let similar = known.iter().filter(|known| is_similar(known, name));
+    let similar: Vec<String> = similar.map(|known| format!("[{known}]")).collect();
+    match similar.as_slice() {
+        [] => String::new(),
+        [one] => format!(" did you mean {one}?"),
+        several => format!(" did you mean any of {}?", several.join(", ")),
+    }
+}
+
+/// Whether one wrong, missing, added or exchanged letter may be the whole difference.
+fn is_similar(known: &str, given: &str) -> bool {
+    let (known, given) = (known.as_bytes(), given.as_bytes());
+    if known.len().abs_diff(given.len()) > 1 {
+        return false;
+    }
+    let same_start = known.iter().zip(given).take_while(|(a, b)| a == b).count();
+    let (rest, other) = (&known[same_start..], &given[same_start..]);
+    let same_end = rest
+        .iter()
+        .rev()
+        .zip(other.iter().rev())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let (left, right) = (rest.len() - same_end, other.len() - same_end);
+    let exchanged = left == 2 && right == 2 && rest[0] == other[1] && rest[1] == other[0];
+    (left <= 1 && right <= 1) || exchanged
+}
+
 /// A value as errors show it: a text without quotes.
 pub(super) fn shown(value: &Value) -> String {
     match value {

@@ -67,7 +67,7 @@ pub(super) struct HitShape {
 
 /// What is shown of the document.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) enum SourceShape {
+pub(crate) enum SourceShape {
     /// All of it, byte for byte.
     #[default]
     Whole,

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::filter_path::{Selection, project};
 use super::shape::SourceShape;
@@ -24,10 +24,14 @@ pub struct Stored {
     pub source: Vec<u8>,
 }
 
-/// What is shown of a document.
+/// What is shown of a document, and which one.
 #[derive(Debug, Clone)]
 pub struct StoredShape {
     source: SourceShape,
+    /// Fields that are shown by themselves.
+    fields: Vec<String>,
+    /// The version that the document must have.
+    version: Option<u64>,
 }
 
 /// One document of `_mget`.
@@ -48,10 +52,67 @@ impl StoredShape {
     /// What the parameters of a URL ask for.
     ///
     /// # Errors
-    /// Never so far; a later form may be wrong.
-    pub fn of(params: &SearchParams) -> Result<Self, ElasticError> {
-        let source = hits::source(&serde_json::Map::new(), params)?;
-        Ok(Self { source })
+    /// When the version is no number.
+    pub fn of(params: &SearchParams, version: Option<&str>) -> Result<Self, ElasticError> {
+        let nothing = Map::new();
+        let mut shape = Self::read(&nothing, params)?;
+        shape.version = match version.map(str::parse) {
+            None => None,
+            Some(Ok(version)) => Some(version),
+            Some(Err(_)) => return Err(read::number_format(version.unwrap_or_default())),
+        };
+        Ok(shape)
+    }
+
+    /// What `entries` ask for, else `params`.
+    fn read(entries: &Map<String, Value>, params: &SearchParams) -> Result<Self, ElasticError> {
+        let list = |text: &String| text.split(',').map(Value::from).collect::<Value>();
+        let listed = params.stored_fields.as_ref().map(list);
+        let listed = entries.get("stored_fields").or(listed.as_ref());
+        let names = listed.into_iter().flat_map(read::one_or_many);
+        let names = names.map(|name| read::text(name, "stored_fields"));
+        let names = names.collect::<Result<Vec<_>, _>>()?;
+        let says = [
+            &params.source,
+            &params.source_includes,
+            &params.source_excludes,
+        ];
+        let says_source = entries.contains_key("_source")
+            || says.into_iter().any(Option::is_some)
+            || names.iter().any(|name| name == "_source");
+        // Asking for fields leaves the document out unless it is asked for too.
+        let source = match names.is_empty() || says_source {
+            true => hits::source(entries, params)?,
+            false => SourceShape::None,
+        };
+        let fields = names.into_iter().filter(|name| !name.starts_with('_'));
+        Ok(Self {
+            source,
+            fields: fields.collect(),
+            version: None,
+        })
+    }
+
+    /// Refuses a document of another version.
+    ///
+    /// # Errors
+    /// A conflict.
+    pub fn check(&self, id: &str, stored: Option<&Stored>) -> Result<(), ElasticError> {
+        match (self.version, stored) {
+            (Some(wanted), Some(stored)) if stored.version != wanted => {
+                let why = format!(
+                    "current version [{}] is different than the one provided [{wanted}]",
+                    stored.version
+                );
+                Err(ElasticError::version_conflict(
+                    &stored.index,
+                    "_na_",
+                    id,
+                    &why,
+                ))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -76,24 +137,72 @@ impl Serialize for Entry<'_> {
         map.serialize_entry("_seq_no", &stored.sequence_number)?;
         map.serialize_entry("_primary_term", &stored.primary_term)?;
         map.serialize_entry("found", &true)?;
-        if let Some(source) = shown(&stored.source, self.shape) {
+        if let Some(source) = shown(&stored.source, &self.shape.source) {
             map.serialize_entry("_source", &source)?;
+        }
+        let fields = values(&stored.source, &self.shape.fields);
+        if !fields.is_empty() {
+            map.serialize_entry("fields", &fields)?;
         }
         map.end()
     }
 }
 
 /// What is shown of a document; `None` when nothing is, or it is no JSON.
-fn shown(source: &[u8], shape: &StoredShape) -> Option<Box<RawValue>> {
+pub(super) fn shown(source: &[u8], shape: &SourceShape) -> Option<Box<RawValue>> {
     let text = std::str::from_utf8(source).ok()?;
     let whole = RawValue::from_string(text.into()).ok()?;
-    match &shape.source {
+    match shape {
         SourceShape::None => None,
         SourceShape::Whole => Some(whole),
         SourceShape::Parts { includes, excludes } => {
             let kept = project(text, &Selection::new(includes, excludes), 0);
             RawValue::from_string(kept.unwrap_or_else(|| "{}".into())).ok()
         }
+    }
+}
+
+/// The values of `fields` in a document, each as a list.
+fn values(source: &[u8], fields: &[String]) -> Map<String, Value> {
+    let mut found = Map::new();
+    if fields.is_empty() {
+        return found;
+    }
+    let Ok(document) = serde_json::from_slice::<Value>(source) else {
+        return found;
+    };
+    for field in fields {
+        let mut values = Vec::new();
+        collect(&document, field, &mut values);
+        if !values.is_empty() {
+            found.insert(field.clone(), values.into());
+        }
+    }
+    found
+}
+
+/// Adds the values at `path`, whose names may themselves have dots.
+fn collect(value: &Value, path: &str, values: &mut Vec<Value>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect(item, path, values)),
+        Value::Object(entries) => {
+            for (name, value) in entries {
+                match path.strip_prefix(name.as_str()) {
+                    Some("") => match value {
+                        Value::Array(items) => values.extend(items.iter().cloned()),
+                        Value::Object(_) | Value::Null => {}
+                        leaf => values.push(leaf.clone()),
+                    },
+                    Some(rest) => {
+                        if let Some(rest) = rest.strip_prefix('.') {
+                            collect(value, rest, values);
+                        }
+                    }
+                    None => {}
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
@@ -117,7 +226,8 @@ pub fn render_stored(
 /// The answer of `_source`: the document alone.
 #[must_use]
 pub fn render_stored_source(stored: &Stored, shape: &StoredShape) -> Vec<u8> {
-    shown(&stored.source, shape).map_or_else(Vec::new, |source| source.get().as_bytes().to_vec())
+    shown(&stored.source, &shape.source)
+        .map_or_else(Vec::new, |source| source.get().as_bytes().to_vec())
 }
 
 /// Reads the body of `_mget`: `{"docs": [..]}` or `{"ids": [..]}`.
@@ -132,7 +242,7 @@ pub fn parse_multi_get(
     let text = std::str::from_utf8(body)
         .map_err(|_| ElasticError::new(400, "json_parse_exception", "Invalid UTF-8"))?;
     let entries = super::search::parse_object(text)?;
-    let default = StoredShape::of(params)?;
+    let default = StoredShape::of(params, None)?;
     let mut items = Vec::new();
     for (key, value) in &entries {
         match key.as_str() {
@@ -146,8 +256,8 @@ pub fn parse_multi_get(
                 }
             }
             "docs" => {
-                for doc in read::one_or_many(value) {
-                    items.push(multi_get_item(doc, index, params)?);
+                for (number, doc) in read::one_or_many(value).iter().enumerate() {
+                    items.push(multi_get_item(number, doc, index, params)?);
                 }
             }
             unknown => {
@@ -165,6 +275,7 @@ pub fn parse_multi_get(
 }
 
 fn multi_get_item(
+    number: usize,
     doc: &Value,
     index: Option<&str>,
     params: &SearchParams,
@@ -176,23 +287,35 @@ fn multi_get_item(
             .map(|value| read::text(value, key))
             .transpose()
     };
-    let Some(id) = text("_id")? else {
-        return Err(ElasticError::validation(
-            &["id is missing for doc 0".into()],
-        ));
-    };
-    let known = ["_id", "_index", "_source", "routing", "_type"];
+    let own_index = text("_index")?.or_else(|| index.map(str::to_owned));
+    let mut missing = Vec::new();
+    if own_index.as_deref().unwrap_or("").is_empty() {
+        missing.push(format!("index is missing for doc {number}"));
+    }
+    let id = text("_id")?.unwrap_or_default();
+    if id.is_empty() {
+        missing.push(format!("id is missing for doc {number}"));
+    }
+    if !missing.is_empty() {
+        return Err(ElasticError::validation(&missing));
+    }
+    let known = [
+        "_id",
+        "_index",
+        "_source",
+        "routing",
+        "_type",
+        "stored_fields",
+    ];
     if let Some(unknown) = entries.keys().find(|key| !known.contains(&key.as_str())) {
         return Err(ElasticError::unsupported(format!(
             "[{unknown}] in a multi get"
         )));
     }
     Ok(MultiGetItem {
-        index: text("_index")?.unwrap_or_else(|| index.unwrap_or("").into()),
+        index: own_index.unwrap_or_default(),
         id,
-        shape: StoredShape {
-            source: hits::source(entries, params)?,
-        },
+        shape: StoredShape::read(entries, params)?,
     })
 }
 

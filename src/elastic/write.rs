@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{ElasticError, read};
+use super::shape::SourceShape;
+use super::{DocumentScript, ElasticError, SearchParams, hits, read};
 
 /// When a write may be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,6 +35,12 @@ pub struct UpdateBody {
     pub doc_as_upsert: bool,
     /// Whether a document that would not change is left alone.
     pub detect_noop: bool,
+    /// What changes the document instead of `doc`.
+    pub script: Option<DocumentScript>,
+    /// Whether the script also runs over `upsert`.
+    pub scripted_upsert: bool,
+    /// What is shown of the document afterwards.
+    pub(crate) shown: SourceShape,
 }
 
 impl WriteCondition {
@@ -90,11 +97,23 @@ impl WriteCondition {
     }
 }
 
-/// Reads the body of an update.
+/// What the body of an update may say.
+const FIELDS: &[&str] = &[
+    "doc",
+    "upsert",
+    "doc_as_upsert",
+    "detect_noop",
+    "_source",
+    "script",
+    "scripted_upsert",
+];
+
+/// Reads the body of an update. What is shown of the document is as the body says, else as
+/// `params` do.
 ///
 /// # Errors
-/// When it is no update, or one that runs a script.
-pub fn parse_update(body: &[u8]) -> Result<UpdateBody, ElasticError> {
+/// When it is no update.
+pub fn parse_update(body: &[u8], params: &SearchParams) -> Result<UpdateBody, ElasticError> {
     let text = std::str::from_utf8(body)
         .map_err(|_| ElasticError::new(400, "json_parse_exception", "Invalid UTF-8"))?;
     let entries = super::search::parse_object(text)?;
@@ -103,7 +122,18 @@ pub fn parse_update(body: &[u8]) -> Result<UpdateBody, ElasticError> {
         upsert: None,
         doc_as_upsert: false,
         detect_noop: true,
+        script: None,
+        scripted_upsert: false,
+        shown: SourceShape::None,
     };
+    let says = [
+        &params.source,
+        &params.source_includes,
+        &params.source_excludes,
+    ];
+    if entries.contains_key("_source") || says.into_iter().any(Option::is_some) {
+        update.shown = hits::source(&entries, params)?;
+    }
     let mut has_doc = false;
     for (key, value) in &entries {
         match key.as_str() {
@@ -117,21 +147,25 @@ pub fn parse_update(body: &[u8]) -> Result<UpdateBody, ElasticError> {
             }
             "doc_as_upsert" => update.doc_as_upsert = read::flag(value, key)?,
             "detect_noop" => update.detect_noop = read::flag(value, key)?,
-            // The answer shows no document.
             "_source" => {}
-            "script" | "scripted_upsert" => {
-                return Err(ElasticError::unsupported(format!("[{key}] in an update")));
-            }
+            "script" => update.script = Some(DocumentScript::read(value)?),
+            "scripted_upsert" => update.scripted_upsert = read::flag(value, key)?,
             unknown => {
-                return Err(ElasticError::new(
-                    400,
-                    "x_content_parse_exception",
-                    format!("[UpdateRequest] unknown field [{unknown}]"),
-                ));
+                let alike = read::alike(unknown, FIELDS);
+                let reason = format!("[UpdateRequest] unknown field [{unknown}]{alike}");
+                return Err(ElasticError::content(reason));
             }
         }
     }
-    if !has_doc {
+    if has_doc && update.script.is_some() {
+        let reason = "can't provide both script and doc".into();
+        return Err(ElasticError::validation(&[reason]));
+    }
+    if update.script.is_some() && update.doc_as_upsert {
+        let reason = "doc must be specified if doc_as_upsert is enabled".into();
+        return Err(ElasticError::validation(&[reason]));
+    }
+    if !has_doc && update.script.is_none() {
         return Err(ElasticError::validation(&[
             "script or doc is missing".into()
         ]));
@@ -172,12 +206,25 @@ mod tests {
     }
 
     #[test]
-    fn scripts_are_refused_by_name() {
-        let error = parse_update(br#"{"script":"ctx._source.n++"}"#).expect_err("refused");
-        assert!(error.reason().contains("[script]"), "{error}");
-        let error = parse_update(b"{}").expect_err("nothing to do");
-        assert!(error.reason().contains("script or doc is missing"));
-        let update = parse_update(br#"{"doc":{"n":1},"doc_as_upsert":true}"#).expect("sound");
-        assert!(update.doc_as_upsert && update.detect_noop && update.upsert.is_none());
+    fn an_update_is_a_part_or_a_script() {
+        let check = |body: &str, expected: &str| {
+            let read = parse_update(body.as_bytes(), &SearchParams::default());
+            let found = match read {
+                Ok(update) => format!(
+                    "{} {} {}",
+                    update.script.is_some(),
+                    update.doc_as_upsert,
+                    update.detect_noop
+                ),
+                Err(error) => error.reason().to_owned(),
+            };
+            assert!(found.contains(expected), "{body}: {found}");
+        };
+        check(r#"{"script":"ctx._source.n++"}"#, "true false true");
+        check(r#"{"doc":{"n":1},"doc_as_upsert":true}"#, "false true true");
+        check(r#"{"doc":{},"detect_noop":false}"#, "false false false");
+        check("{}", "script or doc is missing");
+        check(r#"{"script":"x","doc":{}}"#, "can't provide both");
+        check(r#"{"dac":{}}"#, "unknown field [dac] did you mean [doc]?");
     }
 }

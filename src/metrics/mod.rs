@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
 };
 
 pub(crate) use events::EventCounts;
@@ -72,6 +72,7 @@ pub(crate) struct Metrics {
     connections: IntGaugeVec,
     refused: IntCounterVec,
     http_answers: IntCounterVec,
+    clients_left: IntCounter,
 }
 
 impl Metrics {
@@ -109,10 +110,37 @@ impl Metrics {
                 "Connections that were closed because too many are open",
                 "port",
             ),
+            clients_left: {
+                let help = "Clients that closed their connection before their answer";
+                register(&registry, IntCounter::new("http_clients_left_total", help))
+            },
             http_answers: counter("http_answers_total", "Answers by class of status", "status"),
             connections: register(&registry, IntGaugeVec::new(connections, &["port"])),
             registry,
         })
+    }
+
+    /// A client has gone before its answer came.
+    pub(crate) fn client_left(&self) {
+        self.clients_left.inc();
+    }
+
+    /// Bytes of requests that came.
+    #[cfg(test)]
+    pub(crate) fn received_bytes(&self, port: Port) -> u64 {
+        self.bytes_in.with_label_values(&[port.as_str()]).get()
+    }
+
+    /// How many searches were answered.
+    #[cfg(test)]
+    pub(crate) fn searches(&self) -> u64 {
+        self.search.get_sample_count()
+    }
+
+    /// How many clients have gone before their answer came.
+    #[cfg(test)]
+    pub(crate) fn clients_left(&self) -> u64 {
+        self.clients_left.get()
     }
 
     /// A request of a Kafka client was answered.

@@ -25,7 +25,7 @@ use serde_json::{Map, Value};
 use super::ElasticError;
 use super::context::{Context, NamedField};
 use super::date_math::parse_format;
-use super::read::token_name;
+use super::read::{self, token_name};
 use super::render::DecimalPattern;
 use super::shape::{AggregationKind, AggregationShape, PipelineForm, PipelineShape, ValueText};
 
@@ -335,17 +335,8 @@ fn check_type(type_name: &str) -> Result<(), ElasticError> {
             "aggregation [{type_name}]"
         )));
     }
-    let similar = WORKING_TYPES
-        .iter()
-        .chain(KNOWN_TYPES)
-        .filter(|known| is_similar(known, type_name))
-        .map(|known| format!("[{known}]"))
-        .collect::<Vec<_>>();
-    let hint = match similar.as_slice() {
-        [] => String::new(),
-        [one] => format!(" did you mean {one}?"),
-        several => format!(" did you mean any of {}?", several.join(", ")),
-    };
+    let known: Vec<&str> = WORKING_TYPES.iter().chain(KNOWN_TYPES).copied().collect();
+    let hint = read::alike(type_name, &known);
     let cause = ElasticError::new(
         400,
         "named_object_not_found_exception",
@@ -356,25 +347,6 @@ fn check_type(type_name: &str) -> Result<(), ElasticError> {
             .at_value(type_name)
             .caused_by(cause),
     )
-}
-
-/// Whether one wrong, missing, added or exchanged letter may be the whole difference.
-fn is_similar(known: &str, given: &str) -> bool {
-    let (known, given) = (known.as_bytes(), given.as_bytes());
-    if known.len().abs_diff(given.len()) > 1 {
-        return false;
-    }
-    let same_start = known.iter().zip(given).take_while(|(a, b)| a == b).count();
-    let (rest, other) = (&known[same_start..], &given[same_start..]);
-    let same_end = rest
-        .iter()
-        .rev()
-        .zip(other.iter().rev())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let (left, right) = (rest.len() - same_end, other.len() - same_end);
-    let exchanged = left == 2 && right == 2 && rest[0] == other[1] && rest[1] == other[0];
-    (left <= 1 && right <= 1) || exchanged
 }
 
 fn parse_typed(context: &Context<'_>, definition: Definition<'_>) -> Result<Parsed, ElasticError> {
@@ -444,7 +416,7 @@ impl Definition<'_> {
     fn field<'a>(&self, context: &Context<'a>) -> Result<Option<NamedField<'a>>, ElasticError> {
         match self.body.get("field") {
             Some(path) => {
-                let field = context.whole_field(&super::read::text(path, "field")?);
+                let field = context.whole_field(&read::text(path, "field")?);
                 match field {
                     Some(field) if !is_readable(&field, self.type_name) => {
                         Err(unsupported_field(context, &field, self.type_name))

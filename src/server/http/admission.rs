@@ -2,11 +2,12 @@
 
 use hyper::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
+use query::Stop;
 use serde_json::json;
 
 use super::body::{BODY_BYTES_MAX, BodyError};
 use super::endpoint::Endpoint;
-use super::reply::Reply;
+use super::reply::{OPAQUE_ID, Reply};
 use super::request::Request;
 use super::{Method, params};
 use crate::elastic::ElasticError;
@@ -31,6 +32,7 @@ pub(super) struct Admitted {
     path: String,
     params: Vec<(String, String)>,
     accept: Option<String>,
+    opaque_id: Option<String>,
 }
 
 impl Admitted {
@@ -55,10 +57,12 @@ impl Admitted {
             return Err(Reply::error(&error));
         }
         check_content_type(&head.headers)?;
-        let accept = head
-            .headers
-            .get(ACCEPT)
-            .and_then(|value| value.to_str().ok());
+        let text = |name: &str| {
+            let value = head.headers.get(name);
+            value
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
+        };
         Ok(Self {
             body_bytes_max: match endpoint {
                 Endpoint::Bulk { .. } | Endpoint::MultiSearch { .. } => BODY_BYTES_MAX,
@@ -72,7 +76,8 @@ impl Admitted {
             is_gzip: is_gzip(&head.headers)?,
             path: head.uri.path().into(),
             params: params::parse(query),
-            accept: accept.map(str::to_owned),
+            accept: text(ACCEPT.as_str()),
+            opaque_id: text(OPAQUE_ID),
         })
     }
 
@@ -91,13 +96,14 @@ impl Admitted {
     }
 
     /// The request, its body still empty.
-    pub(super) fn into_request(self) -> (Endpoint, Request) {
+    pub(super) fn into_request(self, stop: Stop) -> (Endpoint, Request) {
         let Self {
             endpoint,
             method,
             path,
             params,
             accept,
+            opaque_id,
             ..
         } = self;
         (
@@ -108,6 +114,8 @@ impl Admitted {
                 params,
                 body: bytes::Bytes::new(),
                 accept,
+                opaque_id,
+                stop,
             },
         )
     }

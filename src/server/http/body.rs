@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -17,6 +17,10 @@ const BODIES_BYTES_MAX: usize = 256 << 20;
 const UNIT_BYTES: usize = 4 << 10;
 /// How long a client may send nothing inside a body.
 const STALL_MAX: Duration = Duration::from_secs(30);
+/// How long a body may take to come, and one second more for each so many bytes of it: who sends
+/// a byte now and then holds room for others.
+const COMING_MAX: Duration = Duration::from_secs(60);
+const BYTES_A_SECOND_MIN: usize = 4 << 10;
 
 const _: () = assert!(BODY_BYTES_MAX < BODIES_BYTES_MAX);
 
@@ -38,6 +42,15 @@ pub(super) enum BodyError {
     Broken,
     /// It says that it is gzip, and is not.
     NotGzip,
+}
+
+/// How long the next bytes may take when `bytes` came within `elapsed`; `None` when they came too
+/// slowly.
+fn wait_max(elapsed: Duration, bytes: usize) -> Option<Duration> {
+    let seconds = u64::try_from(bytes / BYTES_A_SECOND_MIN).unwrap_or(u64::MAX);
+    let coming_max = COMING_MAX.saturating_add(Duration::from_secs(seconds));
+    let left = coming_max.checked_sub(elapsed)?;
+    (!left.is_zero()).then(|| left.min(STALL_MAX))
 }
 
 /// What bodies may take up in memory together.
@@ -90,8 +103,10 @@ impl Budget {
         }
         let mut share = None;
         let mut bytes = BytesMut::new();
+        let began = Instant::now();
         loop {
-            let frame = tokio::time::timeout(STALL_MAX, body.frame());
+            let wait = wait_max(began.elapsed(), bytes.len()).ok_or(BodyError::Stalled)?;
+            let frame = tokio::time::timeout(wait, body.frame());
             let Some(frame) = frame.await.map_err(|_| BodyError::Stalled)? else {
                 break;
             };
@@ -152,5 +167,29 @@ impl Budget {
             self.grow(&mut share, compressed_bytes + bytes.len() + count)?;
             bytes.extend_from_slice(&chunk[..count]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_come_with_some_speed() {
+        let check = |seconds: u64, bytes: usize, expected: Option<u64>| {
+            let wait = wait_max(Duration::from_secs(seconds), bytes);
+            assert_eq!(
+                wait,
+                expected.map(Duration::from_secs),
+                "{seconds} s, {bytes} bytes"
+            );
+        };
+        check(0, 0, Some(30));
+        check(45, 0, Some(15));
+        check(60, 0, None);
+        // A byte every half minute.
+        check(600, 20, None);
+        check(600, 600 << 12, Some(30));
+        check(659, 600 << 12, Some(1));
     }
 }

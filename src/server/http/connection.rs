@@ -11,6 +11,7 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use query::Stop;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
@@ -18,10 +19,11 @@ use tokio::task::JoinSet;
 use super::admission::{self, Admitted};
 use super::body::{Budget, Received};
 use super::edge::{Edge, print};
+use super::patient::Patient;
 use super::reply::{Form, Reply};
 use crate::background::Pool;
 use crate::elastic::ElasticError;
-use crate::metrics::Port;
+use crate::metrics::{Metrics, Port};
 
 /// Most connections at once; further clients wait in the listener's backlog.
 pub(in crate::server) const CONNECTIONS_MAX: usize = 1024;
@@ -38,6 +40,8 @@ const HEAD_WAIT_MAX: Duration = Duration::from_secs(60);
 const CROWDED_HEAD_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Bytes buffered of one connection's request heads.
 const HEAD_BYTES_MAX: usize = 128 << 10;
+/// How long a client may take no byte of its answer.
+const WRITE_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How long requests under way may take to end once the server stops.
 const DRAIN_WAIT_MAX: Duration = Duration::from_secs(4);
 /// Pause after the system refused a new connection, for want of file descriptors for example.
@@ -146,9 +150,9 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(head_wait_max)
         .max_buf_size(HEAD_BYTES_MAX)
-        // Clients may say that they have no more to send before they read the answer.
-        .half_close(true)
-        .serve_connection(TokioIo::new(stream), service);
+        // A client that sends no more has gone: whatever it asked for ends.
+        .half_close(false)
+        .serve_connection(TokioIo::new(Patient::new(stream, WRITE_WAIT_MAX)), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -162,13 +166,48 @@ async fn connection(
     }
 }
 
+/// A client that waits for an answer.
+#[derive(Debug)]
+struct Waiting<'m> {
+    stop: Stop,
+    metrics: &'m Metrics,
+    is_answered: bool,
+}
+
+impl<'m> Waiting<'m> {
+    fn new(metrics: &'m Metrics) -> Self {
+        Self {
+            stop: Stop::default(),
+            metrics,
+            is_answered: false,
+        }
+    }
+
+    /// There is an answer.
+    fn answered(mut self) {
+        self.is_answered = true;
+    }
+}
+
+impl Drop for Waiting<'_> {
+    /// The connection drops what it waits for when the client leaves.
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.stop.set();
+            self.metrics.client_left();
+        }
+    }
+}
+
 impl Http {
     async fn answer(self: &Arc<Self>, request: hyper::Request<Incoming>) -> Response<Full<Bytes>> {
         let form = Form::of(request.headers());
-        let response = match self.receive(request, &form).await {
+        let waiting = Waiting::new(&self.edge.metrics);
+        let response = match self.receive(request, &form, &waiting.stop).await {
             Ok(response) => response,
             Err(reply) => form.frame(print(reply, &[])),
         };
+        waiting.answered();
         let metrics = &self.edge.metrics;
         metrics.http_answered(response.status().as_u16());
         let bytes = response.body().size_hint().exact().unwrap_or(0);
@@ -181,6 +220,7 @@ impl Http {
         self: &Arc<Self>,
         request: hyper::Request<Incoming>,
         form: &Form,
+        stop: &Stop,
     ) -> Result<Response<Full<Bytes>>, Reply> {
         let (head, body) = request.into_parts();
         let admitted = Admitted::check(&head)?;
@@ -189,7 +229,7 @@ impl Http {
         let received = self.bodies.receive(body, admitted.body_bytes_max).await;
         let received = received.map_err(admission::refused)?;
         self.edge.metrics.received(Port::Http, received.bytes.len());
-        let response = self.run(admitted, received, form.clone()).await;
+        let response = self.run(admitted, received, form.clone(), stop).await;
         drop(slot);
         response
     }
@@ -200,6 +240,7 @@ impl Http {
         admitted: Admitted,
         received: Received,
         form: Form,
+        stop: &Stop,
     ) -> Result<Response<Full<Bytes>>, Reply> {
         let pool = match admitted.endpoint.is_search() {
             true => &self.searches,
@@ -209,7 +250,12 @@ impl Http {
         let is_search = admitted.endpoint.is_search();
         let began = Instant::now();
         let http = Arc::clone(self);
+        let stop = stop.clone();
         let job = move || {
+            if stop.is_set() && is_search {
+                // Who asked for it left before its turn came.
+                return;
+            }
             let limit_bytes = admitted.body_bytes_max;
             let received = match admitted.is_gzip {
                 true => http.bodies.gunzip(received, limit_bytes),
@@ -220,7 +266,7 @@ impl Http {
                 http.bodies.charge(&mut received, work_bytes)?;
                 Ok(received)
             });
-            let (endpoint, mut request) = admitted.into_request();
+            let (endpoint, mut request) = admitted.into_request(stop);
             let reply = match &received {
                 Ok(received) => {
                     request.body = received.bytes.clone();
@@ -240,5 +286,51 @@ impl Http {
             let reason = "the request failed inside the server; its log says where";
             Reply::error(&ElasticError::new(500, "exception", reason))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+    use crate::db::Db;
+    use crate::elastic::Personality;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nobody_searches_for_a_client_that_has_left() {
+        let db = Db::builder().in_memory().open().expect("a store in memory");
+        let edge = Edge::new(db, Personality::Elasticsearch, "8.19.0", "x:1");
+        let http = Http::new(edge, 1, 8).expect("threads");
+        // The only thread for searches is busy until the gate opens.
+        let (open, gate) = mpsc::channel::<()>();
+        let busy = move || gate.recv().expect("the test lives");
+        http.searches.submit(busy).expect("room");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (_keep, stop) = watch::channel(false);
+        let server = tokio::spawn(serve(Arc::clone(&http), listener, stop));
+
+        let mut client = TcpStream::connect(address).await.expect("a connection");
+        let request = "POST /_search HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}";
+        client.write_all(request.as_bytes()).await.expect("sent");
+        // Its body was read: now it waits for its turn.
+        while http.edge.metrics.received_bytes(Port::Http) == 0 {
+            tokio::task::yield_now().await;
+        }
+        drop(client);
+        while http.edge.metrics.clients_left() == 0 {
+            tokio::task::yield_now().await;
+        }
+        open.send(()).expect("the thread lives");
+        // Jobs are done one after another: when this one is, the search had its turn.
+        let (done, last) = oneshot::channel();
+        let mark = move || done.send(()).expect("the test lives");
+        http.searches.submit(mark).expect("room");
+        last.await.expect("it runs");
+        assert_eq!(http.edge.metrics.searches(), 0, "somebody searched");
+        server.abort();
     }
 }

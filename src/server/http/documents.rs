@@ -2,16 +2,17 @@
 
 use bytes::Bytes;
 use serde_json::Value;
+use storage::catalog::DefinitionKind;
 
-use super::Method;
 use super::edge::Edge;
 use super::reply::Reply;
 use super::request::{Refresh, Request};
+use super::{Method, params};
 use crate::db::DocumentWrite;
 use crate::elastic::{
-    BulkAction, BulkOperation, BulkOutcome, ElasticError, SearchParams, StoredShape,
-    WriteCondition, WrittenDocument, parse_bulk, parse_multi_get, parse_update, render_bulk,
-    render_deleted, render_document, render_multi_get, render_stored, render_stored_source,
+    BulkAction, BulkOperation, BulkOutcome, ElasticError, SourceShape, StoredShape, WriteCondition,
+    WrittenDocument, parse_bulk, parse_multi_get, parse_update, render_bulk, render_document,
+    render_multi_get, render_stored, render_stored_source,
 };
 use crate::error::Result;
 use crate::options::Stopwatch;
@@ -21,10 +22,12 @@ pub(super) fn bulk(edge: &Edge, request: &Request, index: Option<&str>) -> Resul
     let watch = Stopwatch::start();
     let refresh = request.refresh()?;
     let require_alias = request.switch("require_alias")? == Some(true);
-    let actions = parse_bulk(&request.body, index)?;
+    check_pipeline(edge, request.param("pipeline"))?;
+    let params = params::without(request, WRITE_PARAMS)?;
+    let actions = parse_bulk(&request.body, index, &params)?;
     let writes = actions
         .iter()
-        .map(|action| as_write(action, &request.body, require_alias))
+        .map(|action| as_write(edge, action, &request.body, require_alias))
         .collect();
     let mut written = edge.db.write_documents(writes);
     if refresh != Refresh::No {
@@ -43,6 +46,9 @@ pub(super) fn bulk(edge: &Edge, request: &Request, index: Option<&str>) -> Resul
                 operation: action.operation,
                 index,
                 id,
+                shown: action
+                    .update
+                    .map_or(SourceShape::None, |update| update.shown),
                 result,
             }
         })
@@ -82,8 +88,9 @@ pub(super) fn update(edge: &Edge, request: &Request, index: &str, id: &str) -> R
 
 /// `GET /{index}/_doc/{id}`: the newest acknowledged state, searchable or not.
 fn stored(edge: &Edge, request: &Request, index: &str, id: &str) -> Result<Reply> {
-    let shape = StoredShape::of(&read_params(request)?)?;
+    let shape = shape(request)?;
     let stored = edge.db.stored_document(index, id)?;
+    shape.check(id, stored.as_ref())?;
     let status = if stored.is_some() { 200 } else { 404 };
     if request.method == Method::Head {
         return Ok(Reply::empty(status));
@@ -94,8 +101,9 @@ fn stored(edge: &Edge, request: &Request, index: &str, id: &str) -> Result<Reply
 
 /// `GET /{index}/_source/{id}`
 pub(super) fn source(edge: &Edge, request: &Request, index: &str, id: &str) -> Result<Reply> {
-    let shape = StoredShape::of(&read_params(request)?)?;
+    let shape = shape(request)?;
     let stored = edge.db.stored_document(index, id)?;
+    shape.check(id, stored.as_ref())?;
     match (stored, request.method) {
         (Some(_), Method::Head) => Ok(Reply::empty(200)),
         (None, Method::Head) => Ok(Reply::empty(404)),
@@ -109,7 +117,7 @@ pub(super) fn source(edge: &Edge, request: &Request, index: &str, id: &str) -> R
 
 /// `/[{index}/]_mget`
 pub(super) fn multi_get(edge: &Edge, request: &Request, index: Option<&str>) -> Result<Reply> {
-    let params = read_params(request)?;
+    let params = params::without(request, READ_PARAMS)?;
     let items = parse_multi_get(&request.body, index, &params)?;
     let outcomes: Vec<_> = items
         .iter()
@@ -121,76 +129,52 @@ pub(super) fn multi_get(edge: &Edge, request: &Request, index: Option<&str>) -> 
     Ok(Reply::ok(render_multi_get(&items, &outcomes)))
 }
 
-/// `POST /{index}/_delete_by_query`
-pub(super) fn delete_by_query(edge: &Edge, request: &Request, index: &str) -> Result<Reply> {
-    let watch = Stopwatch::start();
-    let refresh = request.refresh()?;
-    let goes_on = match request.param("conflicts") {
-        Some("proceed") => true,
-        Some("abort") | None => false,
-        Some(other) => {
-            let reason =
-                format!("conflicts may only be \"proceed\" or \"abort\" but was [{other}]");
-            return Err(ElasticError::illegal_argument(reason).into());
-        }
-    };
-    if request.switch("wait_for_completion")? == Some(false) {
-        return Err(ElasticError::unsupported("[wait_for_completion=false]").into());
-    }
-    let params = params_without(request, BY_QUERY_PARAMS)?;
-    if request.body.trim_ascii().is_empty() && params.q.is_none() {
-        return Err(ElasticError::validation(&["query is missing".into()]).into());
-    }
-    let done = edge
-        .db
-        .delete_by_query(index, request.search_body(), &params, goes_on)?;
-    if refresh != Refresh::No {
-        edge.db.refresh(index)?;
-    }
-    let status = match done.version_conflicts > 0 && !goes_on {
-        true => 409,
-        false => 200,
-    };
-    Ok(Reply::json(
-        status,
-        render_deleted(watch.elapsed_ms(), &done),
-    ))
-}
-
-/// Parameters of a delete by query that no search knows. What tells a cluster how to go about it
-/// has no effect.
-const BY_QUERY_PARAMS: &[&str] = &[
-    "conflicts",
-    "refresh",
-    "requests_per_second",
-    "scroll",
-    "scroll_size",
-    "slices",
-    "wait_for_active_shards",
-    "wait_for_completion",
-];
-
 /// Parameters of reads by id that have no effect: an id is found wherever it is.
-const READ_PARAMS: &[&str] = &[
-    "realtime",
+const READ_PARAMS: &[&str] = &["realtime", "refresh", "routing", "version", "version_type"];
+
+/// Parameters of writes that say nothing about what is shown.
+const WRITE_PARAMS: &[&str] = &[
+    "if_primary_term",
+    "if_seq_no",
+    "list_executed_pipelines",
+    "op_type",
+    "pipeline",
     "refresh",
-    "stored_fields",
+    "require_alias",
+    "require_data_stream",
+    "retry_on_conflict",
+    "routing",
+    "timeout",
+    "type",
     "version",
     "version_type",
+    "wait_for_active_shards",
 ];
 
-fn read_params(request: &Request) -> Result<SearchParams> {
-    if request.param("stored_fields").is_some() {
-        return Err(ElasticError::unsupported("[stored_fields]").into());
-    }
-    params_without(request, READ_PARAMS)
+/// What is shown of a document that is read by id.
+fn shape(request: &Request) -> Result<StoredShape> {
+    let params = params::without(request, READ_PARAMS)?;
+    Ok(StoredShape::of(&params, request.param("version"))?)
 }
 
-fn params_without(request: &Request, known: &[&str]) -> Result<SearchParams> {
-    let pairs = request.params.iter();
-    let pairs = pairs.filter(|(name, _)| !known.contains(&name.as_str()));
-    let pairs = pairs.map(|(name, value)| (name.as_str(), value.as_str()));
-    Ok(SearchParams::parse(&request.path, pairs)?)
+/// Refuses a pipeline: none is run.
+fn check_pipeline(edge: &Edge, pipeline: Option<&str>) -> Result<(), ElasticError> {
+    match pipeline {
+        None | Some("" | "_none") => Ok(()),
+        Some(name) if is_known_pipeline(edge, name) => Err(ElasticError::unsupported(format!(
+            "running the pipeline [{name}]"
+        ))),
+        Some(name) => Err(ElasticError::illegal_argument(format!(
+            "pipeline with id [{name}] does not exist"
+        ))),
+    }
+}
+
+fn is_known_pipeline(edge: &Edge, name: &str) -> bool {
+    let catalog = edge.db.catalog();
+    catalog
+        .definition(DefinitionKind::IngestPipeline, name)
+        .is_some()
 }
 
 fn one(
@@ -202,10 +186,19 @@ fn one(
 ) -> Result<Reply> {
     let refresh = request.refresh()?;
     let condition = WriteCondition::parse(|name| request.param(name).map(Value::from))?;
+    check_pipeline(edge, request.param("pipeline"))?;
+    if operation == BulkOperation::Create && request.param("version_type").is_some() {
+        let reason = "create operations only support internal versioning. use index instead";
+        return Err(ElasticError::validation(&[reason.into()]).into());
+    }
+    let params = params::without(request, WRITE_PARAMS)?;
     let update = match operation {
-        BulkOperation::Update => Some(parse_update(&request.body)?),
+        BulkOperation::Update => Some(parse_update(&request.body, &params)?),
         BulkOperation::Index | BulkOperation::Create | BulkOperation::Delete => None,
     };
+    let shown = update
+        .as_ref()
+        .map_or(SourceShape::None, |update| update.shown.clone());
     let write = DocumentWrite {
         index: index.into(),
         id: id.map(str::to_owned),
@@ -223,12 +216,18 @@ fn one(
     let written = written.pop().expect("one result for one write")?;
     Ok(Reply::json(
         written.answer.status(),
-        render_document(&written),
+        render_document(&written, &shown),
     ))
 }
 
 /// The document shares the bytes of the request's body.
-fn as_write(action: &BulkAction<'_>, body: &Bytes, require_alias: bool) -> DocumentWrite {
+fn as_write(
+    edge: &Edge,
+    action: &BulkAction<'_>,
+    body: &Bytes,
+    require_alias: bool,
+) -> DocumentWrite {
+    let refused = check_pipeline(edge, action.pipeline.as_deref()).err();
     DocumentWrite {
         index: action.index.as_ref().into(),
         id: action.id.clone(),
@@ -241,7 +240,7 @@ fn as_write(action: &BulkAction<'_>, body: &Bytes, require_alias: bool) -> Docum
             body.slice_ref(action.document)
         },
         require_alias: action.require_alias.unwrap_or(require_alias),
-        refused: action.error.clone(),
+        refused: action.error.clone().or(refused),
     }
 }
 

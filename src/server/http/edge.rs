@@ -2,15 +2,21 @@
 
 use std::sync::Arc;
 
+use query::Stop;
+
+use serde_json::{Value, json};
+
 use super::endpoint::Endpoint;
 use super::reply::{Content, Kind, Printed, Reply};
 use super::request::Request;
 use super::{
-    Method, aliases, cat, cluster, contexts, dead_letters, documents, indices, monitor, params,
-    search, templates,
+    Method, aliases, async_search, by_query, cat, cluster, contexts, dead_letters, documents,
+    indices, monitor, params, search, tasks, templates,
 };
-use crate::db::{Db, Wildcards};
-use crate::elastic::{FilterPath, Personality, ServerInfo, pretty};
+use crate::db::{Db, TaskStart, Wildcards};
+use crate::elastic::{
+    ByQueryKind, FilterPath, Personality, ServerInfo, pretty, with_human_values, with_stack_traces,
+};
 use crate::error::Result;
 use crate::metrics::Metrics;
 
@@ -50,6 +56,18 @@ impl Edge {
         }
     }
 
+    /// What is said of the only node wherever it is shown.
+    pub(super) fn node_head(&self) -> Value {
+        let (host, _) = self.address.rsplit_once(':').unwrap_or((&self.address, ""));
+        json!({
+            "name": self.info.name,
+            "transport_address": self.address,
+            "host": host,
+            "ip": self.address,
+            "roles": ["cluster_manager", "data", "ingest", "master"],
+        })
+    }
+
     /// Whether indices may be deleted by wildcard: as the setting says, else as is usual.
     pub(super) fn wildcard_deletes(&self) -> Wildcards {
         let said = self.db.server_setting(NAME_REQUIRED);
@@ -74,6 +92,8 @@ impl Edge {
                         params: params.clone(),
                         body: bytes::Bytes::copy_from_slice(body),
                         accept: None,
+                        opaque_id: None,
+                        stop: Stop::default(),
                     };
                     self.handle(&endpoint, &request)
                 }
@@ -85,6 +105,14 @@ impl Edge {
     }
 
     pub(super) fn handle(&self, endpoint: &Endpoint, request: &Request) -> Reply {
+        let _running = self.db.begin_task(TaskStart {
+            action: endpoint.action(),
+            path: request.path.clone(),
+            body: request.body.clone(),
+            opaque_id: request.opaque_id.clone(),
+            is_cancellable: endpoint.is_cancellable(),
+            stop: request.stop.clone(),
+        });
         let reply = self.dispatch(endpoint, request);
         reply.unwrap_or_else(|error| Reply::error(&error.into_elastic()))
     }
@@ -137,7 +165,13 @@ impl Edge {
             Endpoint::DocumentSource { index, id } => documents::source(self, request, index, id),
             Endpoint::Update { index, id } => documents::update(self, request, index, id),
             Endpoint::MultiGet { index } => documents::multi_get(self, request, index.as_deref()),
-            Endpoint::DeleteByQuery { index } => documents::delete_by_query(self, request, index),
+            Endpoint::DeleteByQuery { index } => {
+                by_query::change(self, request, index, ByQueryKind::Delete)
+            }
+            Endpoint::UpdateByQuery { index } => {
+                by_query::change(self, request, index, ByQueryKind::Update)
+            }
+            Endpoint::Reindex => by_query::reindex(self, request),
             Endpoint::Create { index, id } => documents::create(self, request, index, id),
             Endpoint::Rejected { index } => indices::rejected(self, request, index),
             Endpoint::Templates { kind } => templates::template(self, request, *kind, "*"),
@@ -169,7 +203,15 @@ impl Edge {
             ),
             Endpoint::ClusterStats => monitor::cluster_stats(self),
             Endpoint::PendingTasks => Ok(monitor::pending_tasks()),
-            Endpoint::Tasks { id } => monitor::tasks(self, id.as_deref()),
+            Endpoint::Tasks { id: None } => tasks::list(self, request),
+            Endpoint::Tasks { id: Some(id) } => tasks::one(self, request, id),
+            Endpoint::CancelTasks { id } => tasks::cancel(self, request, id.as_deref()),
+            Endpoint::AsyncSearch { index, form } => {
+                async_search::start(self, request, *form, index.as_deref().unwrap_or(all))
+            }
+            Endpoint::AsyncSearchId { id, form } => async_search::one(self, request, *form, id),
+            Endpoint::AsyncSearchStatus { id } => async_search::status(self, id),
+            Endpoint::Analyze { index } => indices::analyze(self, request, index.as_deref()),
             Endpoint::Stats { index, .. } => {
                 monitor::stats(self, request, index.as_deref().unwrap_or(all))
             }
@@ -230,6 +272,8 @@ fn shaped(mut bytes: Vec<u8>, params: &[(String, String)]) -> Vec<u8> {
                     bytes = filter.apply(&bytes);
                 }
             }
+            "human" if value != "false" => bytes = with_human_values(&bytes),
+            "error_trace" if value != "false" => bytes = with_stack_traces(&bytes),
             "pretty" if value != "false" => bytes = pretty(&bytes),
             _ => {}
         }

@@ -35,6 +35,21 @@ pub(super) enum Endpoint {
     PendingTasks,
     /// `/_tasks[/{id}]`
     Tasks { id: Option<String> },
+    /// `/_tasks[/{id}]/_cancel`
+    CancelTasks { id: Option<String> },
+    /// `/_reindex`
+    Reindex,
+    /// `[/{index}]/_async_search`, `/_plugins/_asynchronous_search`
+    AsyncSearch {
+        index: Option<String>,
+        form: AsyncForm,
+    },
+    /// `/_async_search/{id}`
+    AsyncSearchId { id: String, form: AsyncForm },
+    /// `/_async_search/status/{id}`
+    AsyncSearchStatus { id: String },
+    /// `[/{index}]/_analyze`
+    Analyze { index: Option<String> },
     /// `/_snapshot[/...]`, `/_remote/info`: there are none.
     Nothing,
     /// `/[{index}/]_stats[/{metrics}]`
@@ -113,6 +128,8 @@ pub(super) enum Endpoint {
     MultiGet { index: Option<String> },
     /// `/{index}/_delete_by_query`
     DeleteByQuery { index: String },
+    /// `/{index}/_update_by_query`
+    UpdateByQuery { index: String },
     /// `/[{index}/]_refresh`
     Refresh { index: Option<String> },
     /// `/[{index}/]_flush`
@@ -129,6 +146,13 @@ pub(super) enum Endpoint {
     Templates { kind: TemplateKind },
     /// `/_index_template/{name}` and its kin
     Template { kind: TemplateKind, name: String },
+}
+
+/// Whose words the answer of an asynchronous search has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AsyncForm {
+    Elasticsearch,
+    OpenSearch,
 }
 
 impl Endpoint {
@@ -177,9 +201,14 @@ impl Endpoint {
             ("_cluster", ["stats", ..]) => Some(Self::ClusterStats),
             ("_cluster", ["pending_tasks"]) => Some(Self::PendingTasks),
             ("_tasks", []) => Some(Self::Tasks { id: None }),
+            ("_tasks", ["_cancel"]) => Some(Self::CancelTasks { id: None }),
             ("_tasks", [id]) => Some(Self::Tasks {
                 id: Some((*id).into()),
             }),
+            ("_tasks", [id, "_cancel"]) => Some(Self::CancelTasks {
+                id: Some((*id).into()),
+            }),
+            ("_reindex", []) => Some(Self::Reindex),
             ("_snapshot", _) | ("_remote", ["info"]) => Some(Self::Nothing),
             ("_resolve", ["index", names]) => Some(Self::Resolve {
                 names: (*names).into(),
@@ -188,7 +217,26 @@ impl Endpoint {
             ("_data_stream", rest @ ([] | [_])) => Some(Self::DataStream {
                 names: owned(rest.first()),
             }),
+            ("_async_search" | "_plugins", _) => Self::of_async_search(first, rest),
             _ => Self::of_definition(first, rest),
+        }
+    }
+
+    /// Searches that somebody comes back for.
+    fn of_async_search(first: &str, rest: &[&str]) -> Option<Self> {
+        let (form, rest) = match (first, rest) {
+            ("_async_search", rest) => (AsyncForm::Elasticsearch, rest),
+            ("_plugins", ["_asynchronous_search", rest @ ..]) => (AsyncForm::OpenSearch, rest),
+            _ => return None,
+        };
+        match rest {
+            [] => Some(Self::AsyncSearch { index: None, form }),
+            [id] => Some(Self::AsyncSearchId {
+                id: (*id).into(),
+                form,
+            }),
+            ["status", id] => Some(Self::AsyncSearchStatus { id: (*id).into() }),
+            _ => None,
         }
     }
 
@@ -278,6 +326,12 @@ impl Endpoint {
             ("_rejected", []) => index.map(|index| Self::Rejected { index }),
             ("_mget", []) => Some(Self::MultiGet { index }),
             ("_delete_by_query", []) => index.map(|index| Self::DeleteByQuery { index }),
+            ("_update_by_query", []) => index.map(|index| Self::UpdateByQuery { index }),
+            ("_analyze", []) => Some(Self::Analyze { index }),
+            ("_async_search", []) => Some(Self::AsyncSearch {
+                index,
+                form: AsyncForm::Elasticsearch,
+            }),
             _ => Self::of_document(index?, action, rest),
         }
     }
@@ -316,6 +370,10 @@ impl Endpoint {
             Self::Scrub | Self::PendingTasks | Self::Resolve { .. } => &[M::Get],
             Self::ClusterState { .. } | Self::ClusterStats => &[M::Get],
             Self::Tasks { .. } | Self::Stats { .. } => &[M::Get],
+            Self::CancelTasks { .. } | Self::Reindex | Self::AsyncSearch { .. } => &[M::Post],
+            Self::AsyncSearchId { .. } => &[M::Get, M::Delete],
+            Self::AsyncSearchStatus { .. } => &[M::Get],
+            Self::Analyze { .. } => &[M::Get, M::Post],
             Self::License | Self::Nothing => &[M::Get, M::Head],
             Self::Definition { .. } | Self::DataStream { .. } => {
                 &[M::Get, M::Head, M::Put, M::Post, M::Delete]
@@ -346,6 +404,7 @@ impl Endpoint {
             Self::Create { .. } => &[M::Post, M::Put],
             Self::DocumentSource { .. } => &[M::Get, M::Head],
             Self::Update { .. } | Self::DeleteByQuery { .. } => &[M::Post],
+            Self::UpdateByQuery { .. } => &[M::Post],
             Self::MultiGet { .. } => &[M::Get, M::Post],
             Self::Refresh { .. } | Self::Flush { .. } => &[M::Get, M::Post],
             Self::ForceMerge { .. } => &[M::Post],
@@ -353,6 +412,52 @@ impl Endpoint {
             Self::ReplayDeadLetters { .. } => &[M::Post],
             Self::Template { .. } => &[M::Get, M::Head, M::Put, M::Post, M::Delete],
         }
+    }
+
+    /// What it does, in the words of Elasticsearch's task list.
+    pub(super) fn action(&self) -> &'static str {
+        match self {
+            Self::Search { .. } => "indices:data/read/search",
+            Self::MultiSearch { .. } => "indices:data/read/msearch",
+            Self::Scroll { .. } => "indices:data/read/scroll",
+            Self::AsyncSearch { .. } => "indices:data/read/async_search/submit",
+            Self::AsyncSearchId { .. } => "indices:data/read/async_search/get",
+            Self::Count { .. } => "indices:data/read/search",
+            Self::Bulk { .. } => "indices:data/write/bulk",
+            Self::Document { .. } | Self::Create { .. } => "indices:data/write/index",
+            Self::DocumentId { .. } | Self::DocumentSource { .. } => "indices:data/read/get",
+            Self::Update { .. } => "indices:data/write/update",
+            Self::MultiGet { .. } => "indices:data/read/mget",
+            Self::DeleteByQuery { .. } => "indices:data/write/delete/byquery",
+            Self::UpdateByQuery { .. } => "indices:data/write/update/byquery",
+            Self::Reindex => "indices:data/write/reindex",
+            Self::Refresh { .. } => "indices:admin/refresh",
+            Self::Flush { .. } => "indices:admin/flush",
+            Self::ForceMerge { .. } => "indices:admin/forcemerge",
+            Self::Tasks { id: Some(_) } => "cluster:monitor/task/get",
+            Self::Tasks { id: None } | Self::Cat { .. } => "cluster:monitor/tasks/lists",
+            Self::CancelTasks { .. } => "cluster:admin/tasks/cancel",
+            Self::Root | Self::Nodes | Self::ClusterStats => "cluster:monitor/nodes/info",
+            Self::ClusterHealth { .. } => "cluster:monitor/health",
+            Self::ClusterState { .. } => "cluster:monitor/state",
+            Self::Stats { .. } => "indices:monitor/stats",
+            Self::FieldCaps { .. } => "indices:data/read/field_caps",
+            _other => "indices:admin/get",
+        }
+    }
+
+    /// Whether it ends early once nobody waits for its answer.
+    pub(super) fn is_cancellable(&self) -> bool {
+        matches!(
+            self,
+            Self::Search { .. }
+                | Self::MultiSearch { .. }
+                | Self::Scroll { .. }
+                | Self::Count { .. }
+                | Self::DeleteByQuery { .. }
+                | Self::UpdateByQuery { .. }
+                | Self::Reindex
+        )
     }
 
     /// Whether it reads rows. All other calls have threads of their own, so that searches never
@@ -364,7 +469,10 @@ impl Endpoint {
             | Self::MultiSearch { .. }
             | Self::Scroll { .. }
             | Self::ValidateQuery { .. }
-            | Self::DeleteByQuery { .. } => true,
+            | Self::DeleteByQuery { .. }
+            | Self::UpdateByQuery { .. }
+            | Self::Reindex
+            | Self::AsyncSearch { .. } => true,
             Self::Bulk { .. }
             | Self::Document { .. }
             | Self::DocumentId { .. }
@@ -390,6 +498,10 @@ impl Endpoint {
             | Self::ClusterStats
             | Self::PendingTasks
             | Self::Tasks { .. }
+            | Self::CancelTasks { .. }
+            | Self::AsyncSearchId { .. }
+            | Self::AsyncSearchStatus { .. }
+            | Self::Analyze { .. }
             | Self::Stats { .. }
             | Self::Resolve { .. }
             | Self::ChangeAliases

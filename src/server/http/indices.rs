@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use storage::catalog::Topic;
 
 use super::Method;
@@ -11,8 +11,8 @@ use super::reply::Reply;
 use super::request::Request;
 use crate::db::Existing;
 use crate::elastic::{
-    ElasticError, Expand, IndexOptions, SettingsShape, render_field_mappings, render_indices,
-    render_mappings, render_rejected, render_settings, texts_of,
+    self, AnalyzedIndex, ElasticError, Expand, IndexOptions, SettingsShape, render_field_mappings,
+    render_indices, render_mappings, render_rejected, render_settings, texts_of,
 };
 use crate::error::Result;
 
@@ -183,7 +183,7 @@ pub(super) fn field_caps(edge: &Edge, request: &Request, index: &str) -> Result<
         return Err(ElasticError::validation(&["no fields specified".into()]).into());
     }
     let topics = found(edge, request, index)?;
-    Ok(Reply::ok(crate::elastic::render_field_caps(
+    Ok(Reply::ok(elastic::render_field_caps(
         &fields,
         &borrowed(&topics),
         edge.info.personality,
@@ -402,4 +402,24 @@ mod tests {
         assert_eq!(ask(&edge, "DELETE", "/a").0, 200);
         assert_eq!(ask(&edge, "GET", "/a").0, 404);
     }
+}
+
+/// `[/{index}]/_analyze`
+pub(super) fn analyze(edge: &Edge, request: &Request, index: Option<&str>) -> Result<Reply> {
+    let topic = match index {
+        None => None,
+        Some(index) => Some(edge.db.only_index(index)?),
+    };
+    let index = topic.as_ref().map(|topic| {
+        let tokens_max = topic.settings.get("index.analyze.max_token_count");
+        AnalyzedIndex {
+            mapping: &topic.mapping,
+            tokens_max: tokens_max.and_then(|value| match value {
+                Value::String(text) => text.parse().ok(),
+                other => other.as_u64(),
+            }),
+        }
+    });
+    let answer = elastic::analyze(request.search_body(), index)?;
+    Ok(Reply::value(200, &answer))
 }

@@ -8,7 +8,9 @@
 
 mod admission;
 mod aliases;
+mod async_search;
 mod body;
+mod by_query;
 mod cat;
 mod cluster;
 mod connection;
@@ -20,9 +22,11 @@ mod endpoint;
 mod indices;
 mod monitor;
 mod params;
+mod patient;
 mod reply;
 mod request;
 mod search;
+mod tasks;
 mod templates;
 
 pub(super) use connection::{CONNECTIONS_MAX, Http, serve};

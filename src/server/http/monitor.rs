@@ -10,7 +10,7 @@ use super::reply::Reply;
 use super::request::Request;
 use crate::db::templates;
 use crate::elastic::{
-    ElasticError, Expand, Health, IndexOptions, is_closed, mapping_to_value, replicas, uuid_text,
+    Expand, Health, IndexOptions, is_closed, mapping_to_value, replicas, uuid_text,
 };
 use crate::error::Result;
 
@@ -180,15 +180,4 @@ pub(super) fn cluster_stats(edge: &Edge) -> Result<Reply> {
 /// `/_cluster/pending_tasks`: an edit is done when it is answered.
 pub(super) fn pending_tasks() -> Reply {
     Reply::value(200, &json!({ "tasks": [] }))
-}
-
-/// `/_tasks[/{id}]`: every request is answered when it is done, so none is left to be shown.
-pub(super) fn tasks(edge: &Edge, id: Option<&str>) -> Result<Reply> {
-    if let Some(id) = id {
-        let reason = format!("task [{id}] isn't running and hasn't stored its results");
-        return Err(ElasticError::new(404, "resource_not_found_exception", reason).into());
-    }
-    let node = uuid_text(edge.info.uuid);
-    let shown = json!({ "name": edge.info.name, "tasks": {} });
-    Ok(Reply::value(200, &json!({ "nodes": { node: shown } })))
 }

@@ -1,6 +1,9 @@
 //! The query string of a request.
 
 use super::endpoint::percent_decode;
+use super::request::Request;
+use crate::elastic::SearchParams;
+use crate::error::Result;
 
 /// Most bytes of a query string; longer ones are refused.
 pub(super) const QUERY_BYTES_MAX: usize = 64 << 10;
@@ -15,6 +18,17 @@ pub(super) fn parse(query: &str) -> Vec<(String, String)> {
             (decode(name), decode(value))
         })
         .collect()
+}
+
+/// The parameters of a search, those of `known` left out.
+pub(super) fn without(request: &Request, known: &[&str]) -> Result<SearchParams> {
+    let pairs = request.params.iter();
+    let pairs = pairs.filter(|(name, _)| !known.contains(&name.as_str()));
+    let pairs = pairs.map(|(name, value)| (name.as_str(), value.as_str()));
+    Ok(SearchParams {
+        stop: request.stop.clone(),
+        ..SearchParams::parse(&request.path, pairs)?
+    })
 }
 
 fn decode(text: &str) -> String {

@@ -8,7 +8,8 @@ use flate2::write::GzEncoder;
 use http_body_util::Full;
 use hyper::Response;
 use hyper::header::{
-    ACCEPT, ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, VARY,
+    ACCEPT, ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue,
+    RETRY_AFTER, VARY,
 };
 use serde_json::{Value, json};
 
@@ -106,6 +107,12 @@ impl Reply {
     }
 }
 
+/// What a client calls its request; the answer says it too.
+pub(super) const OPAQUE_ID: &str = "x-opaque-id";
+
+/// Seconds after which a client that was turned away may try again.
+const RETRY_SECONDS: &str = "1";
+
 /// What a request says about the form of its answer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Form {
@@ -113,6 +120,8 @@ pub(super) struct Form {
     json_type: Option<HeaderValue>,
     /// Whether gzip is understood.
     gzip: bool,
+    /// What the client calls its request.
+    opaque_id: Option<HeaderValue>,
 }
 
 impl Form {
@@ -133,7 +142,11 @@ impl Form {
             let mut parts = coding.split(';').map(str::trim);
             parts.next() == Some("gzip") && parts.next() != Some("q=0")
         });
-        Self { json_type, gzip }
+        Self {
+            json_type,
+            gzip,
+            opaque_id: headers.get(OPAQUE_ID).cloned(),
+        }
     }
 
     /// Frames `bytes` of content type JSON or text. Runs where blocking is allowed: it compresses.
@@ -143,6 +156,12 @@ impl Form {
             "x-elastic-product",
             HeaderValue::from_static("Elasticsearch"),
         );
+        if let Some(opaque_id) = &self.opaque_id {
+            headers.insert(OPAQUE_ID, opaque_id.clone());
+        }
+        if reply.status == 429 {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
+        }
         let mut bytes = reply.bytes;
         match reply.kind {
             Kind::Empty => {}

@@ -1,6 +1,7 @@
 //! A request as handlers see it.
 
 use bytes::Bytes;
+use query::Stop;
 
 use super::Method;
 use crate::elastic::{ElasticError, Expand, IndexOptions, IndexParams};
@@ -16,6 +17,10 @@ pub(super) struct Request {
     pub(super) body: Bytes,
     /// `Accept`, when it says something.
     pub(super) accept: Option<String>,
+    /// `X-Opaque-Id`, when it says something.
+    pub(super) opaque_id: Option<String>,
+    /// Says when nobody waits for the answer any more.
+    pub(super) stop: Stop,
 }
 
 impl Request {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::edge::Edge;
+use super::params::without;
 use super::reply::Reply;
 use super::request::Request;
 use crate::elastic::{ElasticError, Personality, SearchParams, parse_msearch, render_msearch};
@@ -34,7 +35,7 @@ pub(super) fn count(edge: &Edge, request: &Request, index: &str) -> Result<Reply
 /// `/{index}/_validate/query`
 pub(super) fn validate(edge: &Edge, request: &Request, index: &str) -> Result<Reply> {
     let explain = request.switch("explain")? == Some(true);
-    let params = params_without(request, &["explain", "rewrite", "all_shards"])?;
+    let params = without(request, &["explain", "rewrite", "all_shards"])?;
     let body = request.search_body();
     let reply = match edge.db.validate_elastic(index, body, &params) {
         Ok(names) => {
@@ -116,12 +117,5 @@ fn too_long() -> ElasticError {
 }
 
 fn params(request: &Request) -> Result<SearchParams> {
-    params_without(request, &[])
-}
-
-fn params_without(request: &Request, known: &[&str]) -> Result<SearchParams> {
-    let pairs = request.params.iter();
-    let pairs = pairs.filter(|(name, _)| !known.contains(&name.as_str()));
-    let pairs = pairs.map(|(name, value)| (name.as_str(), value.as_str()));
-    Ok(SearchParams::parse(&request.path, pairs)?)
+    without(request, &[])
 }
