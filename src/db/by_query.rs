@@ -58,7 +58,7 @@ impl Db {
                 done.canceled = Some("by user request");
                 break;
             }
-            let Some(page) = self.page(work, &sights, after.take())? else {
+            let Some(page) = self.page(work, &sights, after.as_ref())? else {
                 break;
             };
             if done.batches == 0 {
@@ -117,14 +117,14 @@ impl Db {
         &self,
         work: &ByQuery,
         sights: &[Sight],
-        after: Option<After>,
+        after: Option<&After>,
     ) -> Result<Option<SearchResponse>> {
         let size = work.request.batch_documents;
         let search = &work.request.search;
         let ran = self.run_with(sights, search, &work.params, parse_count, |requests| {
             for request in requests {
                 request.hits.size = size;
-                request.hits.after.clone_from(&after);
+                request.hits.after = after.cloned();
             }
         })?;
         Ok(ran.1)

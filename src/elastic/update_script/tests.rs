@@ -1,8 +1,10 @@
+//! Scripts over documents, good and bad.
+
 use serde_json::{Value, json};
 
 use super::*;
 
-fn read(source: &str, params: Value) -> Result<DocumentScript, ElasticError> {
+fn read(source: &str, params: &Value) -> Result<DocumentScript, ElasticError> {
     DocumentScript::read(&json!({ "source": source, "params": params }))
 }
 
@@ -16,7 +18,7 @@ fn check(source: &str, document: &str, expected: &str) {
         operation: "index",
     };
     let params = json!({ "n": 5, "tag": "blue", "list": [1, 2], "big": "x".repeat(1 << 20) });
-    let ran = read(source, params).and_then(|script| script.apply(document.as_bytes(), &place));
+    let ran = read(source, &params).and_then(|script| script.apply(document.as_bytes(), &place));
     let found = match ran {
         Ok(ScriptResult::Document(bytes)) => String::from_utf8(bytes).expect("text"),
         Ok(other) => format!("{other:?}"),
@@ -131,7 +133,7 @@ fn texts_cannot_grow_without_end() {
 
 #[test]
 fn an_error_shows_its_place() {
-    let error = read("ctx._source.n = @", json!({}))
+    let error = read("ctx._source.n = @", &json!({}))
         .expect_err("no such sign")
         .to_value();
     assert_eq!(error["type"], "script_exception");

@@ -256,6 +256,26 @@ fn borrowed(topics: &[Arc<Topic>]) -> Vec<&Topic> {
     topics.iter().map(AsRef::as_ref).collect()
 }
 
+/// `[/{index}]/_analyze`
+pub(super) fn analyze(edge: &Edge, request: &Request, index: Option<&str>) -> Result<Reply> {
+    let topic = match index {
+        None => None,
+        Some(index) => Some(edge.db.only_index(index)?),
+    };
+    let index = topic.as_ref().map(|topic| {
+        let tokens_max = topic.settings.get("index.analyze.max_token_count");
+        AnalyzedIndex {
+            mapping: &topic.mapping,
+            tokens_max: tokens_max.and_then(|value| match value {
+                Value::String(text) => text.parse().ok(),
+                other => other.as_u64(),
+            }),
+        }
+    });
+    let answer = elastic::analyze(request.search_body(), index)?;
+    Ok(Reply::value(200, &answer))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
@@ -402,24 +422,4 @@ mod tests {
         assert_eq!(ask(&edge, "DELETE", "/a").0, 200);
         assert_eq!(ask(&edge, "GET", "/a").0, 404);
     }
-}
-
-/// `[/{index}]/_analyze`
-pub(super) fn analyze(edge: &Edge, request: &Request, index: Option<&str>) -> Result<Reply> {
-    let topic = match index {
-        None => None,
-        Some(index) => Some(edge.db.only_index(index)?),
-    };
-    let index = topic.as_ref().map(|topic| {
-        let tokens_max = topic.settings.get("index.analyze.max_token_count");
-        AnalyzedIndex {
-            mapping: &topic.mapping,
-            tokens_max: tokens_max.and_then(|value| match value {
-                Value::String(text) => text.parse().ok(),
-                other => other.as_u64(),
-            }),
-        }
-    });
-    let answer = elastic::analyze(request.search_body(), index)?;
-    Ok(Reply::value(200, &answer))
 }
