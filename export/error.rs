@@ -4,7 +4,6 @@ use arrow_schema::ArrowError;
 use parquet::errors::ParquetError;
 use query::QueryError;
 use storage::segment::SegmentError;
-use storage::store::TopicSnapshot;
 use thiserror::Error;
 
 /// Why an export ends early.
@@ -17,19 +16,6 @@ pub enum ExportError {
     /// Rows cannot be read.
     #[error("cannot read the rows: {0}")]
     Rows(#[from] SegmentError),
-    /// A segment cannot be read, so the export would lack its rows.
-    #[error(
-        "segment '{file}' of {rows} rows cannot be read ({reason}); `siltstone repair` makes it \
-         anew as far as the log reaches back"
-    )]
-    MissingRows {
-        /// Its file.
-        file: String,
-        /// How many rows it has.
-        rows: u64,
-        /// Why it cannot be read.
-        reason: String,
-    },
     /// A field that is asked for does not exist or cannot be used so.
     #[error("field '{field}' {what}")]
     Field {
@@ -61,16 +47,4 @@ pub enum ExportError {
     /// Parquet says no, or the output cannot be written.
     #[error("cannot write Parquet: {0}")]
     Parquet(#[from] ParquetError),
-}
-
-/// Refuses a snapshot that lacks rows: a file cannot say later what is not in it.
-pub(crate) fn require_all_rows(snapshot: &TopicSnapshot) -> Result<(), ExportError> {
-    match snapshot.failures.first() {
-        None => Ok(()),
-        Some(failure) => Err(ExportError::MissingRows {
-            file: failure.segment.file.clone(),
-            rows: failure.segment.row_count,
-            reason: failure.reason.to_string(),
-        }),
-    }
 }

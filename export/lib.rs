@@ -18,6 +18,8 @@
 //! a single value. Sums are exact decimals with any number of digits: there the double is rounded
 //! once, and the decimal text is exact.
 //!
+//! Rows that cannot be read are left out, and [`Unread`] says how many and why.
+//!
 //! Nothing here knows a protocol, a file system or a clock.
 
 mod column;
@@ -25,6 +27,7 @@ mod decimal_text;
 mod error;
 mod rollup;
 mod rows;
+mod unread;
 mod write;
 
 #[cfg(test)]
@@ -35,4 +38,5 @@ pub use arrow_schema::SchemaRef;
 pub use error::ExportError;
 pub use rollup::{RollupBatches, RollupChoice};
 pub use rows::{BATCH_ROWS, Decimals, RowBatches, RowChoice};
+pub use unread::Unread;
 pub use write::{BatchWriter, Format};

@@ -22,8 +22,8 @@ use storage::store::TopicSnapshot;
 
 use crate::column::{ColumnBuilder, ColumnType};
 use crate::decimal_text::sum_text;
-use crate::error::require_all_rows;
 use crate::rows::DECIMAL_SUFFIX;
+use crate::unread::{Unread, damage_of, unread_of};
 use crate::{Decimals, ExportError};
 
 /// Hours that are asked for at once, unless their cells are too many.
@@ -65,6 +65,7 @@ pub struct RollupBatches {
     next_ms: i64,
     end_ms: i64,
     window_hours: i64,
+    unread: Vec<Unread>,
 }
 
 #[derive(Debug)]
@@ -95,7 +96,6 @@ impl RollupBatches {
         choice: RollupChoice,
         pool: Arc<ScanPool>,
     ) -> Result<Self, ExportError> {
-        require_all_rows(&snapshot)?;
         let topic = Arc::clone(&snapshot.topic);
         let mapping = &topic.mapping;
         let Some(TimeField::Field(time)) = &topic.time_field else {
@@ -152,6 +152,7 @@ impl RollupBatches {
             next_ms: first_ms,
             end_ms,
             window_hours: WINDOW_HOURS,
+            unread: unread_of(&snapshot),
             snapshot,
         })
     }
@@ -167,6 +168,27 @@ impl RollupBatches {
     pub fn progress(&self) -> (u64, u64) {
         let hours = |until_ms: i64| ((until_ms - self.first_ms) / HOUR_MS).unsigned_abs();
         (hours(self.next_ms.min(self.end_ms)), hours(self.end_ms))
+    }
+
+    /// What could not be read so far, and is left out.
+    #[must_use]
+    pub fn unread(&self) -> &[Unread] {
+        &self.unread
+    }
+
+    /// Lets go of the segments that were found damaged; whether there were some.
+    fn leave_out_damaged(&mut self) -> bool {
+        let before = self.unread.len();
+        let unread = &mut self.unread;
+        self.snapshot.sources.retain(|source| {
+            let damage = damage_of(source);
+            unread.extend(damage.iter().map(|reason| Unread {
+                rows: source.live_row_count() as u64,
+                reason: Arc::clone(reason),
+            }));
+            damage.is_none()
+        });
+        self.unread.len() > before
     }
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, ExportError> {
@@ -188,6 +210,7 @@ impl RollupBatches {
                         cells_max: buckets_max,
                     });
                 }
+                Err(QueryError::Rows(_)) if self.leave_out_damaged() => continue,
                 Err(error) => return Err(error.into()),
             };
             self.next_ms = until_ms;

@@ -1,6 +1,7 @@
 //! Rows of a snapshot as record batches.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
@@ -15,7 +16,7 @@ use storage::store::TopicSnapshot;
 
 use crate::ExportError;
 use crate::column::{ColumnBuilder, ColumnType};
-use crate::error::require_all_rows;
+use crate::unread::{Unread, damage_of, unread_of};
 
 /// Rows of a batch, about: a batch ends with the vector that reaches it.
 pub const BATCH_ROWS: usize = 64 * 1024;
@@ -79,6 +80,27 @@ pub struct RowBatches {
     source: usize,
     open: Option<OpenSource>,
     rows_seen: u64,
+    unread: Vec<Unread>,
+}
+
+/// The chosen rows of a vector, read but not given on: a column that cannot be read leaves none of
+/// the others half filled.
+struct ReadRows {
+    times_ms: Vec<i64>,
+    partitions: Vec<u32>,
+    offsets: Vec<u64>,
+    /// Of the chosen rows, where they are wanted.
+    ids: Vec<String>,
+    documents: Vec<String>,
+    fields: Vec<ReadField>,
+}
+
+/// A field of a vector.
+enum ReadField {
+    Codes(CodeVector),
+    Numbers(NumberVector),
+    /// No row of the source has a value that the field could read.
+    Missing,
 }
 
 /// A field that is exported.
@@ -118,9 +140,8 @@ impl RowBatches {
     /// The rows of `snapshot` that `choice` names.
     ///
     /// # Errors
-    /// When a field that it names does not exist, or the snapshot lacks a segment.
+    /// When a field that it names does not exist.
     pub fn new(snapshot: TopicSnapshot, choice: RowChoice) -> Result<Self, ExportError> {
-        require_all_rows(&snapshot)?;
         let mapping = &snapshot.topic.mapping;
         let names = match &choice.fields {
             Some(names) => names.clone(),
@@ -165,6 +186,7 @@ impl RowBatches {
             source: 0,
             open: None,
             rows_seen: 0,
+            unread: unread_of(&snapshot),
             snapshot,
         })
     }
@@ -181,29 +203,52 @@ impl RowBatches {
         (self.rows_seen, self.snapshot.row_count() as u64)
     }
 
+    /// What could not be read so far, and is left out.
+    #[must_use]
+    pub fn unread(&self) -> &[Unread] {
+        &self.unread
+    }
+
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, ExportError> {
         let mut rows = 0;
         while let Some(source) = self.snapshot.sources.get(self.source).cloned() {
             if self.open.is_none() {
-                self.open = Some(self.open_source(&source)?);
+                match self.open_source(&source) {
+                    Ok(open) => self.open = Some(open),
+                    Err(error) => {
+                        self.leave_out(&source, 0..source.vector_count(), error)?;
+                        self.source += 1;
+                        continue;
+                    }
+                }
             }
             let open = self.open.as_mut().expect("it was just opened");
             let mut interner = Interner::new(self.fields.len());
+            let mut damaged = None;
             while open.vector < source.vector_count() && rows < BATCH_ROWS {
-                let chosen = open.matching.rows(&source, open.vector)?;
-                if !chosen.is_empty() {
-                    self.keys.push(&source, open.vector, &chosen)?;
-                    for (index, field) in self.fields.iter_mut().enumerate() {
-                        let column = open.columns[index].as_ref();
-                        let codes = &mut interner.codes[index];
-                        field.push(&source, open.vector, &chosen, column, codes)?;
+                match read_rows(open, &source, &self.fields, &self.keys) {
+                    Ok((chosen, read)) => {
+                        self.keys.push(&read, &chosen);
+                        for (index, field) in self.fields.iter_mut().enumerate() {
+                            let column = open.columns[index].as_ref();
+                            let codes = &mut interner.codes[index];
+                            field.push(&read.fields[index], &chosen, column, codes);
+                        }
+                        rows += chosen.len();
+                    }
+                    Err(error) => {
+                        damaged = Some((open.vector, error));
+                        break;
                     }
                 }
-                rows += chosen.len();
                 self.rows_seen += source.vector_rows(open.vector).len() as u64;
                 open.vector += 1;
             }
-            if open.vector == source.vector_count() {
+            if let Some((vector, error)) = damaged {
+                self.leave_out(&source, vector..source.vector_count(), error)?;
+                self.open = None;
+                self.source += 1;
+            } else if open.vector == source.vector_count() {
                 self.open = None;
                 self.source += 1;
             }
@@ -213,6 +258,23 @@ impl RowBatches {
             }
         }
         Ok(None)
+    }
+
+    /// Goes on without these vectors of `source`, if damage is why they cannot be read.
+    fn leave_out(
+        &mut self,
+        source: &RowSource,
+        vectors: Range<usize>,
+        error: ExportError,
+    ) -> Result<(), ExportError> {
+        let Some(reason) = damage_of(source) else {
+            return Err(error);
+        };
+        let rows: usize = vectors.map(|vector| source.vector_rows(vector).len()).sum();
+        let rows = rows as u64;
+        self.rows_seen += rows;
+        self.unread.push(Unread { rows, reason });
+        Ok(())
     }
 
     fn open_source(&self, source: &RowSource) -> Result<OpenSource, ExportError> {
@@ -290,34 +352,69 @@ impl KeyColumns {
         keys.into_iter().chain(&mut self.id).chain(&mut self.source)
     }
 
-    fn push(
-        &mut self,
-        source: &RowSource,
-        vector: usize,
-        chosen: &[usize],
-    ) -> Result<(), ExportError> {
-        let (mut times_ms, mut partitions, mut offsets) = (Vec::new(), Vec::new(), Vec::new());
-        source.times_ms(vector, &mut times_ms)?;
-        source.origins(vector, &mut partitions, &mut offsets)?;
-        let first = source.vector_rows(vector).start;
+    fn push(&mut self, read: &ReadRows, chosen: &[usize]) {
         for row in chosen {
-            self.time.push_integers([times_ms[*row]]);
-            self.partition.push_integers([partitions[*row].into()]);
-            self.offset.push_integers([offsets[*row].cast_signed()]);
-            if let Some(column) = &mut self.id {
-                let id = match source.id(first + row)? {
-                    Some(id) => String::from_utf8_lossy(&id).into_owned(),
-                    None => format!("{}-{}", partitions[*row], offsets[*row]),
-                };
-                column.push_text(Some(id));
-            }
-            if let Some(column) = &mut self.source {
-                let document = source.source(first + row)?;
-                column.push_text(Some(String::from_utf8_lossy(&document).into_owned()));
+            self.time.push_integers([read.times_ms[*row]]);
+            self.partition.push_integers([read.partitions[*row].into()]);
+            self.offset
+                .push_integers([read.offsets[*row].cast_signed()]);
+        }
+        for (column, texts) in [
+            (&mut self.id, &read.ids),
+            (&mut self.source, &read.documents),
+        ] {
+            for text in texts {
+                if let Some(column) = column.as_mut() {
+                    column.push_text(Some(text.clone()));
+                }
             }
         }
-        Ok(())
     }
+}
+
+/// Reads what is chosen of the vector at hand, and says which rows that are.
+fn read_rows(
+    open: &OpenSource,
+    source: &RowSource,
+    fields: &[ExportedField],
+    keys: &KeyColumns,
+) -> Result<(Vec<usize>, ReadRows), ExportError> {
+    let vector = open.vector;
+    let chosen = open.matching.rows(source, vector)?;
+    let mut read = ReadRows {
+        times_ms: Vec::new(),
+        partitions: Vec::new(),
+        offsets: Vec::new(),
+        ids: Vec::new(),
+        documents: Vec::new(),
+        fields: Vec::with_capacity(fields.len()),
+    };
+    if chosen.is_empty() {
+        read.fields
+            .extend(fields.iter().map(|_| ReadField::Missing));
+        return Ok((chosen, read));
+    }
+    source.times_ms(vector, &mut read.times_ms)?;
+    source.origins(vector, &mut read.partitions, &mut read.offsets)?;
+    let first = source.vector_rows(vector).start;
+    for row in &chosen {
+        if keys.id.is_some() {
+            read.ids.push(match source.id(first + row)? {
+                Some(id) => String::from_utf8_lossy(&id).into_owned(),
+                None => format!("{}-{}", read.partitions[*row], read.offsets[*row]),
+            });
+        }
+        if keys.source.is_some() {
+            let document = source.source(first + row)?;
+            let document = String::from_utf8_lossy(&document).into_owned();
+            read.documents.push(document);
+        }
+    }
+    for (field, column) in fields.iter().zip(&open.columns) {
+        read.fields
+            .push(field.read(source, vector, column.as_ref())?);
+    }
+    Ok((chosen, read))
 }
 
 impl ExportedField {
@@ -329,18 +426,37 @@ impl ExportedField {
         std::iter::once(&mut self.builder).chain(&mut self.decimals)
     }
 
-    fn push(
-        &mut self,
+    fn read(
+        &self,
         source: &RowSource,
         vector: usize,
+        column: Option<&OpenColumn>,
+    ) -> Result<ReadField, ExportError> {
+        match (column, self.field_type.column_kind()) {
+            (Some(OpenColumn::Texts(handle, _)), ColumnKind::Text) => {
+                let mut codes = CodeVector::default();
+                source.codes(*handle, vector, &mut codes)?;
+                Ok(ReadField::Codes(codes))
+            }
+            (Some(OpenColumn::Numbers(handle, ColumnKind::Integer)), ColumnKind::Integer)
+            | (Some(OpenColumn::Numbers(handle, _)), ColumnKind::Decimal) => {
+                let mut numbers = NumberVector::default();
+                source.numbers(*handle, vector, &mut numbers)?;
+                Ok(ReadField::Numbers(numbers))
+            }
+            _ => Ok(ReadField::Missing),
+        }
+    }
+
+    fn push(
+        &mut self,
+        read: &ReadField,
         chosen: &[usize],
         column: Option<&OpenColumn>,
         batch_codes: &mut HashMap<u32, i32>,
-    ) -> Result<(), ExportError> {
-        match (column, self.field_type.column_kind()) {
-            (Some(OpenColumn::Texts(handle, dictionary)), ColumnKind::Text) => {
-                let mut codes = CodeVector::default();
-                source.codes(*handle, vector, &mut codes)?;
+    ) {
+        match (read, column) {
+            (ReadField::Codes(codes), Some(OpenColumn::Texts(_, dictionary))) => {
                 let starts = Starts::of(&codes.occurrence);
                 for row in chosen {
                     let row_codes = &codes.codes[starts.values(*row)];
@@ -355,20 +471,16 @@ impl ExportedField {
                     self.builder.push_codes(translated);
                 }
             }
-            (Some(OpenColumn::Numbers(handle, kind)), ColumnKind::Integer)
-                if *kind == ColumnKind::Integer =>
+            (ReadField::Numbers(numbers), _)
+                if self.field_type.column_kind() == ColumnKind::Integer =>
             {
-                let mut numbers = NumberVector::default();
-                source.numbers(*handle, vector, &mut numbers)?;
                 let starts = Starts::of(&numbers.occurrence);
                 for row in chosen {
                     let values = &numbers.mantissas[starts.values(*row)];
                     self.builder.push_integers(values.iter().copied());
                 }
             }
-            (Some(OpenColumn::Numbers(handle, _)), ColumnKind::Decimal) => {
-                let mut numbers = NumberVector::default();
-                source.numbers(*handle, vector, &mut numbers)?;
+            (ReadField::Numbers(numbers), _) => {
                 let starts = Starts::of(&numbers.occurrence);
                 let value = |index: usize| Decimal {
                     mantissa: numbers.mantissas[index],
@@ -380,8 +492,7 @@ impl ExportedField {
                     }
                 }
             }
-            // No row of the source has a value that the field could read.
-            _ => {
+            (ReadField::Missing | ReadField::Codes(_), _) => {
                 for _ in chosen {
                     for builder in self.all_mut() {
                         builder.push_missing();
@@ -389,7 +500,6 @@ impl ExportedField {
                 }
             }
         }
-        Ok(())
     }
 }
 
@@ -418,7 +528,7 @@ impl Starts {
         }
     }
 
-    fn values(&self, row: usize) -> std::ops::Range<usize> {
+    fn values(&self, row: usize) -> Range<usize> {
         match self {
             Self::One => row..row + 1,
             Self::Each(starts) => starts[row] as usize..starts[row + 1] as usize,

@@ -186,7 +186,7 @@ impl From<ExportError> for Error {
         let kind = match &error {
             ExportError::Field { .. } | ExportError::NoTimeField => ErrorKind::Invalid,
             ExportError::TooManyCells { .. } => ErrorKind::LimitExceeded,
-            ExportError::Rows(_) | ExportError::MissingRows { .. } => ErrorKind::Corrupt,
+            ExportError::Rows(_) => ErrorKind::Corrupt,
             _ => ErrorKind::Unavailable,
         };
         match error {

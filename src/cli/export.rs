@@ -10,6 +10,7 @@ use export::{BatchWriter, Decimals, Format, RollupChoice, RowChoice};
 use query::request::Filter;
 use serde_json::{Value, json};
 
+use super::EXIT_FAILED;
 use super::progress::Progress;
 use super::target::require_store;
 use crate::db::Db;
@@ -24,6 +25,8 @@ const PARTIAL_SUFFIX: &str = ".partial";
 /// Works on a directory that no server has open, streams, and needs little memory. Instants are
 /// timestamps in UTC, keywords dictionaries, fields with several values lists. A decimal is a
 /// double, which loses nothing of a single value; --decimals adds the exact text, which sums need.
+/// Rows that cannot be read are left out: the file holds all others, the end says how many are
+/// missing and why, and the exit code is 1.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   siltstone export rows trades --data /var/lib/siltstone --output trades.parquet
@@ -113,7 +116,7 @@ impl Export {
             false => Decimals::Float64,
         };
         let topic = &common.topic;
-        match &self.what {
+        let unread = match &self.what {
             What::Rows {
                 fields,
                 source,
@@ -131,6 +134,7 @@ impl Export {
                 let schema = batches.schema().clone();
                 let next = || (batches.next(), batches.progress());
                 common.write(&schema, "rows", next)?;
+                batches.unread().to_vec()
             }
             What::Rollup { by, measures, .. } => {
                 let choice = RollupChoice {
@@ -143,10 +147,17 @@ impl Export {
                 let schema = batches.schema().clone();
                 let next = || (batches.next(), batches.progress());
                 common.write(&schema, "hours", next)?;
+                batches.unread().to_vec()
             }
-        }
+        };
         db.close()?;
-        Ok(ExitCode::SUCCESS)
+        for unread in &unread {
+            eprintln!("{unread}");
+        }
+        Ok(match unread.is_empty() {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::from(EXIT_FAILED),
+        })
     }
 }
 

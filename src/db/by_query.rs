@@ -3,6 +3,7 @@
 //! others, each under the condition that the document still is the one that was found.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ingest::documents::{self, Action, Condition, WriteOutcome};
 use query::Stop;
@@ -61,6 +62,11 @@ impl Db {
             let Some(page) = self.page(work, &sights, after.as_ref())? else {
                 break;
             };
+            let failures = page.failures.iter().map(|failure| {
+                let index = sights[failure.part].instant.topic.name.as_str();
+                (index.to_owned(), Arc::clone(&failure.reason))
+            });
+            done.note_unread(failures.collect());
             if done.batches == 0 {
                 done.total = page.matched.min(left);
             }

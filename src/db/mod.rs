@@ -28,6 +28,9 @@ mod templates;
 mod topics;
 mod verify;
 
+#[cfg(test)]
+mod damage_tests;
+
 use std::path::Path;
 use std::sync::Arc;
 

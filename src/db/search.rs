@@ -37,11 +37,23 @@ impl Db {
             .map(|state| state.topic.id);
         let instant = id.and_then(|id| self.core().store.instant(id));
         let instant = instant.ok_or_else(|| ElasticError::index_not_found(topic))?;
+        Ok(self.search_instant(&instant, request)?)
+    }
+
+    /// Answers `request` over one topic at an instant. A segment that is found damaged on the way
+    /// is left out, and the answer says so.
+    pub(super) fn search_instant(
+        &self,
+        instant: &TopicInstant,
+        request: &SearchRequest,
+    ) -> std::result::Result<SearchResponse, QueryError> {
         loop {
-            let snapshot = open(&instant, request);
+            let snapshot = open(instant, request);
             match query::search(request, &snapshot, &self.core().scans) {
-                Err(QueryError::Rows(_)) if instant.note_met_damage() => {}
-                answer => return Ok(answer?),
+                Err(QueryError::Rows(error)) if instant.note_met_damage() => {
+                    tracing::error!(%error, "a segment is left out of answers");
+                }
+                answer => return answer,
             }
         }
     }

@@ -1,9 +1,15 @@
 //! `_delete_by_query`, `_update_by_query` and `_reindex`: what they are told and what they say.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
+use super::error::NODE_NAME;
 use super::search::parse_object;
 use super::{DocumentScript, ElasticError, read};
+
+/// The status of what cannot be read.
+const UNREAD_STATUS: u16 = 500;
 
 /// Documents of one round unless the request says another number.
 const BATCH_DOCUMENTS: usize = 1000;
@@ -73,6 +79,9 @@ pub struct ByQueryDone {
     pub version_conflicts: u64,
     /// Where and why it ended early.
     pub failures: Vec<(String, String, ElasticError)>,
+    /// Segments that could not be read, and why: nothing in them was found. Their index and the
+    /// reason.
+    pub unread: Vec<(String, Arc<str>)>,
     /// Why it was ended before its end.
     pub canceled: Option<&'static str>,
 }
@@ -275,8 +284,18 @@ impl ByQueryDone {
         let failed = self.failures.first().map(|(.., error)| error.status());
         match failed {
             Some(status) => status,
+            None if !self.unread.is_empty() => UNREAD_STATUS,
             None if self.version_conflicts > 0 && !goes_on => 409,
             None => 200,
+        }
+    }
+
+    /// Notes what the newest round could not read.
+    pub fn note_unread(&mut self, unread: Vec<(String, Arc<str>)>) {
+        // The same damage is told in other words once it is known. What an earlier round has missed
+        // stays said when it was mended since.
+        if unread.len() >= self.unread.len() {
+            self.unread = unread;
         }
     }
 
@@ -313,7 +332,16 @@ impl ByQueryDone {
                 "status": error.status(),
             })
         });
-        let failures: Vec<Value> = failures.collect();
+        let unread = self.unread.iter().map(|(index, reason)| {
+            json!({
+                "shard": 0,
+                "index": index,
+                "node": NODE_NAME,
+                "status": UNREAD_STATUS,
+                "reason": { "type": "corrupt_index_exception", "reason": &**reason },
+            })
+        });
+        let failures: Vec<Value> = failures.chain(unread).collect();
         let mut reply = json!({ "took": took_ms, "timed_out": false });
         let Value::Object(status) = self.to_status() else {
             unreachable!("a status is an object");

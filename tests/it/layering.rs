@@ -47,9 +47,10 @@ const ALLOWED: &[(&str, &str, &[&str])] = &[
     (
         "export",
         "rollup",
-        &["column", "decimal_text", "error", "rows"],
+        &["column", "decimal_text", "error", "rows", "unread"],
     ),
-    ("export", "rows", &["column", "error"]),
+    ("export", "rows", &["column", "error", "unread"]),
+    ("export", "unread", &[]),
     ("export", "write", &["error"]),
     ("export", "tests", &[]),
     ("src", "elastic", &[]),
