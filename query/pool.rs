@@ -24,7 +24,7 @@ const DENSE_GROUPS_MAX: usize = 1 << 22;
 pub struct ScanPool {
     threads: Option<ThreadPool>,
     ordinals: Arc<OrdinalCache>,
-    pub(crate) totals: TotalsCache,
+    pub(crate) totals: Arc<TotalsCache>,
     /// What searches and ordinals are counted in.
     memory: Arc<MemoryBudget>,
     /// Fewest rows that are worth a thread.
@@ -38,7 +38,7 @@ impl Default for ScanPool {
         Self {
             threads: None,
             ordinals: Arc::default(),
-            totals: TotalsCache::default(),
+            totals: Arc::default(),
             memory: MemoryBudget::unlimited(),
             thread_rows_min: THREAD_ROWS_MIN,
             dense_groups_max: DENSE_GROUPS_MAX,
@@ -73,8 +73,10 @@ impl ScanPool {
     /// The same, with searches that take their memory from `memory`.
     #[must_use]
     pub fn within(self, memory: Arc<MemoryBudget>) -> Self {
-        let cache: Weak<OrdinalCache> = Arc::downgrade(&self.ordinals);
-        memory.add_cache(cache);
+        let totals: Weak<TotalsCache> = Arc::downgrade(&self.totals);
+        memory.add_cache(totals);
+        let ordinals: Weak<OrdinalCache> = Arc::downgrade(&self.ordinals);
+        memory.add_cache(ordinals);
         Self { memory, ..self }
     }
 

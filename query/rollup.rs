@@ -15,7 +15,7 @@ use crate::QueryError;
 use crate::aggregate::{BoundKind, BoundNode, MetricSource};
 use crate::filter::BoundFilter;
 use crate::frame::{Columns, NumberSlot, TextSlot, is_exact_widened};
-use crate::totals::TotalsCache;
+use crate::pool::ScanPool;
 
 /// How cells and rows of one segment share the work.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ pub(crate) fn cover(
     columns: &Columns,
     filter: &BoundFilter,
     nodes: &mut [BoundNode<'_>],
-    totals: &TotalsCache,
+    pool: &ScanPool,
 ) -> Result<Option<Result<Cover, Vec<String>>>, QueryError> {
     let mut reads = Reads::default();
     reads.filter(filter, columns);
@@ -83,7 +83,7 @@ pub(crate) fn cover(
         cut_rows: Vec::new(),
     };
     if !is_segment_cut(&cells, filter, nodes) {
-        cover.totals = totals.totals(&cells, set);
+        cover.totals = pool.totals.totals(&cells, set, pool.memory());
     }
     match &cover.totals {
         Some(totals) => cover.whole = (0..totals.codes.len()).collect(),

@@ -317,7 +317,7 @@ fn choose(
                 nodes,
                 ..
             } = bound;
-            match cover(source, columns, filter, nodes, &pool.totals)? {
+            match cover(source, columns, filter, nodes, pool)? {
                 None => return Ok(None),
                 Some(Err(reasons)) => reasons,
                 Some(Ok(cover)) => {

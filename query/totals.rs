@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use storage::memory::{GivesWay, Held, MemoryBudget, MemoryUse};
 use storage::model::{Decimal, ExactSum};
 use storage::segment::{CellSet, Cells, MeasureCells};
 
@@ -27,11 +28,26 @@ pub(crate) struct TotalsCache {
 struct Entry {
     cells: Weak<Cells>,
     totals: Arc<CellSet>,
+    /// Its memory.
+    _held: Held,
+}
+
+impl GivesWay for TotalsCache {
+    /// They are made anew in a moment, so all of them go.
+    fn give_way(&self, _: usize) -> usize {
+        let gone = std::mem::take(&mut *self.lock());
+        gone.values().map(|entry| memory_bytes(&entry.totals)).sum()
+    }
 }
 
 impl TotalsCache {
     /// The totals of set `set`; `None` where it has few cells anyway.
-    pub(crate) fn totals(&self, cells: &Arc<Cells>, set: usize) -> Option<Arc<CellSet>> {
+    pub(crate) fn totals(
+        &self,
+        cells: &Arc<Cells>,
+        set: usize,
+        memory: &Arc<MemoryBudget>,
+    ) -> Option<Arc<CellSet>> {
         let cells_of_set = &cells.sets[set];
         if cells_of_set.hours_ms.len() < CELLS_MIN {
             return None;
@@ -41,6 +57,10 @@ impl TotalsCache {
             return Some(Arc::clone(&entry.totals));
         }
         let totals = Arc::new(fold(cells_of_set));
+        // Not under the lock: whoever makes room may take it.
+        let Some(held) = memory.hold_if_room(MemoryUse::Totals, memory_bytes(&totals)) else {
+            return Some(totals);
+        };
         let mut entries = self.lock();
         entries.retain(|_, entry| entry.cells.strong_count() > 0);
         let kept: usize = entries.values().map(|entry| size(&entry.totals)).sum();
@@ -50,6 +70,7 @@ impl TotalsCache {
         let entry = Entry {
             cells: Arc::downgrade(cells),
             totals: Arc::clone(&totals),
+            _held: held,
         };
         entries.insert(key, entry);
         Some(totals)
@@ -63,6 +84,14 @@ impl TotalsCache {
 
 fn size(set: &CellSet) -> usize {
     set.codes.len() * (1 + set.measures.len())
+}
+
+/// Memory of totals, about.
+fn memory_bytes(set: &CellSet) -> usize {
+    const ROW_BYTES: usize = size_of::<i64>() + size_of::<u32>() + size_of::<u64>();
+    // A sum has its parts in memory of their own.
+    const MEASURE_BYTES: usize = size_of::<u64>() + 2 * size_of::<Decimal>() + 64;
+    set.codes.len() * (ROW_BYTES + set.measures.len() * MEASURE_BYTES)
 }
 
 /// One cell for each code of `set`, at the hour of the first one.
@@ -164,7 +193,8 @@ mod tests {
     fn totals_are_cells_without_hours() {
         let cells = Arc::new(cells());
         let cache = TotalsCache::default();
-        let totals = cache.totals(&cells, 0).expect("many cells");
+        let memory = MemoryBudget::new(1 << 20);
+        let totals = cache.totals(&cells, 0, &memory).expect("many cells");
         assert_eq!(totals.codes, [0, 2, u32::MAX]);
         assert_eq!(totals.row_counts, [1200; 3]);
         let measure = &totals.measures[0];
@@ -175,13 +205,23 @@ mod tests {
         let maxs = [594, 593, 594].map(Decimal::from_i64);
         assert_eq!(measure.maxs, maxs);
         // They are kept; few cells have none.
-        let again = cache.totals(&cells, 0).expect("many cells");
+        let again = cache.totals(&cells, 0, &memory).expect("many cells");
         assert!(Arc::ptr_eq(&totals, &again));
-        assert!(cache.totals(&cells, 1).is_none());
+        assert!(cache.totals(&cells, 1, &memory).is_none());
         // Gone cells take theirs along when others come.
         drop(cells);
         let others = Arc::new(self::cells());
-        cache.totals(&others, 0).expect("many cells");
+        cache.totals(&others, 0, &memory).expect("many cells");
         assert_eq!(cache.lock().len(), 1);
+        // They are counted, and go when others need the room.
+        let counted = memory.used_bytes_for(MemoryUse::Totals);
+        assert_eq!(counted, memory_bytes(&totals));
+        assert_eq!(cache.give_way(1), counted);
+        assert_eq!(memory.used_bytes(), 0);
+        // Where there is no room for them, they serve one search.
+        let full = memory.hold(MemoryUse::ActiveRows, 1 << 20);
+        cache.totals(&others, 0, &memory).expect("many cells");
+        assert_eq!(cache.lock().len(), 0);
+        drop(full);
     }
 }

@@ -13,4 +13,10 @@ impl Db {
         uses.map(|one| (one.name(), memory.used_bytes_for(one)))
             .collect()
     }
+
+    /// Most bytes of all uses together.
+    #[must_use]
+    pub fn memory_limit_bytes(&self) -> usize {
+        self.core().store.memory().limit_bytes()
+    }
 }

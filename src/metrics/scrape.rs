@@ -18,6 +18,7 @@ impl Metrics {
             left_out: 0,
         };
         scrape.store(&db.figures());
+        scrape.memory(db);
         scrape.log();
         describe_process(&plain);
         let mut families = self.registry.gather();
@@ -70,6 +71,16 @@ impl Scrape {
         self.groups(figures);
         let help = "Series that a family of this scrape left out because there are too many";
         self.gauge("series_left_out", help, signed(self.left_out as u64));
+    }
+
+    fn memory(&mut self, db: &Db) {
+        let uses = db.memory_uses().into_iter();
+        let series = uses.map(|(memory_use, bytes)| ([memory_use], bytes as u64));
+        let help = "Memory by what it is used for, as it is counted against the limit";
+        self.vector("memory_bytes", help, ["use"], series);
+        let limit_bytes = signed(db.memory_limit_bytes() as u64);
+        let help = "Most memory of all uses together";
+        self.gauge("memory_limit_bytes", help, limit_bytes);
     }
 
     fn topics(&mut self, topics: &[TopicFigures]) {

@@ -53,6 +53,13 @@ fn a_scrape_has_what_was_counted_and_what_the_store_knows() {
         "siltstone_under_replicated_partitions 0",
     ];
     assert_eq!(found, expected, "{text}");
+    let memory = lines(&text, &["siltstone_memory_"]);
+    for (memory_use, _) in db.memory_uses() {
+        let name = format!("siltstone_memory_bytes{{use=\"{memory_use}\"}} ");
+        assert!(memory.iter().any(|line| line.starts_with(&name)), "{text}");
+    }
+    let limit = format!("siltstone_memory_limit_bytes {}", db.memory_limit_bytes());
+    assert!(memory.contains(&limit), "{text}");
     drop(open);
     let text = metrics.scrape(&db);
     assert!(

@@ -34,6 +34,8 @@ pub enum MemoryUse {
     Pages,
     /// Maps from the codes of segments to common ordinals.
     Ordinals,
+    /// Cells folded over time.
+    Totals,
     /// State of running searches.
     Searches,
     /// Merges under way.
@@ -42,12 +44,13 @@ pub enum MemoryUse {
 
 impl MemoryUse {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ActiveRows,
         Self::Waiting,
         Self::Segments,
         Self::Pages,
         Self::Ordinals,
+        Self::Totals,
         Self::Searches,
         Self::Merges,
     ];
@@ -61,6 +64,7 @@ impl MemoryUse {
             Self::Segments => "segments",
             Self::Pages => "pages",
             Self::Ordinals => "ordinals",
+            Self::Totals => "totals",
             Self::Searches => "searches",
             Self::Merges => "merges",
         }
@@ -169,9 +173,8 @@ impl MemoryBudget {
         match memory_use {
             MemoryUse::ActiveRows => self.limit_bytes / ACTIVE_PART,
             MemoryUse::Searches => self.limit_bytes / QUERY_PART,
-            MemoryUse::Segments | MemoryUse::Pages | MemoryUse::Ordinals => {
-                self.limit_bytes / CACHE_PART
-            }
+            MemoryUse::Segments | MemoryUse::Pages => self.limit_bytes / CACHE_PART,
+            MemoryUse::Ordinals | MemoryUse::Totals => self.limit_bytes / CACHE_PART,
             MemoryUse::Waiting | MemoryUse::Merges => self.limit_bytes,
         }
     }

@@ -27,6 +27,8 @@ pub struct PageCache {
     owners: AtomicU64,
     /// What all pages take together.
     held: Held,
+    /// What is open of its segments counts as this.
+    open_use: MemoryUse,
 }
 
 /// A page of an owner, which is a number that the cache gave to an open file.
@@ -75,7 +77,24 @@ impl PageCache {
             shard_bytes_max: bytes_max / SHARDS,
             owners: AtomicU64::new(0),
             held: Held::none(budget, MemoryUse::Pages),
+            open_use: MemoryUse::Segments,
         }
+    }
+
+    /// A cache for one merge: what it takes from `budget`, and what is open of its segments, counts
+    /// as the merge's.
+    #[must_use]
+    pub fn for_merge(bytes_max: usize, budget: Arc<MemoryBudget>) -> Self {
+        Self {
+            held: Held::none(Arc::clone(&budget), MemoryUse::Merges),
+            open_use: MemoryUse::Merges,
+            ..Self::within(bytes_max, budget)
+        }
+    }
+
+    /// What is open of its segments counts as this.
+    pub(super) fn open_use(&self) -> MemoryUse {
+        self.open_use
     }
 
     /// What its pages and all that is open of their segments is counted in.

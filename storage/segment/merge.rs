@@ -1,5 +1,6 @@
 //! Several segments become one: column by column, in bounded memory.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use super::input::MergedSegments;
@@ -25,6 +26,21 @@ pub struct MergedSegment {
     /// For each of its rows the number of the input that it came from. The rows of one input keep
     /// their order; deleted ones are left out.
     pub order: Vec<u16>,
+}
+
+/// Memory that [`merge_segments`] takes besides the pages and what is open of `inputs`, about:
+/// which input each row is from, and the new codes of one column of texts at a time.
+#[must_use]
+pub fn merge_bytes(inputs: &[MergeInput<'_>]) -> usize {
+    let rows = inputs.iter().map(|input| input.reader.row_count());
+    let mut codes: BTreeMap<&str, usize> = BTreeMap::new();
+    for input in inputs {
+        for column in &input.reader.file.footer.columns {
+            *codes.entry(&column.path).or_default() += column.term_count as usize;
+        }
+    }
+    let codes_max = codes.into_values().max().unwrap_or(0);
+    rows.sum::<usize>() * size_of::<u16>() + codes_max * size_of::<u32>()
 }
 
 /// Writes the rows of all `inputs` that are not deleted to `out` as one segment: the same bytes as

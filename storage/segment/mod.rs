@@ -52,7 +52,7 @@ pub use deleted::{DeletedRows, VectorDeletions};
 pub use describe::{CellsSight, ColumnSight, PageDamage, SegmentSight};
 pub use document_reader::DocumentReader;
 pub use error::{PageName, Section, SegmentError};
-pub use merge::{MergeInput, MergedSegment, merge_segments};
+pub use merge::{MergeInput, MergedSegment, merge_bytes, merge_segments};
 pub use options::{
     CELL_ROWS_PERCENT_MAX, ColumnRoles, DIMENSION_TERMS_MAX, MEASURES_MAX, SegmentOptions,
 };

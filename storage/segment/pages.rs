@@ -13,7 +13,7 @@ use super::layout::{
 };
 use super::{ContentHash, PageName, SEGMENT_FORMAT_VERSION, Section, SegmentError};
 use crate::disk::ReadFile;
-use crate::memory::{Held, MemoryUse};
+use crate::memory::Held;
 
 /// One read of so many bytes at the end opens nearly every segment.
 const TAIL_BYTES: u64 = 64 << 10;
@@ -223,7 +223,7 @@ impl PagedFile {
         let owner = cache.new_owner();
         let kept = footer.memory_bytes();
         Ok(Self {
-            held: Arc::clone(cache.budget()).hold(MemoryUse::Segments, kept),
+            held: Arc::clone(cache.budget()).hold(cache.open_use(), kept),
             file,
             footer,
             cache,

@@ -28,8 +28,9 @@ use super::write::meta;
 use super::{Store, StoreError};
 use crate::catalog::{CatalogChange, Edit, EditError, SegmentId, SegmentMeta};
 use crate::disk::FilePath;
+use crate::memory::MemoryUse;
 use crate::model::TopicId;
-use crate::segment::{DeletedRows, MergeInput, Overlay, PageCache, merge_segments};
+use crate::segment::{DeletedRows, MergeInput, Overlay, PageCache, merge_bytes, merge_segments};
 
 /// What a merged segment is called, inside its topic's folder, until its content is known.
 const MERGING_FILE: &str = "merging.temporary";
@@ -195,7 +196,9 @@ impl Store {
         };
         // Pages of their own: a merge reads everything once and must not push out what searches
         // use.
-        let pages = Arc::new(PageCache::new(MERGE_PAGES_BYTES));
+        let memory = self.memory();
+        let pages = PageCache::for_merge(MERGE_PAGES_BYTES, Arc::clone(memory));
+        let pages = Arc::new(pages);
         let readers = inputs
             .iter()
             .map(|segment| segment.open_with(Arc::clone(&pages)));
@@ -207,6 +210,7 @@ impl Store {
             deleted: dropped.as_deref(),
         });
         let sources: Vec<_> = sources.collect();
+        let _held = memory.hold(MemoryUse::Merges, merge_bytes(&sources));
         let (roles, options) = (roles(&state.topic), &self.options.segment);
         let temporary = segment_folder(topic).join(MERGING_FILE);
         let mut is_stopped = false;

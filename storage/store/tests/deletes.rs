@@ -9,6 +9,7 @@ use super::fixture::*;
 use super::world::{Random, options, seeds};
 use crate::catalog::{Rejected, SegmentId};
 use crate::disk::{Fault, FaultyDisk};
+use crate::memory::MemoryUse;
 use crate::model::{
     Column, ColumnBatch, DictionaryBuilder, Exponents, HOUR_MS, NumberColumn, Occurrence, Offset,
     Partition, PartitionId, SourceColumn, TextColumn, TopicId, name_of_origin,
@@ -188,9 +189,12 @@ impl Life {
         if chosen.is_empty() {
             return Ok(());
         }
-        let merged = self
-            .store
-            .merge(self.topic, &chosen, &mut |_| ControlFlow::Continue(()))?;
+        let memory = Arc::clone(self.store.memory());
+        let merged = self.store.merge(self.topic, &chosen, &mut |_| {
+            assert!(memory.used_bytes_for(MemoryUse::Merges) > 0, "it counts");
+            ControlFlow::Continue(())
+        })?;
+        assert_eq!(memory.used_bytes_for(MemoryUse::Merges), 0, "it is over");
         assert!(merged != Merged::Stopped);
         self.store.remove_retired_files().map(drop)
     }
