@@ -6,7 +6,7 @@ use std::sync::Arc;
 use storage::model::{ColumnKind, Dictionary, Offset, PartitionId, origin_of_name};
 use storage::segment::{ColumnOccurrence, RowSource};
 
-use super::{BoundFilter, NumberRange, NumberSet};
+use super::{BoundFilter, NumberRange, NumberSet, WantedCodes};
 use crate::QueryError;
 use crate::frame::{Columns, NumberColumn, NumberSlot, TextColumn, TextSlot, is_number};
 use crate::pattern::matching_codes;
@@ -195,7 +195,9 @@ impl<'a> Binder<'a> {
                 if codes.is_empty() {
                     return Ok(BoundFilter::Constant(false));
                 }
-                BoundFilter::HasCode(slot, Arc::new(codes))
+                let mut is_wanted = |code| codes.contains(code);
+                let groups = self.source.groups_with(column, &mut is_wanted)?;
+                BoundFilter::HasCode(slot, Arc::new(WantedCodes { codes, groups }))
             }
         })
     }

@@ -38,9 +38,17 @@ pub(crate) enum BoundFilter {
     /// A number is in the set.
     InSet(NumberSlot, NumberSet),
     /// A text's code is in the set.
-    HasCode(TextSlot, Arc<CodeSet>),
+    HasCode(TextSlot, Arc<WantedCodes>),
     /// The row is one of these, ascending.
     Rows(Vec<usize>),
+}
+
+/// Codes of a column that are looked for.
+#[derive(Debug)]
+pub(crate) struct WantedCodes {
+    pub(crate) codes: CodeSet,
+    /// For each row group whether some row has one of them, where that is known.
+    pub(crate) groups: Option<Vec<bool>>,
 }
 
 /// What statistics say about a frame.
@@ -83,11 +91,13 @@ impl BoundFilter {
                 Some(summary) if range.excludes(summary.min, summary.max) => Decision::None,
                 Some(_) | None => Decision::Unknown,
             },
-            Self::HasNumber(_)
-            | Self::HasText(_)
-            | Self::InSet(..)
-            | Self::HasCode(..)
-            | Self::Rows(_) => Decision::Unknown,
+            Self::HasCode(_, wanted) => match (&wanted.groups, frame.row_group()) {
+                (Some(groups), Some(group)) if !groups[group] => Decision::None,
+                (Some(_) | None, _) => Decision::Unknown,
+            },
+            Self::HasNumber(_) | Self::HasText(_) | Self::InSet(..) | Self::Rows(_) => {
+                Decision::Unknown
+            }
         }
     }
 
@@ -142,7 +152,7 @@ impl BoundFilter {
                 let numbers = frame.numbers(*slot)?;
                 any_number(count, numbers, |value| set.contains(numbers.value(value)))
             }
-            Self::HasCode(slot, set) => any_code(count, frame.codes(*slot)?, set),
+            Self::HasCode(slot, set) => any_code(count, frame.codes(*slot)?, &set.codes),
             Self::Rows(rows) => {
                 let first = frame.first_entry();
                 Selection::of(count, |entry| rows.binary_search(&(first + entry)).is_ok())

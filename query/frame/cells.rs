@@ -53,6 +53,10 @@ impl Frame for CellFrame<'_> {
         self.cells.first().copied().unwrap_or(0)
     }
 
+    fn row_group(&self) -> Option<usize> {
+        None
+    }
+
     fn row_count(&self, entry: usize) -> u64 {
         self.set.row_counts[self.cells[entry]]
     }

@@ -28,6 +28,9 @@ pub(crate) trait Frame {
     /// Number of the first entry in its source.
     fn first_entry(&self) -> usize;
 
+    /// The row group that all entries are in; `None` where entries are no rows.
+    fn row_group(&self) -> Option<usize>;
+
     /// How many rows `entry` stands for.
     fn row_count(&self, entry: usize) -> u64;
 

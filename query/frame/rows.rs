@@ -75,6 +75,10 @@ impl Frame for RowFrame<'_> {
         self.source.vector_rows(self.vector).start
     }
 
+    fn row_group(&self) -> Option<usize> {
+        Some(self.source.group_of(self.vector))
+    }
+
     fn row_count(&self, _: usize) -> u64 {
         1
     }

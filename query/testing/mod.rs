@@ -6,6 +6,7 @@ mod cases;
 mod generate;
 mod naive;
 mod random;
+mod row_groups;
 mod rows;
 mod sources;
 mod tallies;

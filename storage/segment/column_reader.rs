@@ -12,6 +12,7 @@ use super::encoding::{
 use super::footer::ColumnEntry;
 use super::layout::{GROUP_ROWS, page};
 use super::pages::{PagedFile, decode_page};
+use super::presence::TermPresence;
 use super::source::vector_rows;
 use super::{NumberSummary, PageName, Section, SegmentError};
 use crate::model::{CodeVector, NumberVector, VECTOR_ROWS};
@@ -27,6 +28,7 @@ pub(super) struct StoredColumn {
     /// Numbers of its pages of values.
     values: Range<usize>,
     headers: OnceLock<Vec<VectorHeader>>,
+    pub(super) presence: OnceLock<Option<TermPresence>>,
     pub(super) dictionary: Option<DictionaryPages>,
 }
 
@@ -40,6 +42,7 @@ impl StoredColumn {
                 .expect("the footer bounds the number of rows"),
             values: file.pages(number, Section::Values),
             headers: OnceLock::new(),
+            presence: OnceLock::new(),
             dictionary: text
                 .map(|entry| DictionaryPages::new(number, entry.term_count, entry.text_bytes)),
         }
@@ -143,6 +146,16 @@ impl StoredColumn {
         let header = self.header(vector, file)?;
         let (page, name) = self.values_page(vector, file)?;
         decode_offsets(header, partitions, &page, out).map_err(|flaw| name.malformed(flaw))
+    }
+
+    /// Its number in the file.
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Rows of the segment.
+    pub(super) fn row_count(&self) -> usize {
+        self.row_count
     }
 
     /// Number of terms of a column of texts.

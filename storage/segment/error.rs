@@ -138,6 +138,8 @@ pub enum Section {
     IdRows,
     /// Tells most ids that are not there.
     IdFilter,
+    /// Which terms each row group has.
+    TermPresence,
     /// Rollup cells.
     Cells,
     /// Schema, page directory and bounds.
@@ -160,6 +162,7 @@ impl Section {
             Self::DocumentBlock => "document block",
             Self::IdRows => "id rows",
             Self::IdFilter => "id filter",
+            Self::TermPresence => "term presence",
             Self::Cells => "cells",
             Self::Footer => "footer",
             Self::Overlay => "overlay",

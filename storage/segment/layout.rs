@@ -65,6 +65,7 @@ impl Section {
             Self::Footer => 9,
             Self::IdFilter => 10,
             Self::Overlay => 11,
+            Self::TermPresence => 12,
         }
     }
 
@@ -80,6 +81,7 @@ impl Section {
             7 => Self::IdRows,
             8 => Self::Cells,
             10 => Self::IdFilter,
+            12 => Self::TermPresence,
             _ => return Err(Flaw("a page is of an unknown section")),
         })
     }

@@ -34,6 +34,7 @@ mod occurrence;
 mod options;
 mod overlay;
 mod pages;
+mod presence;
 mod reader;
 mod row_keys;
 mod source;

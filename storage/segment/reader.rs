@@ -333,6 +333,16 @@ impl SegmentReader {
         self.terms(column)?.find(term, &self.file)
     }
 
+    pub(super) fn groups_with(
+        &self,
+        column: ColumnHandle,
+        is_wanted: &mut dyn FnMut(u32) -> bool,
+    ) -> Result<Option<Vec<bool>>, SegmentError> {
+        let stored = self.stored(column, "texts")?;
+        let presence = stored.term_presence(&self.file)?;
+        Ok(presence.map(|presence| presence.groups_with(is_wanted)))
+    }
+
     /// Number of blocks of the dictionary of `column`.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::ops::{Deref, Range};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::column_reader::GROUP_VECTORS;
 use super::document_reader::Rows;
 use super::{
     ActiveChunk, Cells, ColumnCursor, DeletedRows, DocumentReader, Overlay, SegmentError,
@@ -303,6 +304,28 @@ impl RowSource {
     /// When there is no such code.
     pub fn term(&self, column: ColumnHandle, code: u32) -> Result<Vec<u8>, SegmentError> {
         either!(self, rows => rows.term(column, code))
+    }
+
+    /// For each row group of [`RowSource::group_of`] whether some row of it has a term of a text
+    /// column that `is_wanted`; `None` where that is not known without reading rows.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn groups_with(
+        &self,
+        column: ColumnHandle,
+        is_wanted: &mut dyn FnMut(u32) -> bool,
+    ) -> Result<Option<Vec<bool>>, SegmentError> {
+        match self {
+            Self::Segment(rows) => rows.groups_with(column, is_wanted),
+            Self::Active(_) => Ok(None),
+        }
+    }
+
+    /// The row group that `vector` is in.
+    #[must_use]
+    pub fn group_of(&self, vector: usize) -> usize {
+        vector / GROUP_VECTORS
     }
 
     /// The code of `term`, if some row has it; segments look into one block of the dictionary.

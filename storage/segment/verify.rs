@@ -10,6 +10,7 @@ use super::encoding::{VectorHeader, number_statistics};
 use super::id_filter::IdFilter;
 use super::ids::{IdRows, id_row};
 use super::layout::{CELLS, FOOTER, IDS, page};
+use super::presence::PresenceBuilder;
 use super::row_keys::add_origins;
 use super::{
     ColumnHandle, DocumentReader, PageName, SEGMENT_FORMAT_VERSION, Section, SegmentError,
@@ -87,6 +88,7 @@ impl SegmentReader {
         for (entry, number) in self.file.footer.columns.iter().zip(0..) {
             let handle = ColumnHandle(number);
             if entry.info.kind == ColumnKind::Text {
+                self.verify_presence(handle, entry.stored_as)?;
                 continue;
             }
             let name = page(entry.stored_as, Section::Headers, 0);
@@ -101,6 +103,24 @@ impl SegmentReader {
             }
         }
         Ok(())
+    }
+
+    fn verify_presence(&self, handle: ColumnHandle, number: u32) -> Result<(), SegmentError> {
+        let stored = self.column_at(handle);
+        let Some(presence) = stored.term_presence(&self.file)? else {
+            return Ok(());
+        };
+        let mut derived = PresenceBuilder::default();
+        let mut codes = CodeVector::default();
+        for vector in 0..self.row_count().div_ceil(VECTOR_ROWS) {
+            self.codes(handle, vector, &mut codes)?;
+            derived.push(vector * VECTOR_ROWS, &codes);
+        }
+        ensure(
+            derived.finish(stored.term_count() as usize).as_ref() == Some(presence),
+            page(number, Section::TermPresence, 0),
+            "terms of row groups differ from those of the rows",
+        )
     }
 
     fn verify_ids(&self, batch: &ColumnBatch) -> Result<(), SegmentError> {

@@ -23,6 +23,7 @@ use super::input::{
 };
 use super::layout::{CELLS, DOCUMENTS, FIELDS_FIRST, IDS, OFFSETS, PARTITIONS, TIMES};
 use super::pages::{PageWriter, WriteFlaw};
+use super::presence::PresenceBuilder;
 use super::row_keys::write_row_keys;
 use super::source::vector_rows;
 use super::{
@@ -195,8 +196,14 @@ fn write_fields(
         }
         let name = TextName::Field(&path);
         let mut terms = input.terms(name)?;
-        let written = write_texts(input, name, terms.as_mut(), number, out, |_, _| ());
+        let mut presence = PresenceBuilder::default();
+        let watch = |first_row, codes: &_| presence.push(first_row, codes);
+        let written = write_texts(input, name, terms.as_mut(), number, out, watch);
         let written = written.map_err(|flaw| flaw.of(&path))?;
+        if let Some(presence) = presence.finish(written.size.term_count as usize) {
+            let flawed = |flaw: WriteFlaw| flaw.of(&path);
+            presence.write(number, out).map_err(flawed)?;
+        }
         fields.columns.push(text_entry(&path, number, &written));
         let term_count = written.size.term_count as usize;
         let is_single = written.occurrence != ColumnOccurrence::Many;
