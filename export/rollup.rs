@@ -411,6 +411,7 @@ fn terms(field: &FieldRef) -> Terms {
         doc_count_min: 1,
         doc_count_max: u64::MAX,
         cells: None,
+        words: None,
         missing: None,
         include: None,
         exclude: None,
@@ -428,6 +429,8 @@ fn term_text(key: &BucketKey) -> Vec<u8> {
             let keys: Vec<_> = keys.iter().map(term_text).collect();
             keys.join(&b'|')
         }
+        BucketKey::Significant { term, .. } => term_text(term),
+        BucketKey::Cluster { mean, .. } => mean.to_string().into_bytes(),
         BucketKey::None => Vec::new(),
     }
 }

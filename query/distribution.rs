@@ -144,6 +144,17 @@ impl Distribution {
         self
     }
 
+    /// Values and how often each occurs, ascending; where they are estimates, middles of buckets.
+    pub(crate) fn counted(&self) -> Vec<(f64, u64)> {
+        match &self.kept {
+            Kept::Values(values) => {
+                let runs = values.chunk_by(|a, b| a == b);
+                runs.map(|run| (run[0], run.len() as u64)).collect()
+            }
+            Kept::Histogram(histogram) => histogram.counts().collect(),
+        }
+    }
+
     /// Number of values.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -164,6 +175,47 @@ impl Distribution {
             Kept::Values(values) => values[place_in(place, values)],
             Kept::Histogram(histogram) => histogram.value_at(place),
         })
+    }
+
+    /// The value that `percent` of the values do not pass, as a high dynamic range histogram of so
+    /// many significant digits tells it: by the nearest rank, and the highest value that it cannot
+    /// tell from that one. `None` without values and where one is negative.
+    #[must_use]
+    pub fn high_dynamic_percentile(&self, percent: f64, digits: u32) -> Option<f64> {
+        let smallest = self.least_positive()?;
+        // The next double below keeps 50 % of 2 from becoming 1.0000000000000002.
+        let rank = (percent.next_down() * self.count as f64 / 100.0).ceil();
+        // A cast from a float saturates: below zero is 0.
+        let place = (rank as u64).clamp(1, self.count) - 1;
+        let value = match &self.kept {
+            Kept::Values(values) => values[place_in(place, values)],
+            Kept::Histogram(histogram) => histogram.value_at(place),
+        };
+        if value == 0.0 {
+            return Some(0.0);
+        }
+        let octave = |value: f64| value.log2().floor().exp2();
+        let half = f64::from(2 * 10_u32.pow(digits)).log2().ceil().exp2() / 2.0;
+        let unit = octave(smallest) / half;
+        let width = octave(value) / half;
+        Some((value / width).floor() * width + width - unit)
+    }
+
+    /// The smallest value above zero, or 1 if all are zero; `None` without values and where one is
+    /// negative.
+    fn least_positive(&self) -> Option<f64> {
+        let (first, positive) = match &self.kept {
+            Kept::Values(values) => {
+                let start = values.partition_point(|value| *value <= 0.0);
+                (*values.first()?, values.get(start).copied())
+            }
+            Kept::Histogram(histogram) => {
+                let above = histogram.counts().map(|(value, _)| value);
+                let mut above = above.filter(|value| *value > 0.0);
+                (histogram.min, above.next())
+            }
+        };
+        (first >= 0.0).then(|| positive.unwrap_or(1.0))
     }
 
     /// How many percent of the values lie below `value`, with half of those that equal it.

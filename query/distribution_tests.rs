@@ -130,3 +130,20 @@ fn values_count_alike_together_and_one_by_one() {
         assert_eq!(together, one_by_one);
     }
 }
+
+#[test]
+fn percentiles_with_so_many_digits() {
+    // What a real OpenSearch answers for `hdr`.
+    let all = of(&[1.0, 51.0, 101.0, 151.0]);
+    let check = |percent: f64, expected: f64| {
+        assert_eq!(all.high_dynamic_percentile(percent, 3), Some(expected));
+    };
+    check(0.0, 1.0);
+    check(25.0, 1.0);
+    check(50.0, 51.030_273_437_5);
+    check(75.0, 101.061_523_437_5);
+    check(95.0, 151.124_023_437_5);
+    assert_eq!(of(&[]).high_dynamic_percentile(50.0, 3), None);
+    assert_eq!(of(&[-1.0, 5.0]).high_dynamic_percentile(50.0, 3), None);
+    assert_eq!(of(&[0.0]).high_dynamic_percentile(50.0, 3), Some(0.0));
+}

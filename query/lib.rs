@@ -7,6 +7,7 @@
 //! decodes them vector by vector, `aggregate` deals them out to buckets, `rollup` says where cells
 //! answer instead, and `hits` picks the rows that are returned.
 
+pub mod adaptive;
 mod aggregate;
 mod budget;
 mod distribution;

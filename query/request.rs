@@ -7,6 +7,7 @@ use std::sync::Arc;
 use storage::model::{Decimal, FieldType, GeoCells, Span, SpanRelation};
 
 use crate::Steps;
+use crate::adaptive::Adaptive;
 use crate::pipeline::Pipeline;
 use crate::response::{BucketKey, SortValue};
 use crate::text::Analyzer;
@@ -404,6 +405,8 @@ pub enum BucketBy {
     Filter(Filter),
     /// A bucket a filter, in this order; a row may fall into several.
     Filters(Filters),
+    /// In a way that depends on the rows.
+    Adaptive(Adaptive),
 }
 
 /// Buckets by filter.
@@ -465,6 +468,20 @@ pub enum Interval {
     Fixed(i64),
     /// A unit of the calendar in the histogram's time zone.
     Calendar(CalendarUnit),
+    /// So many days of the calendar, counted from a day after 1970-01-01.
+    Days {
+        /// How many.
+        count: u32,
+        /// A day that a bucket starts with.
+        from: i64,
+    },
+    /// So many months of the calendar, counted from a month after January of year 0.
+    Months {
+        /// How many.
+        count: u32,
+        /// A month that a bucket starts with.
+        from: i64,
+    },
 }
 
 /// Units of the calendar. Weeks start on Monday.
@@ -502,6 +519,8 @@ pub struct Terms {
     pub doc_count_max: u64,
     /// Values are places, and buckets the cells that they lie in.
     pub cells: Option<GeoCells>,
+    /// Values are texts, and buckets the words that these have.
+    pub words: Option<Analyzer>,
     /// The value of rows without one.
     pub missing: Option<TermValue>,
     /// Which values may make a bucket.
@@ -513,7 +532,7 @@ pub struct Terms {
 }
 
 /// Buckets by several values together. A row with several values of one source is in the buckets
-/// of all of them; a row without one is in none.
+/// of all of them; a row without one is in none unless the source says where.
 #[derive(Debug, Clone)]
 pub struct Tuples {
     /// What the values are.
@@ -535,6 +554,17 @@ pub struct TupleSource {
     pub by: TupleBy,
     /// Largest first.
     pub descending: bool,
+    /// Rows without a value are in buckets of their own, and these come there. Terms alone.
+    pub missing: Option<MissingPlace>,
+}
+
+/// Where rows without a value come in an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingPlace {
+    /// Before all others.
+    First,
+    /// Behind all others.
+    Last,
 }
 
 /// What a value of a tuple is.
@@ -555,6 +585,17 @@ pub enum TermSelection {
     Values(Vec<TermValue>),
     /// Texts that fit.
     Pattern(Pattern),
+    /// One part of all terms.
+    Partition(TermPartition),
+}
+
+/// One of several parts that all terms are dealt out to by their hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TermPartition {
+    /// Which one, counted from 0.
+    pub number: u32,
+    /// How many there are.
+    pub count: u32,
 }
 
 /// One distinct value.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use storage::model::{Decimal, ExactSum};
 
 use crate::Distribution;
+use crate::adaptive::LadderStep;
 use crate::request::{HitPlace, MetricValue};
 
 /// The answer of one search.
@@ -85,6 +86,25 @@ pub enum AggregationResult {
         other_count: u64,
         /// Distinct terms found, also those that are not shown; 0 where buckets are no terms.
         term_count: usize,
+        /// What is said of all of them.
+        note: BucketsNote,
+    },
+}
+
+/// What is said of all buckets of an aggregation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BucketsNote {
+    /// Nothing.
+    #[default]
+    None,
+    /// How wide they are.
+    Step(LadderStep),
+    /// Of how many rows they are, and with how many those are compared.
+    Compared {
+        /// Rows of the bucket that they stand in.
+        rows: u64,
+        /// Rows of the background.
+        background_rows: u64,
     },
 }
 
@@ -197,6 +217,24 @@ pub enum BucketKey {
     Name(Arc<str>),
     /// Several keys together.
     Tuple(Vec<BucketKey>),
+    /// Numbers that are near each other.
+    Cluster {
+        /// The smallest.
+        min: f64,
+        /// Their mean.
+        mean: f64,
+        /// The largest.
+        max: f64,
+    },
+    /// A term that stands out.
+    Significant {
+        /// The term.
+        term: Box<BucketKey>,
+        /// How much it stands out.
+        score: f64,
+        /// How many rows of the background have it.
+        background_count: u64,
+    },
 }
 
 impl BucketKey {
@@ -207,6 +245,7 @@ impl BucketKey {
             (Self::Time(a), Self::Time(b)) | (Self::Integer(a), Self::Integer(b)) => a.cmp(b),
             (Self::Text(a), Self::Text(b)) => a.cmp(b),
             (Self::Name(a), Self::Name(b)) => a.cmp(b),
+            (Self::Significant { term: a, .. }, Self::Significant { term: b, .. }) => a.compare(b),
             (Self::Tuple(a), Self::Tuple(b)) => {
                 let pairs = a.iter().zip(b);
                 pairs.fold(Ordering::Equal, |known, (a, b)| {
@@ -226,6 +265,8 @@ impl BucketKey {
         match self {
             Self::Time(number) | Self::Integer(number) => Some(Decimal::from_i64(*number)),
             Self::Decimal(number) => Some(*number),
+            Self::Cluster { mean, .. } => Decimal::from_f64(*mean),
+            Self::Significant { term, .. } => term.number(),
             Self::None | Self::Text(_) | Self::Name(_) | Self::Tuple(_) => None,
         }
     }

@@ -4,6 +4,7 @@ use storage::catalog::TimeField;
 use storage::store::TopicSnapshot;
 
 use crate::QueryError;
+use crate::adaptive;
 use crate::aggregate::{finish, name_part, plan, unify};
 use crate::budget::Budget;
 use crate::global;
@@ -95,6 +96,8 @@ fn part<'a>(request: &'a SearchRequest, snapshot: &'a TopicSnapshot) -> Part<'a>
 /// 3. Pick the rows to return, and read their documents.
 /// 4. Finish: fill gaps, order, cut, round sums once.
 /// 5. Run pipelines over the results.
+///
+/// Aggregations whose buckets depend on the rows add searches of their own before and after.
 pub(crate) fn run(parts: &[Part<'_>], pool: &ScanPool) -> Result<SearchResponse, QueryError> {
     run_until(parts, pool, &Stop::default())
 }
@@ -105,10 +108,12 @@ pub(crate) fn run_until(
     pool: &ScanPool,
     stop: &Stop,
 ) -> Result<SearchResponse, QueryError> {
+    let run_plain =
+        |parts: &[Part<'_>]| adaptive::answer(parts, |parts| run_one(parts, pool, stop));
     let mut response = if global::is_asked(parts) {
-        global::answer(parts, |parts| run_one(parts, pool, stop))?
+        global::answer(parts, run_plain)?
     } else {
-        run_one(parts, pool, stop)?
+        run_plain(parts)?
     };
     if let Some(first) = parts.first() {
         pipeline::apply(&first.request.aggregations, &mut response.aggregations)?;

@@ -357,6 +357,7 @@ fn terms(path: &str, size: usize, by: OrderBy, children: Vec<Aggregation>) -> Ag
             doc_count_min: 1,
             doc_count_max: u64::MAX,
             cells: None,
+            words: None,
             missing: None,
             include: None,
             exclude: None,

@@ -21,7 +21,7 @@ use crate::request::{
     Aggregation, BucketBy, DateHistogram, Filters, Metric, MetricValue, NamedAggregation,
     NumberHistogram, Terms, Tuples,
 };
-use crate::response::{AggregationResult, Bucket, BucketKey, MetricResult};
+use crate::response::{AggregationResult, Bucket, BucketKey, BucketsNote, MetricResult};
 use crate::rounding::Rounding;
 
 /// A merged state, with the groups of each parent at hand.
@@ -260,6 +260,7 @@ fn plain_buckets(buckets: Vec<Bucket>) -> AggregationResult {
         buckets,
         other_count: 0,
         term_count: 0,
+        note: BucketsNote::None,
     }
 }
 
@@ -320,6 +321,7 @@ fn bucket_result(
                 budget,
             )?))
         }
+        BucketBy::Adaptive(_) => unreachable!("what it became was planned"),
     }
 }
 
@@ -340,6 +342,7 @@ fn term_result(
         buckets: view.buckets(aggregation, &entries, key, budget)?,
         other_count,
         term_count,
+        note: BucketsNote::None,
     })
 }
 
@@ -363,6 +366,7 @@ fn tuple_result(
         buckets,
         other_count: shown.other_count,
         term_count: shown.tuple_count,
+        note: BucketsNote::None,
     })
 }
 
@@ -390,6 +394,10 @@ pub(super) fn metric_below(
     match views.get(*first)? {
         View::Metric(states) => states.order_value(group, value),
         View::Leaf(states) => states.order_value(group),
+        View::Buckets(view) if rest.is_empty() && value == MetricValue::Count => {
+            // Rows of a filter; the number of distinct values is its single value.
+            Some(view.group(group, 0).map_or(0, |entry| entry.count) as f64)
+        }
         View::Buckets(view) if rest.is_empty() => Some(view.count(group) as f64),
         View::Buckets(view) => {
             let group = view.group(group, 0).and_then(|entry| entry.group);

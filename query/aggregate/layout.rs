@@ -1,6 +1,7 @@
 //! What all sources of a search agree on before the first row is read: what keys of terms mean, and
 //! which groups can be at all.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use storage::segment::RowSource;
@@ -10,9 +11,11 @@ use super::groups::DenseKeys;
 use super::plan::{PlanKind, PlanNode};
 use super::term_choice::{TermKind, text_of};
 use super::terms::TermKeys;
+use super::text_words::TextWords;
 use crate::QueryError;
 use crate::ordinals::{TermColumn, TermSpace};
 use crate::pool::ScanPool;
+use crate::text::Analyzer;
 
 /// Groups that are made before rows ask for them without a thought about the number of rows.
 const DENSE_GROUPS_FREE: usize = 1 << 14;
@@ -106,8 +109,11 @@ fn node_layout(
             layout.keys = Some(DenseKeys::Below(filters.filters.len() + 1));
         }
         PlanKind::Terms(plan) if plan.kind == TermKind::Text => {
-            let space = agree_on_terms(node.id, plan, trees, pool)?;
-            layout.keys = Some(DenseKeys::Below(space.len()));
+            let space = match plan.words {
+                Some(analyzer) => agree_on_words(node.id, analyzer, plan, trees, pool)?,
+                None => agree_on_terms(node.id, plan, trees, pool)?,
+            };
+            layout.keys = (!plan.takes_empty).then(|| DenseKeys::Below(space.len()));
             layout.space = Some(space);
         }
         PlanKind::Terms(_) => {}
@@ -160,7 +166,50 @@ fn agree_on_terms(
             terms.agree(TermKeys {
                 codes: index.map(|index| space.map().codes(index)),
                 allowed: allowed.clone(),
+                words: None,
                 missing,
+            });
+        }
+    }
+    Ok(space)
+}
+
+/// Numbers the words of the texts of all sources, and tells each of them.
+fn agree_on_words(
+    id: usize,
+    analyzer: Analyzer,
+    plan: &super::plan::PlanTerms<'_>,
+    trees: &mut [BoundTree<'_, '_>],
+    pool: &ScanPool,
+) -> Result<TermSpace, QueryError> {
+    let mut found = Vec::with_capacity(trees.len());
+    for tree in &mut *trees {
+        let handles = &tree.columns.texts;
+        let slot = terms_below(tree.nodes, id).and_then(|terms| terms.text_slot());
+        let mut texts = TextWords::default();
+        if let Some(slot) = slot {
+            let dictionary = tree.source.dictionary(handles[slot.0].handle)?;
+            for code in (0..).take(dictionary.len()) {
+                let text = String::from_utf8_lossy(dictionary.term(code));
+                let allowed = |word: &String| plan.filter.allows_text(word.as_bytes());
+                texts.push(analyzer.tokens(&text).into_iter().filter(allowed));
+            }
+        }
+        found.push(texts);
+    }
+    let words: BTreeSet<&[u8]> = found.iter().flat_map(TextWords::words).collect();
+    let words: Vec<Arc<[u8]>> = words.into_iter().map(Arc::from).collect();
+    let mut space = TermSpace::of_words(pool.ordinals(&[])?, words);
+    for (tree, texts) in trees.iter_mut().zip(found) {
+        if let Some(terms) = terms_below(tree.nodes, id) {
+            let missing = match terms.missing_term().and_then(text_of) {
+                None => None,
+                Some(missing) => Some(space.with(missing)?.into()),
+            };
+            terms.agree(TermKeys {
+                words: Some(Arc::new(texts.keys(&space))),
+                missing,
+                ..TermKeys::default()
             });
         }
     }

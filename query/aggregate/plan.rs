@@ -12,6 +12,7 @@ use crate::request::{
     NamedAggregation, NumberHistogram, TermValue, Terms, TupleBy, TupleSource,
 };
 use crate::rounding::Rounding;
+use crate::text::Analyzer;
 
 /// One aggregation of a search.
 #[derive(Debug)]
@@ -69,8 +70,12 @@ pub(crate) struct PlanTerms<'q> {
     pub(super) shows_empty: bool,
     /// Whether only the number of terms is asked.
     pub(super) is_distinct: bool,
+    /// Whether rows without a value are in a bucket of their own.
+    pub(super) takes_empty: bool,
     pub(super) kind: TermKind,
     pub(super) filter: TermFilter,
+    /// How the words of texts are found, when these are the terms.
+    pub(super) words: Option<Analyzer>,
     /// The cells that values lie in, when they are places.
     pub(super) cells: Option<GeoCells>,
 }
@@ -159,6 +164,7 @@ fn plan_node<'q>(
         BucketBy::Global => (PlanKind::Filter(&Filter::All), is_returned),
         BucketBy::Filter(filter) => (PlanKind::Filter(filter), is_returned),
         BucketBy::Filters(filters) => (PlanKind::Filters(filters), is_returned),
+        BucketBy::Adaptive(_) => unreachable!("what it becomes is planned"),
     };
     Ok(PlanNode {
         id: 0,
@@ -187,7 +193,10 @@ fn plan_tuples<'q>(
         None => (PlanKind::Filter(&Filter::None), sources),
         Some((source, rest)) => {
             let kind = match &source.by {
-                TupleBy::Terms(by) => PlanKind::Terms(plan_terms(by)?),
+                TupleBy::Terms(by) => PlanKind::Terms(PlanTerms {
+                    takes_empty: source.missing.is_some(),
+                    ..plan_terms(by)?
+                }),
                 TupleBy::DateHistogram(by) => PlanKind::Histogram(plan_histogram(by, times_ms)),
                 TupleBy::NumberHistogram(by) => PlanKind::Numbers(by),
             };
@@ -235,9 +244,11 @@ fn plan_terms(by: &Terms) -> Result<PlanTerms<'_>, QueryError> {
         missing: by.missing.as_ref(),
         shows_empty: by.doc_count_min == 0,
         is_distinct: false,
+        takes_empty: false,
         kind,
         filter: TermFilter::new(by, kind)?,
         cells: by.cells,
+        words: by.words,
     })
 }
 
@@ -248,9 +259,11 @@ fn plan_distinct(by: &Cardinality) -> PlanTerms<'_> {
         missing: by.missing.as_ref(),
         shows_empty: false,
         is_distinct: true,
+        takes_empty: false,
         kind: term_kind(by.field.as_ref(), by.missing.as_ref()),
         filter: TermFilter::default(),
         cells: None,
+        words: None,
     }
 }
 

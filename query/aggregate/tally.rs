@@ -172,7 +172,7 @@ impl TallyUse {
         frame: &F,
         budget: &Budget,
     ) -> Result<Self, QueryError> {
-        let Some(text) = terms.text_slot() else {
+        let Some(text) = terms.text_slot().filter(|_| terms.has_plain_keys()) else {
             return Ok(Self::Unfit);
         };
         let Some(bounds) = frame.code_bounds(text)? else {

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use storage::model::{ColumnKind, Decimal, FieldType};
 
 use super::metric::plain;
+use super::term_parts::{number_hash, text_hash};
 use crate::QueryError;
 use crate::filter::NumberSet;
 use crate::ordinals::OrdinalMap;
 use crate::pattern::{CodeSet, CompiledPattern};
-use crate::request::{FieldRef, TermSelection, TermValue, Terms};
+use crate::request::{FieldRef, TermPartition, TermSelection, TermValue, Terms};
 
 /// What the terms of an aggregation are, over all topics of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +71,7 @@ enum TermTest {
     Pattern(CompiledPattern),
     Texts(BTreeSet<Vec<u8>>),
     Numbers(NumberSet),
+    Partition(TermPartition),
 }
 
 impl TermFilter {
@@ -129,6 +131,7 @@ impl TermTest {
         field: Option<&FieldRef>,
     ) -> Result<Self, QueryError> {
         Ok(match (selection, kind) {
+            (TermSelection::Partition(part), _) => Self::Partition(*part),
             (TermSelection::Pattern(pattern), TermKind::Text) => {
                 Self::Pattern(CompiledPattern::new(pattern)?)
             }
@@ -160,6 +163,7 @@ impl TermTest {
             Self::Pattern(pattern) => pattern.matches(term),
             Self::Texts(terms) => terms.contains(term),
             Self::Numbers(_) => false,
+            Self::Partition(part) => part.holds(i64::from(text_hash(term))),
         }
     }
 
@@ -167,6 +171,7 @@ impl TermTest {
         match self {
             Self::Pattern(_) | Self::Texts(_) => false,
             Self::Numbers(terms) => terms.contains(term),
+            Self::Partition(part) => part.holds(number_hash(term)),
         }
     }
 }

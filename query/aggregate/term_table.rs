@@ -34,6 +34,10 @@ pub(super) enum TableTerms {
     Texts(Option<TermSpace>),
 }
 
+/// The key of rows without a value, where they are in a bucket of their own. The smallest `long`
+/// shares it.
+pub(super) const EMPTY_KEY: i64 = i64::MIN;
+
 /// Memory of a term besides its bytes: its place in a list and in a hash map.
 const TERM_BYTES: usize = 64;
 
@@ -60,6 +64,9 @@ impl TermTable {
         other: &Self,
         budget: &Budget,
     ) -> Result<i64, QueryError> {
+        if key == EMPTY_KEY {
+            return Ok(key);
+        }
         match &other.terms {
             TableTerms::Integers | TableTerms::Texts(_) => Ok(key),
             TableTerms::Decimals { values, .. } => {

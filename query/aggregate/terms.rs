@@ -13,7 +13,8 @@ use super::metric::plain;
 use super::plan::PlanTerms;
 use super::state::{BucketState, State};
 use super::term_choice::{TermFilter, number_of};
-use super::term_table::TermTable;
+use super::term_table::{EMPTY_KEY, TermTable};
+use super::text_words::WordKeys;
 use crate::QueryError;
 use crate::budget::Budget;
 use crate::filter::{Binder, BoundField};
@@ -41,6 +42,8 @@ pub(crate) struct BoundTerms<'p> {
     /// The value of rows without one, whatever it is.
     missing_term: Option<&'p TermValue>,
     cells: Option<GeoCells>,
+    /// Whether rows without a value are in a bucket of their own.
+    takes_empty: bool,
 }
 
 /// Where the values of terms come from.
@@ -60,6 +63,8 @@ pub(super) struct TermKeys {
     pub(super) codes: Option<CodeMap>,
     /// The keys that may make a bucket; `None` allows all.
     pub(super) allowed: Option<Arc<CodeSet>>,
+    /// The keys of the words of this source's texts, where words are the terms.
+    pub(super) words: Option<Arc<WordKeys>>,
     /// The key of rows without a value.
     pub(super) missing: Option<i64>,
 }
@@ -111,6 +116,7 @@ impl<'p> BoundTerms<'p> {
             missing,
             missing_term: plan.allowed_missing(),
             cells: plan.cells,
+            takes_empty: plan.takes_empty,
         })
     }
 
@@ -122,6 +128,11 @@ impl<'p> BoundTerms<'p> {
     /// The key of `code`, unless its term makes no bucket.
     pub(super) fn key(&self, code: u32) -> Option<i64> {
         self.keys.key(code)
+    }
+
+    /// Whether a row has a key for each of its texts.
+    pub(super) fn has_plain_keys(&self) -> bool {
+        self.keys.words.is_none() && !self.takes_empty
     }
 
     /// Takes over what all sources agreed on.
@@ -199,6 +210,10 @@ impl<'p> BoundTerms<'p> {
             },
             TermSource::Texts(slot) => {
                 let codes = frame.codes(slot)?;
+                if let Some(words) = &self.keys.words {
+                    let of = |value: usize| words.of(codes.codes[value]);
+                    return assign_words(members, codes.index, of, missing, groups, out, budget);
+                }
                 if let (Groups::Dense(dense), ValueIndex::One, None) =
                     (&*groups, codes.index, &self.keys.allowed)
                 {
@@ -242,6 +257,9 @@ impl<'p> BoundTerms<'p> {
         table: &mut TermTable,
         budget: &Budget,
     ) -> Result<Option<i64>, QueryError> {
+        if self.takes_empty {
+            return Ok(Some(EMPTY_KEY));
+        }
         match (self.keys.missing, self.missing) {
             (Some(key), _) => Ok(Some(key)),
             (None, Some(missing)) => table.number(missing, budget).map(Some),
@@ -272,6 +290,12 @@ impl<'p> BoundTerms<'p> {
                 let used = used_codes(source, columns, slot, count)?;
                 for code in (0..).take(count) {
                     let is_used = used.as_ref().is_none_or(|used| used[code as usize]);
+                    if let Some(words) = self.keys.words.as_ref().filter(|_| is_used) {
+                        for key in words.of(code) {
+                            table.list(*key, budget)?;
+                        }
+                        continue;
+                    }
                     if let Some(key) = self.keys.key(code).filter(|_| is_used) {
                         table.list(key, budget)?;
                     }
@@ -393,6 +417,33 @@ pub(super) fn assign_values(
         };
         if let Some(key) = found {
             out.push(entry, groups.group(parent, key, budget)?);
+        }
+    }
+    Ok(())
+}
+
+/// Deals `members` out by all keys that each of their values has; each key of an entry counts once.
+fn assign_words<'w>(
+    members: &Members,
+    index: ValueIndex<'_>,
+    of: impl Fn(usize) -> &'w [i64],
+    missing: Option<i64>,
+    groups: &mut Groups,
+    out: &mut Members,
+    budget: &Budget,
+) -> Result<(), QueryError> {
+    let mut keys = Vec::new();
+    for (entry, parent) in members.pairs() {
+        let values = index.values(entry);
+        keys.clear();
+        match values.is_empty() {
+            true => keys.extend(missing),
+            false => values.for_each(|value| keys.extend_from_slice(of(value))),
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        for key in &keys {
+            out.push(entry, groups.group(parent, *key, budget)?);
         }
     }
     Ok(())

@@ -6,9 +6,10 @@ use std::cmp::Ordering;
 use super::finish::{BucketView, View, term_key};
 use super::metric::plain;
 use super::order::{Entry, sort};
+use super::term_table::EMPTY_KEY;
 use crate::QueryError;
 use crate::budget::Budget;
-use crate::request::{TupleBy, TupleSource, Tuples};
+use crate::request::{MissingPlace, TupleBy, TupleSource, Tuples};
 use crate::response::BucketKey;
 
 /// A bucket of the innermost aggregation, with the keys of all.
@@ -47,6 +48,10 @@ pub(super) fn shown(
     parent: Option<u32>,
     budget: &Budget,
 ) -> Result<ShownTuples, QueryError> {
+    let buckets_max = budget.limits().buckets_max;
+    if by.order.is_empty() && by.size > buckets_max {
+        return Err(QueryError::TooManyBuckets { buckets_max });
+    }
     let mut found = Vec::new();
     let mut keys = Vec::with_capacity(by.sources.len());
     collect(&by.sources, view, parent, &mut keys, &mut found)?;
@@ -100,6 +105,9 @@ fn collect(
         keys.push(match &source.by {
             TupleBy::DateHistogram(_) => BucketKey::Time(entry.key),
             TupleBy::NumberHistogram(by) => BucketKey::Decimal(plain(by.steps.start(entry.key))),
+            TupleBy::Terms(_) if source.missing.is_some() && entry.key == EMPTY_KEY => {
+                BucketKey::None
+            }
             TupleBy::Terms(_) => term_key(view.state.terms.as_ref(), entry.key)?,
         });
         match (view.children.first(), entry.group) {
@@ -118,17 +126,24 @@ fn collect(
     Ok(())
 }
 
+/// How a row without a value stands to one that has one.
+fn missing_ordering(source: &TupleSource) -> Ordering {
+    match source.missing {
+        Some(MissingPlace::Last) => Ordering::Greater,
+        Some(MissingPlace::First) | None => Ordering::Less,
+    }
+}
+
 /// Compares the keys of two tuples in the order of their sources.
 pub(crate) fn compare(sources: &[TupleSource], a: &[BucketKey], b: &[BucketKey]) -> Ordering {
     let pairs = a.iter().zip(b).zip(sources);
     pairs.fold(Ordering::Equal, |known, ((a, b), source)| {
-        known.then_with(|| {
-            let ordering = a.compare(b);
-            if source.descending {
-                ordering.reverse()
-            } else {
-                ordering
-            }
+        known.then_with(|| match (a, b) {
+            (BucketKey::None, BucketKey::None) => Ordering::Equal,
+            (BucketKey::None, _) => missing_ordering(source),
+            (_, BucketKey::None) => missing_ordering(source).reverse(),
+            (a, b) if source.descending => a.compare(b).reverse(),
+            (a, b) => a.compare(b),
         })
     })
 }

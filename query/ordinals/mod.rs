@@ -170,6 +170,23 @@ impl TermSpace {
         }
     }
 
+    /// Words that no column has as a value, ascending, behind the terms of an empty `map`.
+    pub(crate) fn of_words(map: Arc<OrdinalMap>, words: Vec<Arc<[u8]>>) -> Self {
+        Self { map, extras: words }
+    }
+
+    /// The key of one of the words that it was made of.
+    pub(crate) fn word(&self, word: &[u8]) -> Option<u32> {
+        // A word that was added since stands behind them and is looked up by itself.
+        let place = self
+            .extras
+            .binary_search_by(|known| (**known).cmp(word))
+            .ok();
+        let known = || self.extras.iter().position(|known| **known == *word);
+        let place = place.or_else(known)?;
+        u32::try_from(self.map.len() + place).ok()
+    }
+
     pub(crate) fn map(&self) -> &OrdinalMap {
         &self.map
     }
@@ -203,10 +220,11 @@ impl TermSpace {
 
     /// How many terms of sources come before each extra one.
     pub(crate) fn ranks(&self) -> Result<Ranks, QueryError> {
-        let mut ranks = Vec::with_capacity(self.extras.len());
-        for extra in &self.extras {
-            let smaller = self.extras.iter().filter(|other| *other < extra).count();
-            ranks.push((self.terms_before(extra)?, smaller as i64));
+        let mut sorted: Vec<usize> = (0..self.extras.len()).collect();
+        sorted.sort_unstable_by_key(|place| &self.extras[*place]);
+        let mut ranks = vec![(0, 0); self.extras.len()];
+        for (smaller, place) in (0..).zip(sorted) {
+            ranks[place] = (self.terms_before(&self.extras[place])?, smaller);
         }
         Ok(Ranks {
             extra_first: self.map.len() as i64,

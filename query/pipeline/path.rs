@@ -89,6 +89,8 @@ pub(super) fn key_number(key: &BucketKey) -> Option<f64> {
     match key {
         BucketKey::Time(number) | BucketKey::Integer(number) => Some(*number as f64),
         BucketKey::Decimal(number) => Some(number.to_f64()),
+        BucketKey::Cluster { mean, .. } => Some(*mean),
+        BucketKey::Significant { term, .. } => key_number(term),
         BucketKey::None | BucketKey::Text(_) | BucketKey::Name(_) | BucketKey::Tuple(_) => None,
     }
 }

@@ -65,13 +65,12 @@ fn stats(values: &[f64]) -> PipelineStats {
     }
 }
 
-/// The nearest rank, without interpolation.
+/// The value nearest to its place between the first and the last, without interpolation.
 fn percentiles(mut values: Vec<f64>, percents: &[f64]) -> PipelineResult {
     values.sort_unstable_by(f64::total_cmp);
     let value = |percent: &f64| {
-        let place = (percent / 100.0 * values.len() as f64).ceil() - 1.0;
-        // A cast from a float saturates: below the first is the first.
-        let place = (place as usize).min(values.len().saturating_sub(1));
+        let place = percent / 100.0 * values.len().saturating_sub(1) as f64;
+        let place = (place + 0.5).floor() as usize;
         (*percent, values.get(place).copied())
     };
     PipelineResult::Percentiles(percents.iter().map(value).collect())

@@ -4,7 +4,7 @@ use storage::model::{Decimal, ExactSum};
 
 use super::*;
 use crate::request::{Filter, Metric, MetricKind, MetricValue, NumberHistogram};
-use crate::response::{BucketKey, MetricResult};
+use crate::response::{BucketKey, BucketsNote, MetricResult};
 
 const COUNT: BucketPath = BucketPath {
     through: Vec::new(),
@@ -65,6 +65,7 @@ fn run(sums: &[Option<i64>], pipelines: Vec<PipelineKind>) -> Vec<Vec<PipelineRe
         buckets: (0..).zip(sums).map(bucket).collect(),
         other_count: 0,
         term_count: 0,
+        note: BucketsNote::None,
     }];
     apply(&[named(Aggregation::Bucket { by, children })], &mut results).expect("small windows");
     let Some(AggregationResult::Buckets { buckets, .. }) = results.pop() else {
@@ -225,6 +226,7 @@ fn siblings_see_all_buckets() {
                 buckets: [1, 4, 4, 7].map(bucket).to_vec(),
                 other_count: 0,
                 term_count: 0,
+                note: BucketsNote::None,
             },
         ];
         let path = BucketPath {

@@ -20,10 +20,10 @@ pub(super) enum Step {
     Fixed(i64),
     /// A calendar unit below a day, so many milliseconds.
     Clock(i64),
-    /// Whole local days, so many, weeks starting on Monday.
-    Days(i64),
-    /// Whole local months, so many.
-    Months(i64),
+    /// Whole local days, so many, from this day on.
+    Days { count: i64, from: i64 },
+    /// Whole local months, so many, from this month on.
+    Months { count: i64, from: i64 },
 }
 
 impl Step {
@@ -34,11 +34,22 @@ impl Step {
                 CalendarUnit::Second => Self::Clock(SECOND_MS),
                 CalendarUnit::Minute => Self::Clock(MINUTE_MS),
                 CalendarUnit::Hour => Self::Clock(HOUR_MS),
-                CalendarUnit::Day => Self::Days(1),
-                CalendarUnit::Week => Self::Days(7),
-                CalendarUnit::Month => Self::Months(1),
-                CalendarUnit::Quarter => Self::Months(3),
-                CalendarUnit::Year => Self::Months(12),
+                CalendarUnit::Day => Self::Days { count: 1, from: 0 },
+                CalendarUnit::Week => Self::Days {
+                    count: 7,
+                    from: -EPOCH_DAYS_AFTER_MONDAY,
+                },
+                CalendarUnit::Month => Self::Months { count: 1, from: 0 },
+                CalendarUnit::Quarter => Self::Months { count: 3, from: 0 },
+                CalendarUnit::Year => Self::Months { count: 12, from: 0 },
+            },
+            Interval::Days { count, from } => Self::Days {
+                count: i64::from(count.max(1)),
+                from,
+            },
+            Interval::Months { count, from } => Self::Months {
+                count: i64::from(count.max(1)),
+                from,
             },
         }
     }
@@ -47,8 +58,8 @@ impl Step {
     pub(super) fn width_ms_max(self) -> i64 {
         match self {
             Self::Fixed(width_ms) | Self::Clock(width_ms) => width_ms,
-            Self::Days(days) => days * DAY_MS,
-            Self::Months(months) => months * 31 * DAY_MS,
+            Self::Days { count, .. } => count * DAY_MS,
+            Self::Months { count, .. } => count * 31 * DAY_MS,
         }
     }
 
@@ -58,19 +69,15 @@ impl Step {
             Self::Fixed(width_ms) | Self::Clock(width_ms) => {
                 local_ms.div_euclid(width_ms).saturating_mul(width_ms)
             }
-            Self::Days(count) => {
-                let days = local_ms.div_euclid(DAY_MS);
-                let phase = if count == 7 {
-                    EPOCH_DAYS_AFTER_MONDAY
-                } else {
-                    0
-                };
-                let first = (days + phase).div_euclid(count) * count - phase;
+            Self::Days { count, from } => {
+                let days = local_ms.div_euclid(DAY_MS) - from;
+                let first = days.div_euclid(count) * count + from;
                 first.saturating_mul(DAY_MS)
             }
-            Self::Months(count) => {
-                let months = month_of_day(local_ms.div_euclid(DAY_MS));
-                first_day_of_month(months.div_euclid(count) * count).saturating_mul(DAY_MS)
+            Self::Months { count, from } => {
+                let months = month_of_day(local_ms.div_euclid(DAY_MS)) - from;
+                let first = months.div_euclid(count) * count + from;
+                first_day_of_month(first).saturating_mul(DAY_MS)
             }
         }
     }
@@ -79,8 +86,8 @@ impl Step {
     pub(super) fn next(self, floor_ms: i64) -> i64 {
         match self {
             Self::Fixed(width_ms) | Self::Clock(width_ms) => floor_ms.saturating_add(width_ms),
-            Self::Days(count) => floor_ms.saturating_add(count * DAY_MS),
-            Self::Months(count) => {
+            Self::Days { count, .. } => floor_ms.saturating_add(count * DAY_MS),
+            Self::Months { count, .. } => {
                 let months = month_of_day(floor_ms.div_euclid(DAY_MS));
                 first_day_of_month(months + count).saturating_mul(DAY_MS)
             }
@@ -95,7 +102,7 @@ const EPOCH_DAYS: i64 = 719_468;
 
 /// Months since January of year 0 of the day `days` after 1970-01-01. Years are counted from
 /// March so that leap days come last (H. Hinnant, "chrono-compatible low-level date algorithms").
-fn month_of_day(days: i64) -> i64 {
+pub(super) fn month_of_day(days: i64) -> i64 {
     let days = days + EPOCH_DAYS;
     let era = days.div_euclid(ERA_DAYS);
     let day_of_era = days.rem_euclid(ERA_DAYS);

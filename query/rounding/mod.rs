@@ -29,7 +29,7 @@ pub(crate) mod tests;
 use jiff::tz::TimeZone;
 
 use crate::request::{CalendarUnit, Interval};
-use spans::{Spans, shift};
+use spans::{Spans, local_ms, shift};
 
 /// Rounds instants down to the start of their bucket.
 #[derive(Debug, Clone)]
@@ -106,6 +106,40 @@ impl Rounding {
         }
         Some(run.key_ms)
     }
+}
+
+/// Buckets of several units, counted from the one that starts at `start_ms`: interval, time zone
+/// and offset of a histogram.
+pub(crate) fn several(
+    unit: CalendarUnit,
+    count: u32,
+    time_zone: &TimeZone,
+    start_ms: i64,
+) -> (Interval, TimeZone, i64) {
+    let day = local_ms(time_zone, start_ms).div_euclid(local::DAY_MS);
+    let clock = |width_ms: i64| {
+        let width_ms = width_ms * i64::from(count);
+        let interval = Interval::Fixed(width_ms);
+        (interval, TimeZone::UTC, start_ms.rem_euclid(width_ms))
+    };
+    let months = |months: u32| Interval::Months {
+        count: count * months,
+        from: local::month_of_day(day),
+    };
+    let interval = match unit {
+        CalendarUnit::Second => return clock(1_000),
+        CalendarUnit::Minute => return clock(60_000),
+        CalendarUnit::Hour => return clock(3_600_000),
+        CalendarUnit::Day => Interval::Days { count, from: day },
+        CalendarUnit::Week => Interval::Days {
+            count: count * 7,
+            from: day,
+        },
+        CalendarUnit::Month => months(1),
+        CalendarUnit::Quarter => months(3),
+        CalendarUnit::Year => months(12),
+    };
+    (interval, time_zone.clone(), 0)
 }
 
 /// The start of the calendar `unit` that `time_ms` lies in.

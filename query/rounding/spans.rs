@@ -89,9 +89,9 @@ impl Spans {
         let is_skipped = floor_ms >= start_ms.saturating_add(before.offset_ms);
         match self.step {
             // Day boundaries and fixed widths that are skipped move to the change.
-            Step::Fixed(_) | Step::Days(_) | Step::Months(_) if is_skipped => start_ms,
+            Step::Fixed(_) | Step::Days { .. } | Step::Months { .. } if is_skipped => start_ms,
             Step::Fixed(_) | Step::Clock(_) => self.run(start_ms - 1).key_ms,
-            Step::Days(_) | Step::Months(_) => {
+            Step::Days { .. } | Step::Months { .. } => {
                 self.first_instant_ms(self.spans.len() - 1, floor_ms)
             }
         }
@@ -128,7 +128,7 @@ impl Spans {
         }
         let key_ms = match self.step {
             Step::Fixed(_) | Step::Clock(_) => start_ms,
-            Step::Days(_) | Step::Months(_) => self.first_instant_ms(index, floor_ms),
+            Step::Days { .. } | Step::Months { .. } => self.first_instant_ms(index, floor_ms),
         };
         BucketRun {
             key_ms,
@@ -171,6 +171,11 @@ fn timestamp(time_ms: i64) -> Timestamp {
         .div_euclid(1_000)
         .clamp(Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
     Timestamp::from_second(second).expect("the second was clamped to the range")
+}
+
+/// What the wall clock shows at `time_ms`.
+pub(super) fn local_ms(time_zone: &TimeZone, time_ms: i64) -> i64 {
+    time_ms.saturating_add(offset_ms(time_zone, timestamp(time_ms)))
 }
 
 fn offset_ms(time_zone: &TimeZone, at: Timestamp) -> i64 {

@@ -120,6 +120,7 @@ fn terms(path: &str, field_type: FieldType) -> Terms {
         doc_count_min: 1,
         doc_count_max: u64::MAX,
         cells: None,
+        words: None,
         missing: None,
         include: None,
         exclude: None,
@@ -158,6 +159,8 @@ fn buckets(response: &SearchResponse) -> Vec<(String, u64, Option<f64>)> {
             BucketKey::Time(time_ms) => ((time_ms - START_MS) / HOUR_MS).to_string(),
             BucketKey::Name(name) => name.to_string(),
             BucketKey::None | BucketKey::Tuple(_) => String::new(),
+            BucketKey::Cluster { mean, .. } => mean.to_string(),
+            BucketKey::Significant { score, .. } => score.to_string(),
         };
         let sum = match bucket.aggregations.first() {
             Some(AggregationResult::Metric(MetricResult::Sum(sum))) => Some(sum.to_f64()),

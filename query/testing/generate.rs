@@ -12,10 +12,10 @@ use super::rows::{FIELDS, Row, TIME_FIELD, Value};
 use crate::Steps;
 use crate::request::{
     Aggregation, BucketBy, CalendarUnit, Cardinality, DateHistogram, FieldRef, Filter, Filters,
-    HitsRequest, Input, Interval, Limits, Metric, MetricKind, MetricValue, NamedAggregation,
-    NumberHistogram, Order, OrderBy, Pattern, RollupUse, SearchRequest, SortBy, SortKey,
-    TermSelection, TermValue, Terms, TextPredicate, TokenMatch, TopRows, TupleBy, TupleSource,
-    Tuples, WeightedAvg,
+    HitsRequest, Input, Interval, Limits, Metric, MetricKind, MetricValue, MissingPlace,
+    NamedAggregation, NumberHistogram, Order, OrderBy, Pattern, RollupUse, SearchRequest, SortBy,
+    SortKey, TermSelection, TermValue, Terms, TextPredicate, TokenMatch, TopRows, TupleBy,
+    TupleSource, Tuples, WeightedAvg,
 };
 use crate::response::BucketKey;
 
@@ -514,9 +514,11 @@ fn tuples(
                 TupleBy::Terms(by)
             }
         };
+        let takes_empty = matches!(&by, TupleBy::Terms(_)) && random.once_in(4);
         TupleSource {
             by,
             descending: random.once_in(3),
+            missing: takes_empty.then(|| random.choose(&[MissingPlace::First, MissingPlace::Last])),
         }
     };
     let sources: Vec<_> = (0..1 + random.below(3)).map(|_| source(random)).collect();
@@ -752,6 +754,7 @@ fn terms(
         doc_count_min: random.choose(&[1, 1, 0, 2]),
         doc_count_max: u64::MAX,
         cells: None,
+        words: None,
         missing: random.some(4, |random| match random.below(2) {
             0 if is_text => TermValue::Text(Arc::from("N/A".as_bytes())),
             _ => term(random),

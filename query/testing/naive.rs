@@ -14,12 +14,13 @@ use crate::distribution::Distribution;
 use crate::pattern::CompiledPattern;
 use crate::request::{
     Aggregation, BucketBy, Cardinality, DateHistogram, FieldRef, Filter, Filters, HitsRequest,
-    Input, Metric, MetricKind, MetricValue, NamedAggregation, NumberHistogram, Order, OrderBy,
-    Pattern, SearchRequest, SortBy, TermSelection, TermValue, Terms, TextPredicate, TokenMatch,
-    TopRows, TupleBy, TupleSource, Tuples, WeightedAvg,
+    Input, Metric, MetricKind, MetricValue, MissingPlace, NamedAggregation, NumberHistogram, Order,
+    OrderBy, Pattern, SearchRequest, SortBy, TermSelection, TermValue, Terms, TextPredicate,
+    TokenMatch, TopRows, TupleBy, TupleSource, Tuples, WeightedAvg,
 };
 use crate::response::{
-    AggregationResult, Bucket, BucketKey, ExtendedStats, Hit, MetricResult, RowsResult, SortValue,
+    AggregationResult, Bucket, BucketKey, BucketsNote, ExtendedStats, Hit, MetricResult,
+    RowsResult, SortValue,
 };
 use crate::rounding::Rounding;
 use crate::rounding::tests::oracle;
@@ -164,6 +165,7 @@ fn aggregate(named: &[NamedAggregation], rows: &[&Row], all: &[&Row]) -> Vec<Agg
             Aggregation::Pipeline(_) => panic!("pipelines are no matter of rows"),
             Aggregation::Bucket { by, children } => match by {
                 BucketBy::Tuples(by) => tuples(by, children, rows, all),
+                BucketBy::Adaptive(_) => panic!("it becomes another"),
                 BucketBy::DateHistogram(by) => histogram(by, children, rows, all),
                 BucketBy::NumberHistogram(by) => number_histogram(by, children, rows, all),
                 BucketBy::Terms(by) => terms(by, children, rows, all),
@@ -360,6 +362,14 @@ fn top_rows(by: &TopRows, rows: &[&Row]) -> RowsResult {
 /// What a row has of one value of tuples.
 fn tuple_keys(source: &TupleSource, row: &Row) -> Vec<BucketKey> {
     match &source.by {
+        TupleBy::Terms(by) if source.missing.is_some() => {
+            let field = by.field.as_ref();
+            let has_value = field.is_some_and(|field| !row.values(&field.column).is_empty());
+            match has_value {
+                true => row_terms(by, row, None),
+                false => vec![BucketKey::None],
+            }
+        }
         TupleBy::Terms(by) => row_terms(by, row, by.missing.as_ref()),
         TupleBy::DateHistogram(by) => {
             let round = |time_ms: i64| {
@@ -405,6 +415,15 @@ fn tuples(
     let compare = |a: &BucketKey, b: &BucketKey| match (a, b) {
         (BucketKey::Tuple(a), BucketKey::Tuple(b)) => {
             for ((a, b), source) in a.iter().zip(b).zip(&by.sources) {
+                let is_last = source.missing == Some(MissingPlace::Last);
+                match (a, b) {
+                    (BucketKey::None, BucketKey::None) => continue,
+                    (BucketKey::None, _) if is_last => return Ordering::Greater,
+                    (BucketKey::None, _) => return Ordering::Less,
+                    (_, BucketKey::None) if is_last => return Ordering::Less,
+                    (_, BucketKey::None) => return Ordering::Greater,
+                    _both => {}
+                }
                 match compare_keys(a, b) {
                     Ordering::Equal => {}
                     ordering if source.descending => return ordering.reverse(),
@@ -432,6 +451,7 @@ fn tuples(
         buckets,
         other_count: cut.iter().map(|bucket| bucket.count).sum(),
         term_count,
+        note: BucketsNote::None,
     }
 }
 
@@ -442,6 +462,7 @@ fn cardinality(by: &Cardinality, rows: &[&Row]) -> MetricResult {
         doc_count_min: 1,
         doc_count_max: u64::MAX,
         cells: None,
+        words: None,
         missing: by.missing.clone(),
         include: None,
         exclude: None,
@@ -541,6 +562,7 @@ fn histogram(
         buckets: ordered(buckets, &by.order),
         other_count: 0,
         term_count: 0,
+        note: BucketsNote::None,
     }
 }
 
@@ -601,6 +623,7 @@ fn number_histogram(
         buckets: ordered(buckets, &by.order),
         other_count: 0,
         term_count: 0,
+        note: BucketsNote::None,
     }
 }
 
@@ -630,6 +653,7 @@ fn filters(
         buckets,
         other_count: 0,
         term_count: 0,
+        note: BucketsNote::None,
     }
 }
 
@@ -680,6 +704,7 @@ fn is_allowed(by: &Terms, key: &BucketKey) -> bool {
             (TermValue::Decimal(a), BucketKey::Decimal(b)) => a.compare(*b).is_eq(),
             _ => false,
         }),
+        TermSelection::Partition(_) => panic!("parts are those of Elasticsearch"),
     };
     by.include.as_ref().is_none_or(fits) && !by.exclude.as_ref().is_some_and(fits)
 }
@@ -715,6 +740,7 @@ fn terms(
         buckets,
         other_count: cut.iter().map(|bucket| bucket.count).sum(),
         term_count,
+        note: BucketsNote::None,
     }
 }
 

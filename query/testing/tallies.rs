@@ -123,6 +123,7 @@ fn terms(random: &mut Random, children: Vec<Aggregation>) -> Aggregation {
             doc_count_min: 1,
             doc_count_max: u64::MAX,
             cells: None,
+            words: None,
             missing: random.some(4, |_| TermValue::Text(b"none".as_slice().into())),
             include: None,
             exclude: None,

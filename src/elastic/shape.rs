@@ -137,6 +137,20 @@ pub(super) enum AggregationKind {
         keyed: bool,
         unmapped: bool,
     },
+    /// Time buckets whose width is told.
+    AutoDates {
+        format: DateFormat,
+        zone: TimeZone,
+        unmapped: bool,
+    },
+    /// Numbers near each other.
+    Clusters {
+        text: Option<ValueText>,
+    },
+    /// Terms that stand out.
+    Significant {
+        text: Option<ValueText>,
+    },
     Terms {
         text: Option<ValueText>,
         show_error: bool,
@@ -275,8 +289,13 @@ pub(super) enum MetricForm {
     Plain,
     /// Statistics, and bounds so many deviations around the mean.
     ExtendedStats { sigma: f64 },
-    /// The values that so many percent lie below.
-    Percentiles { percents: Vec<f64>, keyed: bool },
+    /// The values that so many percent lie below; with so many significant digits by the rules of a
+    /// high dynamic range histogram.
+    Percentiles {
+        percents: Vec<f64>,
+        keyed: bool,
+        digits: Option<u32>,
+    },
     /// How many percent lie below these values.
     Ranks { values: Vec<f64>, keyed: bool },
     /// The median of the distances from the median.
@@ -334,6 +353,8 @@ impl AggregationKind {
         match self {
             Self::Metric(shape) => shape.unmapped,
             Self::Terms { unmapped, .. } | Self::DateHistogram { unmapped, .. } => *unmapped,
+            Self::AutoDates { unmapped, .. } => *unmapped,
+            Self::Clusters { .. } | Self::Significant { .. } => false,
             Self::Histogram { unmapped, .. } | Self::Ranges { unmapped, .. } => *unmapped,
             Self::Single | Self::Filters { .. } | Self::Matrix | Self::GeoGrid { .. } => false,
             Self::TopHits(_) | Self::TopMetrics(_) | Self::Pipeline(_) => false,

@@ -1,6 +1,7 @@
 //! `percentiles`, `percentile_ranks`, `median_absolute_deviation`: what is asked of a distribution.
 //!
-//! `tdigest` and `hdr` say how Elasticsearch estimates. They are checked, and change nothing here.
+//! `tdigest` and `hdr` say how Elasticsearch estimates. They are checked; `hdr` also says by which rule
+//! a percentile is picked and to how many digits it is told.
 
 use serde_json::{Map, Value};
 
@@ -11,6 +12,12 @@ use crate::elastic::shape::MetricForm;
 
 /// Percents unless the request says otherwise.
 const PERCENTS_DEFAULT: [f64; 7] = [1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0];
+
+/// Significant digits of the other estimate unless the request says otherwise.
+const DIGITS_DEFAULT: u32 = 3;
+
+/// Most of them.
+const DIGITS_MAX: u32 = 5;
 
 /// Most percents or values of one request.
 const POINTS_MAX: usize = 1_024;
@@ -38,13 +45,17 @@ pub(super) fn percentiles(definition: &Definition<'_>) -> Result<Form, ElasticEr
             ),
         ));
     }
-    let typed = if is_hdr(definition)? {
-        "hdr_percentiles"
-    } else {
-        "tdigest_percentiles"
+    let digits = hdr_digits(definition)?;
+    let typed = match digits {
+        Some(_) => "hdr_percentiles",
+        None => "tdigest_percentiles",
     };
-    let keyed = keyed(definition)?;
-    Ok((MetricForm::Percentiles { percents, keyed }, typed))
+    let form = MetricForm::Percentiles {
+        percents,
+        keyed: keyed(definition)?,
+        digits,
+    };
+    Ok((form, typed))
 }
 
 /// `percentile_ranks`.
@@ -55,7 +66,7 @@ pub(super) fn ranks(definition: &Definition<'_>) -> Result<Form, ElasticError> {
         .ok_or_else(|| ElasticError::illegal_argument("Required [values]".to_owned()))?;
     let mut values = points(definition, "values", values)?;
     values.sort_by(f64::total_cmp);
-    let typed = if is_hdr(definition)? {
+    let typed = if hdr_digits(definition)?.is_some() {
         "hdr_percentile_ranks"
     } else {
         "tdigest_percentile_ranks"
@@ -66,7 +77,17 @@ pub(super) fn ranks(definition: &Definition<'_>) -> Result<Form, ElasticError> {
 
 /// `median_absolute_deviation`.
 pub(super) fn deviation(definition: &Definition<'_>) -> Result<Form, ElasticError> {
-    check_compression(definition, definition.body)?;
+    if let Some(value) = definition.body.get("compression") {
+        let compression = read::float(value, "compression")?;
+        if compression <= 0.0 {
+            let reason = format!(
+                "[compression] must be greater than 0. Found [{compression:?}] in [{}]",
+                definition.name
+            );
+            let cause = ElasticError::illegal_argument(reason);
+            return Err(definition.wrong("compression", cause));
+        }
+    }
     Ok((
         MetricForm::MedianAbsoluteDeviation,
         "median_absolute_deviation",
@@ -109,26 +130,31 @@ fn unfit(definition: &Definition<'_>, reason: String) -> ElasticError {
     .caused_by(ElasticError::illegal_argument(reason))
 }
 
-/// Whether the request asks for the other estimate. Its parameters are checked.
-fn is_hdr(definition: &Definition<'_>) -> Result<bool, ElasticError> {
+/// Significant digits of the other estimate, if the request asks for it. Its parameters are checked.
+fn hdr_digits(definition: &Definition<'_>) -> Result<Option<u32>, ElasticError> {
     check_compression(definition, definition.body)?;
     if let Some(options) = options(definition, "tdigest")? {
         check_compression(definition, options)?;
         check_keys(options, &["compression", "execution_hint"], "tdigest")?;
     }
     let Some(options) = options(definition, "hdr")? else {
-        return Ok(false);
+        return Ok(None);
     };
+    let mut digits = DIGITS_DEFAULT;
     check_keys(options, &["number_of_significant_value_digits"], "hdr")?;
     if let Some(value) = options.get("number_of_significant_value_digits") {
-        let digits = read::integer(value, "number_of_significant_value_digits")?;
-        if !(0..=5).contains(&digits) {
+        let given = read::integer(value, "number_of_significant_value_digits")?;
+        let Some(given) = u32::try_from(given)
+            .ok()
+            .filter(|given| *given <= DIGITS_MAX)
+        else {
             let reason = format!(
                 "[numberOfSignificantValueDigits] must be between 0 and 5: [{}]",
                 definition.name
             );
             return Err(definition.wrong("hdr", ElasticError::illegal_argument(reason)));
-        }
+        };
+        digits = given;
     }
     if definition.body.contains_key("tdigest") {
         return Err(unfit(
@@ -136,7 +162,7 @@ fn is_hdr(definition: &Definition<'_>) -> Result<bool, ElasticError> {
             "Only one percentiles method should be declared.".into(),
         ));
     }
-    Ok(true)
+    Ok(Some(digits))
 }
 
 fn options<'v>(

@@ -32,11 +32,14 @@ pub(super) fn parse_missing(
     definition: Definition<'_>,
 ) -> Result<Parsed, ElasticError> {
     for key in definition.body.keys() {
-        if key != "field" {
+        if !matches!(key.as_str(), "field" | "missing" | "value_type") {
             return Err(definition.unknown(key));
         }
     }
+    let substitute = definition.body.get("missing");
     let filter = match definition.field(context)? {
+        // With a value for rows without one, no row is without.
+        _any if substitute.is_some_and(|value| !value.is_null()) => Filter::None,
         Some(field) => Filter::Not(Box::new(Filter::Exists(field.place))),
         None => Filter::All,
     };

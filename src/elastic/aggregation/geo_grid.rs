@@ -80,6 +80,7 @@ pub(super) fn parse(
         doc_count_min: 1,
         doc_count_max: u64::MAX,
         cells: Some(cells),
+        words: None,
         missing: None,
         include: None,
         exclude: None,

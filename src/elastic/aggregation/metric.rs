@@ -122,7 +122,10 @@ fn is_own(form: &MetricForm, key: &str) -> bool {
 fn sigma(definition: &Definition<'_>) -> Result<f64, ElasticError> {
     let sigma = match definition.body.get("sigma") {
         None | Some(Value::Null) => SIGMA_DEFAULT,
-        Some(value) => read::float(value, "sigma")?,
+        Some(value) => {
+            let sigma = read::float(value, "sigma");
+            sigma.map_err(|error| definition.wrong("sigma", error))?
+        }
     };
     if sigma < 0.0 {
         let reason = format!(

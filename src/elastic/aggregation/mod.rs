@@ -1,5 +1,6 @@
 //! Aggregations: JSON to what is computed and how it is printed.
 
+mod adaptive;
 mod date_histogram;
 mod distribution;
 mod filters;
@@ -67,25 +68,33 @@ pub(super) fn parse_aggregations(
     value: &Value,
     typed_keys: bool,
 ) -> Result<ParsedAggregations, ElasticError> {
-    parse_level(context, value, typed_keys, true, None)
+    let top = Level {
+        typed_keys,
+        is_top: true,
+        interval: None,
+        many_above: None,
+    };
+    parse_level(context, value, top)
+}
+
+/// What Elasticsearch calls the factory of an aggregation in errors.
+fn factory_name(type_name: &str) -> String {
+    let words = type_name.split('_').map(|word| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        first.to_uppercase() + rest
+    });
+    words.collect::<String>() + "AggregatorFactory"
 }
 
 fn parse_level(
     context: &Context<'_>,
     value: &Value,
-    typed_keys: bool,
-    is_top: bool,
-    interval: Option<Interval>,
+    level: Level<'_>,
 ) -> Result<ParsedAggregations, ElasticError> {
     let entries = value.as_object().ok_or_else(|| {
         ElasticError::parsing("Expected [START_OBJECT] under [aggs]").at_value("aggs")
     })?;
     let mut parsed = ParsedAggregations::default();
-    let level = Level {
-        typed_keys,
-        is_top,
-        interval,
-    };
     for (name, definition) in entries {
         let (request, shape) = if pipeline::is_pipeline(definition) {
             // Read when all that it may name are known.
@@ -109,8 +118,10 @@ fn parse_level(
 
 /// Where an aggregation stands.
 #[derive(Debug, Clone, Copy)]
-struct Level {
+struct Level<'v> {
     typed_keys: bool,
+    /// The nearest aggregation above, filters aside.
+    many_above: Option<&'v str>,
     is_top: bool,
     /// The width of the time buckets that it stands in.
     interval: Option<Interval>,
@@ -146,7 +157,7 @@ fn parse_one(
     context: &Context<'_>,
     name: &str,
     value: &Value,
-    level: Level,
+    level: Level<'_>,
     siblings: Option<&ParsedAggregations>,
 ) -> Result<(NamedAggregation, AggregationShape), ElasticError> {
     if name.is_empty() || name.contains(['[', ']', '>']) {
@@ -158,7 +169,6 @@ fn parse_one(
     }
     let parts = Parts::read(name, value)?;
     check_type(parts.type_name)?;
-    pipeline::check_level(name, parts.type_name, level.is_top)?;
     let body = parts.body.as_object().ok_or_else(|| {
         ElasticError::parsing(format!(
             "Expected [START_OBJECT] under [{}], but got a [{}] in [{name}]",
@@ -167,10 +177,25 @@ fn parse_one(
         ))
         .at_value(parts.type_name)
     })?;
+    pipeline::check_level(name, parts.type_name, level.is_top, body)?;
+    if let (Some(parent), "composite") = (level.many_above, parts.type_name) {
+        return Err(context.fail(ElasticError::illegal_argument(format!(
+            "[composite] aggregation cannot be used with a parent aggregation of type: [{}]",
+            factory_name(parent)
+        ))));
+    }
     let children = match parts.children {
         Some(value) => {
-            let interval = rate::interval_of(parts.type_name, body).or(level.interval);
-            parse_level(context, value, level.typed_keys, false, interval)?
+            let below = Level {
+                is_top: false,
+                interval: rate::interval_of(parts.type_name, body).or(level.interval),
+                many_above: match parts.type_name {
+                    "filter" | "nested" | "reverse_nested" => level.many_above,
+                    other => Some(other),
+                },
+                ..level
+            };
+            parse_level(context, value, below)?
         }
         None => ParsedAggregations::default(),
     };
@@ -252,7 +277,6 @@ impl<'v> Parts<'v> {
 
 /// Types that Elasticsearch has and this server does not have yet.
 pub(super) const KNOWN_TYPES: &[&str] = &[
-    "auto_date_histogram",
     "boxplot",
     "children",
     "cumulative_cardinality",
@@ -266,17 +290,15 @@ pub(super) const KNOWN_TYPES: &[&str] = &[
     "parent",
     "reverse_nested",
     "scripted_metric",
-    "significant_terms",
-    "significant_text",
     "string_stats",
     "t_test",
     "time_series",
-    "variable_width_histogram",
 ];
 
 /// Types that work.
 pub(super) const WORKING_TYPES: &[&str] = &[
     "adjacency_matrix",
+    "auto_date_histogram",
     "avg",
     "avg_bucket",
     "bucket_script",
@@ -315,6 +337,8 @@ pub(super) const WORKING_TYPES: &[&str] = &[
     "rate",
     "sampler",
     "serial_diff",
+    "significant_terms",
+    "significant_text",
     "stats",
     "stats_bucket",
     "sum",
@@ -323,6 +347,7 @@ pub(super) const WORKING_TYPES: &[&str] = &[
     "top_hits",
     "top_metrics",
     "value_count",
+    "variable_width_histogram",
     "weighted_avg",
 ];
 
@@ -354,7 +379,12 @@ fn parse_typed(context: &Context<'_>, definition: Definition<'_>) -> Result<Pars
         return pipeline::parse(&definition, siblings);
     }
     match definition.type_name {
+        "auto_date_histogram" => adaptive::parse_dates(context, definition),
         "date_histogram" => date_histogram::parse(context, definition),
+        "significant_terms" | "significant_text" => {
+            adaptive::parse_significant(context, definition)
+        }
+        "variable_width_histogram" => adaptive::parse_clusters(context, definition),
         "terms" | "rare_terms" => terms::parse(context, definition),
         "geohash_grid" | "geotile_grid" => geo_grid::parse(context, definition),
         "top_hits" => top_rows::parse_hits(context, &definition),
@@ -444,6 +474,10 @@ fn is_readable(field: &NamedField<'_>, type_name: &str) -> bool {
         return field.type_name() == "geo_point";
     }
     if matches!(type_name, "value_count" | "missing") {
+        return true;
+    }
+    // Words of full texts are found in the texts.
+    if type_name == "significant_text" && field.field_type() == FieldType::Text {
         return true;
     }
     let is_own = matches!(

@@ -66,12 +66,15 @@ fn parse_key(
     let mut shapes = children.shapes.as_slice();
     let mut parts = key.split('>').peekable();
     while let Some(part) = parts.next() {
+        // `a>_count` is `a._count`.
+        let counts = parts.next_if(|next| *next == "_count");
         let is_last = parts.peek().is_none();
         let (name, value) = if is_last {
             last_part(part, siblings)
         } else {
             (part, None)
         };
+        let value = value.or(counts);
         let index = siblings
             .iter()
             .position(|child| child.name == name)
@@ -97,9 +100,13 @@ fn parse_key(
                 children,
             } => {
                 if is_last {
-                    return Err(ElasticError::unsupported(format!(
-                        "order by the count of [{name}]"
-                    )));
+                    return match value {
+                        None | Some("doc_count" | "_count") => Ok(OrderBy::Metric {
+                            path,
+                            value: MetricValue::Count,
+                        }),
+                        Some(other) => Err(invalid(format!("Unknown value key [{other}]."))),
+                    };
                 }
                 siblings = children;
                 shapes = &shapes[index].children;

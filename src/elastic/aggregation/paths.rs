@@ -1,47 +1,79 @@
 //! `buckets_path`: `h>s.avg`, `p[99.9]`, `_count`.
 
+use std::collections::VecDeque;
+
+use query::adaptive::Adaptive;
 use query::pipeline::{BucketPath, PathValue};
-use query::request::{Aggregation, MetricValue, NamedAggregation};
+use query::request::{Aggregation, BucketBy, Metric, MetricKind, MetricValue, NamedAggregation};
+use storage::model::ColumnKind;
 
 use super::ParsedAggregations;
 use super::order::{metric_value, statistic};
 use crate::elastic::ElasticError;
-use crate::elastic::shape::{AggregationKind, AggregationShape, PipelineForm};
+use crate::elastic::shape::{AggregationKind, AggregationShape, MetricForm, PipelineForm};
+
+/// Where a path begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// In the bucket that the pipeline belongs to.
+    Bucket,
+    /// At the aggregation beside the pipeline whose buckets it takes.
+    Sibling,
+}
 
 /// The value that `text` names, beginning among `siblings`.
 pub(super) fn resolve(
     text: &str,
     siblings: &ParsedAggregations,
+    start: Start,
 ) -> Result<BucketPath, ElasticError> {
     let nothing = || ElasticError::validation(&[format!("No aggregation found for path [{text}]")]);
     let mut requests = siblings.requests.as_slice();
     let mut shapes = siblings.shapes.as_slice();
     let mut through = Vec::new();
-    let mut elements = text.split('>').map(str::trim).peekable();
-    while let Some(element) = elements.next() {
+    let mut elements: VecDeque<&str> = text.split('>').map(str::trim).collect();
+    while let Some(element) = elements.pop_front() {
         if let Some(value) = own_value(element) {
             return Ok(BucketPath { through, value });
         }
         let (index, rest) = find(element, requests).ok_or_else(nothing)?;
+        let is_first = through.is_empty();
         through.push(index);
-        let is_last = elements.peek().is_none();
         let (request, shape) = (&requests[index], &shapes[index]);
-        match (&request.aggregation, is_last) {
-            (Aggregation::Bucket { children, .. }, false) => {
+        if let (Aggregation::Bucket { .. }, true, Some(rest)) =
+            (&request.aggregation, elements.is_empty(), rest)
+            && own_value(rest).is_none()
+        {
+            // `h.s` is `h>s`.
+            elements.push_back(rest);
+        }
+        match (&request.aggregation, elements.is_empty()) {
+            (Aggregation::Bucket { by, children }, false) => {
+                let may_be_many = is_first && start == Start::Sibling;
+                if !may_be_many && has_many(by) && elements.iter().all(|e| own_value(e).is_none()) {
+                    return Err(no_number("Object[]", &request.name));
+                }
                 requests = children;
                 shapes = &shape.children;
             }
             (_, false) => return Err(nothing()),
-            (Aggregation::Bucket { .. }, true) => {
-                let value = own_value(rest.unwrap_or_default()).ok_or_else(|| {
-                    ElasticError::validation(&[format!(
+            (Aggregation::Bucket { by, .. }, true) => {
+                let value = own_value(rest.unwrap_or_default())
+                    .ok_or_else(|| no_number(class_name(by), &request.name))?;
+                return Ok(BucketPath { through, value });
+            }
+            (Aggregation::Metric(metric), true) if rest.is_none() && has_several(metric, shape) => {
+                return Err(ElasticError::new(
+                    500,
+                    "aggregation_execution_exception",
+                    format!(
                         "buckets_path must reference either a number value or a single value \
                          numeric metric aggregation, but [{}] contains multiple values. Please \
                          specify which to use.",
                         request.name
-                    )])
-                })?;
-                return Ok(BucketPath { through, value });
+                    ),
+                )
+                .in_reduce());
             }
             (aggregation, true) => {
                 let value = value_of(aggregation, shape, rest).map_err(|reason| {
@@ -53,6 +85,68 @@ pub(super) fn resolve(
         }
     }
     Err(nothing())
+}
+
+/// What `name` leads to is no number.
+fn no_number(class: &str, name: &str) -> ElasticError {
+    ElasticError::new(
+        500,
+        "aggregation_execution_exception",
+        format!(
+            "buckets_path must reference either a number value or a single value numeric metric \
+             aggregation, got: [{class}] at aggregation [{name}]"
+        ),
+    )
+    .in_reduce()
+}
+
+/// Whether a metric has values to choose from.
+fn has_several(metric: &Metric, shape: &AggregationShape) -> bool {
+    match metric.kind {
+        MetricKind::Stats | MetricKind::ExtendedStats => true,
+        MetricKind::Distribution => !matches!(
+            &shape.kind,
+            AggregationKind::Metric(shape) if shape.form == MetricForm::MedianAbsoluteDeviation
+        ),
+        MetricKind::Sum | MetricKind::Avg | MetricKind::Min | MetricKind::Max => false,
+        MetricKind::ValueCount => false,
+    }
+}
+
+/// Whether there may be several buckets.
+fn has_many(by: &BucketBy) -> bool {
+    match by {
+        BucketBy::Global | BucketBy::Filter(_) => false,
+        BucketBy::DateHistogram(_) | BucketBy::NumberHistogram(_) | BucketBy::Terms(_) => true,
+        BucketBy::Tuples(_) | BucketBy::Filters(_) | BucketBy::Adaptive(_) => true,
+    }
+}
+
+/// What Elasticsearch calls such buckets in errors.
+fn class_name(by: &BucketBy) -> &'static str {
+    match by {
+        BucketBy::Terms(terms) => {
+            match terms
+                .field
+                .as_ref()
+                .map(|field| field.field_type.column_kind())
+            {
+                None => "UnmappedTerms",
+                Some(ColumnKind::Text) => "StringTerms",
+                Some(ColumnKind::Integer) => "LongTerms",
+                Some(ColumnKind::Decimal) => "DoubleTerms",
+            }
+        }
+        BucketBy::DateHistogram(_) => "InternalDateHistogram",
+        BucketBy::NumberHistogram(_) => "InternalHistogram",
+        BucketBy::Tuples(_) => "InternalComposite",
+        BucketBy::Filters(_) => "InternalFilters",
+        BucketBy::Adaptive(Adaptive::Dates(_)) => "InternalAutoDateHistogram",
+        BucketBy::Adaptive(Adaptive::Clusters(_)) => "InternalVariableWidthHistogram",
+        BucketBy::Adaptive(Adaptive::Significant(_)) => "SignificantStringTerms",
+        BucketBy::Filter(_) => "InternalFilter",
+        BucketBy::Global => "InternalGlobal",
+    }
 }
 
 /// Values that every bucket has.

@@ -7,7 +7,7 @@ use query::pipeline::{
 use query::request::Aggregation;
 use serde_json::{Map, Value};
 
-use super::paths::resolve;
+use super::paths::{Start, resolve};
 use super::{Definition, Parsed, ParsedAggregations};
 use crate::elastic::ElasticError;
 use crate::elastic::read;
@@ -55,7 +55,19 @@ pub(super) fn is_pipeline(definition: &Value) -> bool {
 }
 
 /// Something that must not stand at the top.
-pub(super) fn check_level(name: &str, type_name: &str, is_top: bool) -> Result<(), ElasticError> {
+pub(super) fn check_level(
+    name: &str,
+    type_name: &str,
+    is_top: bool,
+    body: &Map<String, Value>,
+) -> Result<(), ElasticError> {
+    let window = body.get("window").and_then(Value::as_i64);
+    if is_top && type_name == "moving_fn" && window.is_some_and(|window| window <= 0) {
+        // Found while the request is read, before anything asks where it stands.
+        return Err(ElasticError::illegal_argument(
+            "[window] must be a positive, non-zero integer.",
+        ));
+    }
     if is_top && PARENTS.contains(&type_name) {
         return Err(ElasticError::validation(&[format!(
             "{type_name} aggregation [{name}] must be declared inside of another aggregation"
@@ -180,7 +192,13 @@ impl Reader<'_> {
         let value = self.definition.body.get("buckets_path");
         let paths = value.map(read::one_or_many).unwrap_or_default();
         match paths {
-            [path] => resolve(&read::text(path, "buckets_path")?, self.siblings),
+            [path] => {
+                let start = match SIBLINGS.contains(&self.definition.type_name) {
+                    true => Start::Sibling,
+                    false => Start::Bucket,
+                };
+                resolve(&read::text(path, "buckets_path")?, self.siblings, start)
+            }
             [] => Err(ElasticError::illegal_argument(format!(
                 "Required [buckets_path] of [{}]",
                 self.definition.name
@@ -209,7 +227,8 @@ impl Reader<'_> {
         let body = self.definition.body;
         let (mut names, mut paths) = (Vec::new(), Vec::new());
         let mut add = |name: String, path: &Value| {
-            paths.push(resolve(&read::text(path, "buckets_path")?, self.siblings)?);
+            let path = read::text(path, "buckets_path")?;
+            paths.push(resolve(&path, self.siblings, Start::Bucket)?);
             names.push(name);
             Ok::<_, ElasticError>(())
         };
@@ -248,7 +267,7 @@ impl Reader<'_> {
         for entry in body.get("sort").map(read::one_or_many).unwrap_or_default() {
             match entry {
                 Value::String(path) => by.push(SortedBy {
-                    path: resolve(path, self.siblings)?,
+                    path: resolve(path, self.siblings, Start::Bucket)?,
                     descending: false,
                 }),
                 Value::Object(entries) => {
@@ -259,7 +278,7 @@ impl Reader<'_> {
                         };
                         let direction = direction.map(read::shown).unwrap_or_default();
                         by.push(SortedBy {
-                            path: resolve(path, self.siblings)?,
+                            path: resolve(path, self.siblings, Start::Bucket)?,
                             descending: direction.eq_ignore_ascii_case("desc"),
                         });
                     }

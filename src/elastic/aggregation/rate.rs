@@ -99,9 +99,9 @@ fn parse_unit(text: &str) -> Result<CalendarUnit, ElasticError> {
     };
     match interval::parse_calendar(&lower) {
         Ok(Interval::Calendar(unit)) => Ok(unit),
-        Ok(Interval::Fixed(_)) | Err(_) => Err(ElasticError::illegal_argument(format!(
-            "Unsupported unit [{text}]"
-        ))),
+        Ok(Interval::Fixed(_) | Interval::Days { .. } | Interval::Months { .. }) | Err(_) => Err(
+            ElasticError::illegal_argument(format!("Unsupported unit [{text}]")),
+        ),
     }
 }
 
@@ -116,6 +116,8 @@ fn factor(width: Interval, unit: CalendarUnit) -> Result<f64, ElasticError> {
     let width_ms = match width {
         Interval::Fixed(ms) => Some(ms as f64),
         Interval::Calendar(unit) => unit_ms(unit),
+        Interval::Days { count, .. } => Some(86_400e3 * f64::from(count)),
+        Interval::Months { .. } => None,
     };
     let factor = match (width, width_ms, unit_ms(unit)) {
         (_, Some(width_ms), Some(unit_ms)) => Some(unit_ms / width_ms),

@@ -1,16 +1,20 @@
 //! `terms`: buckets by distinct value.
 
-use query::request::{Aggregation, BucketBy, Order, OrderBy, TermSelection, TermValue, Terms};
+use query::request::{
+    Aggregation, BucketBy, Order, OrderBy, TermPartition, TermSelection, TermValue, Terms,
+};
+use query::text::Analyzer;
 use serde_json::Value;
 use storage::model::{ColumnKind, FieldType};
 
 use super::{Definition, Parsed, order, unsupported_field, value_text};
 use crate::elastic::ElasticError;
 use crate::elastic::context::{Context, NamedField};
-use crate::elastic::filter::regexp_pattern;
+use crate::elastic::date_math::{DateReader, parse_format};
+use crate::elastic::filter::{analyzer_of, regexp_pattern};
 use crate::elastic::read;
-use crate::elastic::shape::AggregationKind;
-use crate::elastic::values::term_value;
+use crate::elastic::shape::{AggregationKind, ValueText};
+use crate::elastic::values::{decimal, missing_ms, term_value};
 
 /// Buckets returned unless the request says otherwise.
 const SIZE_DEFAULT: usize = 10;
@@ -49,6 +53,7 @@ struct Written<'v> {
     order: Option<&'v Value>,
     show_error: bool,
     doc_count_max: u64,
+    value_type: Option<String>,
 }
 
 impl<'v> Written<'v> {
@@ -64,6 +69,7 @@ impl<'v> Written<'v> {
             order: None,
             show_error: false,
             doc_count_max: u64::MAX,
+            value_type: None,
         };
         let is_rare = definition.type_name == "rare_terms";
         if is_rare {
@@ -93,7 +99,8 @@ impl<'v> Written<'v> {
                 "show_term_doc_count_error" => written.show_error = read::flag(value, key)?,
                 "field" | "script" => {}
                 // They tell a cluster how to go about it, and answers here are exact.
-                "shard_min_doc_count" | "collect_mode" | "execution_hint" | "value_type" => {}
+                "shard_min_doc_count" | "collect_mode" | "execution_hint" => {}
+                "value_type" => written.value_type = Some(read::text(value, key)?),
                 unknown => return Err(definition.unknown(unknown)),
             }
         }
@@ -146,7 +153,10 @@ pub(super) fn parse(
 ) -> Result<Parsed, ElasticError> {
     let written = Written::read(&definition)?;
     let is_index = definition.body.get("field").and_then(Value::as_str) == Some("_index");
-    let field = definition.field(context)?;
+    let mut field = definition.field(context)?;
+    let words = field
+        .as_mut()
+        .and_then(|field| take_words(field, definition.type_name));
     let selection = |value| selection(context, &definition, field.as_ref(), value, &written);
     let include = written.include.map(|value| selection(("include", value)));
     let include = include.transpose()?.flatten();
@@ -174,6 +184,7 @@ pub(super) fn parse(
             &jiff::tz::TimeZone::UTC,
         )?;
         typed = match field.field_type().column_kind() {
+            _any if field.type_name() == "unsigned_long" => "ulterms",
             ColumnKind::Text => "sterms",
             ColumnKind::Integer => "lterms",
             ColumnKind::Decimal => "dterms",
@@ -183,7 +194,9 @@ pub(super) fn parse(
         missing = Some(TermValue::Text(context.index.as_bytes().into()));
         typed = "sterms";
     } else if let Some(value) = written.missing {
-        missing = Some(missing_of_nothing(value)?);
+        let substitute = missing_of_type(context, value, written.value_type.as_deref())?;
+        missing = Some(substitute.0);
+        text = substitute.1;
     }
     let order = match written.order {
         Some(value) => order::parse(context, value, &definition)?,
@@ -202,6 +215,7 @@ pub(super) fn parse(
         doc_count_min: written.doc_count_min,
         doc_count_max: written.doc_count_max,
         cells: None,
+        words,
         missing,
         include,
         exclude,
@@ -221,6 +235,22 @@ pub(super) fn parse(
         },
         typed: if is_rare { rare_type(typed) } else { typed },
     })
+}
+
+/// How the words of a full text are found, where they are its terms.
+fn take_words(field: &mut NamedField<'_>, type_name: &str) -> Option<Analyzer> {
+    let takes = match type_name {
+        "significant_terms" => field.field.has_whole_texts(),
+        "significant_text" => field.field.field_type == FieldType::Text,
+        // Elsewhere such a text is a term as a whole.
+        _plain => false,
+    };
+    if !takes {
+        return None;
+    }
+    let words = analyzer_of(field);
+    field.place.field_type = FieldType::Keyword;
+    Some(words)
 }
 
 fn rarest_first() -> Vec<Order> {
@@ -286,6 +316,77 @@ pub(super) fn missing_of_nothing(value: &Value) -> Result<TermValue, ElasticErro
     }
 }
 
+/// A value for rows that have no such field at all, of the type that the request names, and how it
+/// is printed.
+fn missing_of_type(
+    context: &Context<'_>,
+    value: &Value,
+    value_type: Option<&str>,
+) -> Result<(TermValue, Option<ValueText>), ElasticError> {
+    let number = || {
+        let text = read::text(value, "missing")?;
+        decimal(&text).ok_or_else(|| context.fail(read::number_format(&text)))
+    };
+    Ok(match value_type {
+        Some("boolean") => {
+            let flag = read::flag(value, "missing")?;
+            (TermValue::Integer(flag.into()), Some(ValueText::Boolean))
+        }
+        Some("date") => {
+            let reader = DateReader {
+                format: parse_format(None)?,
+                zone: jiff::tz::TimeZone::UTC,
+                now_ms: context.now_ms,
+            };
+            let ms = missing_ms(&reader, value).map_err(|error| context.fail(error))?;
+            let text = ValueText::Date {
+                format: reader.format,
+                zone: reader.zone,
+                is_nanos: false,
+            };
+            (TermValue::Integer(ms), Some(text))
+        }
+        Some("double" | "float" | "number" | "numeric") => {
+            (TermValue::Decimal(number()?.normalized()), None)
+        }
+        Some("long" | "integer" | "short" | "byte") => {
+            (TermValue::Integer(read::integer(value, "missing")?), None)
+        }
+        Some("string" | "ip" | "keyword") => {
+            let text = read::text(value, "missing")?;
+            (TermValue::Text(text.into_bytes().into()), None)
+        }
+        Some(_) | None => (missing_of_nothing(value)?, None),
+    })
+}
+
+/// One part of all terms: `{"partition": 0, "num_partitions": 20}`.
+fn partition(part: &serde_json::Map<String, Value>) -> Result<TermPartition, ElasticError> {
+    let number = |key: &str| {
+        let value = part.get(key).ok_or_else(|| {
+            ElasticError::illegal_argument(format!(
+                "Missing [{key}] parameter for partition-based include"
+            ))
+        })?;
+        let number = read::count(value, key)?;
+        u32::try_from(number).map_err(|_| read::wrong(value, key))
+    };
+    let unknown = part
+        .keys()
+        .find(|key| !matches!(key.as_str(), "partition" | "num_partitions"));
+    if let Some(unknown) = unknown {
+        let reason = format!("Unknown parameter in Include/Exclude clause: {unknown}");
+        return Err(ElasticError::parsing(reason));
+    }
+    let (number, count) = (number("partition")?, number("num_partitions")?);
+    if number >= count {
+        return Err(ElasticError::illegal_argument(format!(
+            "Partition must be >=0 and < numPartition which is {count}"
+        )));
+    }
+    Ok(TermPartition { number, count })
+}
+
 /// `include` or `exclude`: a regular expression, a list of values, or one part of several. `None`
 /// chooses everything.
 fn selection(
@@ -311,20 +412,23 @@ fn selection(
             Ok(Some(TermSelection::Values(values)))
         }
         Value::Object(part) if key == "include" => {
-            if part.get("num_partitions").and_then(Value::as_i64) == Some(1) {
-                return Ok(None);
-            }
-            Err(ElasticError::unsupported("a partition of terms"))
+            partition(part).map(|part| Some(TermSelection::Partition(part)))
         }
         Value::String(regex) => {
             let is_string = field.is_none_or(|field| field.field_type() == FieldType::Keyword);
             if !is_string {
-                return Err(context.fail(ElasticError::illegal_argument(format!(
+                let reason = format!(
                     "Aggregation [{}] cannot support regular expression style include/exclude \
                      settings as they can only be applied to string fields. Use an array of values \
                      for include/exclude clauses",
                     definition.name
-                ))));
+                );
+                // Elasticsearch calls it a fault of its own where addresses are asked.
+                let is_address = field.is_some_and(|field| field.field_type() == FieldType::Ip);
+                return Err(context.fail(match is_address {
+                    true => ElasticError::new(500, "aggregation_execution_exception", reason),
+                    false => ElasticError::illegal_argument(reason),
+                }));
             }
             Ok(Some(TermSelection::Pattern(regexp_pattern(
                 context, regex, false,

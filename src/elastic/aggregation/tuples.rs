@@ -2,7 +2,8 @@
 
 use jiff::tz::TimeZone;
 use query::request::{
-    Aggregation, BucketBy, Order, OrderBy, TermValue, Terms, TupleBy, TupleSource, Tuples,
+    Aggregation, BucketBy, MissingPlace, Order, OrderBy, TermValue, Terms, TupleBy, TupleSource,
+    Tuples,
 };
 use query::response::BucketKey;
 use serde_json::{Map, Value};
@@ -28,6 +29,9 @@ pub(super) fn parse_composite(
     context: &Context<'_>,
     definition: Definition<'_>,
 ) -> Result<Parsed, ElasticError> {
+    if !definition.body.contains_key("sources") {
+        return Err(ElasticError::illegal_argument("Required [sources]"));
+    }
     let mut size = SIZE_DEFAULT;
     let mut sources = Vec::new();
     let mut after = None;
@@ -135,6 +139,18 @@ fn is_descending(order: &str) -> Result<bool, ElasticError> {
     }
 }
 
+/// Where rows without a value come; by default where the order begins.
+fn missing_order(order: &str) -> Result<Option<MissingPlace>, ElasticError> {
+    match order.to_lowercase().as_str() {
+        "first" => Ok(Some(MissingPlace::First)),
+        "last" => Ok(Some(MissingPlace::Last)),
+        "default" => Ok(None),
+        other => Err(ElasticError::illegal_argument(format!(
+            "Unknown MissingOrder [{other}]"
+        ))),
+    }
+}
+
 fn read_source(context: &Context<'_>, name: &str, value: &Value) -> Result<Source, ElasticError> {
     let wrong = || ElasticError::parsing("Expected [START_OBJECT] under [sources]").at_value(name);
     let (type_name, body) = value
@@ -144,14 +160,12 @@ fn read_source(context: &Context<'_>, name: &str, value: &Value) -> Result<Sourc
     let body = body.as_object().ok_or_else(wrong)?;
     let mut own = Map::new();
     let mut descending = false;
+    let (mut has_missing, mut missing_last) = (false, None);
     for (key, value) in body {
         match key.as_str() {
             "order" => descending = is_descending(&read::text(value, key)?)?,
-            "missing_bucket" | "missing_order" => {
-                if read::shown(value) == "true" {
-                    return Err(ElasticError::unsupported("[missing_bucket] of [composite]"));
-                }
-            }
+            "missing_bucket" => has_missing = read::flag(value, key)?,
+            "missing_order" => missing_last = missing_order(&read::text(value, key)?)?,
             "value_type" => {}
             _own => {
                 own.insert(key.clone(), value.clone());
@@ -187,8 +201,29 @@ fn read_source(context: &Context<'_>, name: &str, value: &Value) -> Result<Sourc
             .at_value(unknown));
         }
     };
+    let missing = match has_missing {
+        // The least of all unless the request says otherwise.
+        true => Some(missing_last.unwrap_or(match descending {
+            true => MissingPlace::Last,
+            false => MissingPlace::First,
+        })),
+        false if missing_last.is_some() => {
+            return Err(ElasticError::illegal_argument(format!(
+                "[missing_order] is not supported if [missing_bucket] is false: [{name}]"
+            )));
+        }
+        false => None,
+    };
+    if missing.is_some() && !matches!(by, TupleBy::Terms(_)) {
+        let what = format!("[missing_bucket] of [{type_name}] in [composite]");
+        return Err(ElasticError::unsupported(what));
+    }
     Ok(Source {
-        source: TupleSource { by, descending },
+        source: TupleSource {
+            by,
+            descending,
+            missing,
+        },
         shape: TupleShape {
             name: name.into(),
             text,
@@ -290,6 +325,7 @@ fn plain_terms(field: Option<query::request::FieldRef>, missing: Option<TermValu
         doc_count_min: 1,
         doc_count_max: u64::MAX,
         cells: None,
+        words: None,
         missing,
         include: None,
         exclude: None,
@@ -326,6 +362,9 @@ fn after_key(
 
 impl KeyReader {
     fn read(&self, context: &Context<'_>, value: &Value) -> Result<BucketKey, ElasticError> {
+        if value.is_null() {
+            return Ok(BucketKey::None);
+        }
         let text = read::text(value, "after")?;
         let number = || decimal(&text).ok_or_else(|| context.fail(read::number_format(&text)));
         let ms = |reader: &DateReader| match value.as_i64() {
@@ -466,6 +505,7 @@ fn term_source(
     let source = TupleSource {
         by,
         descending: false,
+        missing: None,
     };
     Ok((shape, source))
 }

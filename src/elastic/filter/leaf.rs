@@ -122,7 +122,7 @@ pub(super) fn pattern(field: &NamedField<'_>, pattern: Pattern) -> Filter {
 }
 
 /// How the texts of `field` are cut.
-pub(super) fn analyzer_of(field: &NamedField<'_>) -> Analyzer {
+pub(in crate::elastic) fn analyzer_of(field: &NamedField<'_>) -> Analyzer {
     let name = field.field.attributes.get("analyzer");
     let name = name.and_then(serde_json::Value::as_str);
     name.and_then(Analyzer::parse).unwrap_or_default()

@@ -19,6 +19,7 @@ use super::ElasticError;
 use super::context::Context;
 use super::read;
 
+pub(super) use leaf::analyzer_of;
 pub(super) use pattern::regexp_pattern;
 pub(super) use query_string::{QueryStringOptions, parse_query_string};
 

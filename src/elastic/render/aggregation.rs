@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use query::response::{AggregationResult, Bucket, BucketKey, PipelineResult};
+use query::adaptive::{LadderStep, LadderUnit};
+use query::response::{AggregationResult, Bucket, BucketKey, BucketsNote, PipelineResult};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::metric::metric_entries;
@@ -83,6 +84,7 @@ impl Serialize for Shown<'_> {
                     buckets,
                     other_count,
                     term_count,
+                    note,
                 },
             ) => {
                 let mut error = 0;
@@ -107,6 +109,14 @@ impl Serialize for Shown<'_> {
                 {
                     map.serialize_entry("after_key", &NamedKeys { sources, keys })?;
                 }
+                if let BucketsNote::Compared {
+                    rows,
+                    background_rows,
+                } = note
+                {
+                    map.serialize_entry("doc_count", rows)?;
+                    map.serialize_entry("bg_count", background_rows)?;
+                }
                 map.serialize_entry(
                     "buckets",
                     &Buckets {
@@ -115,10 +125,26 @@ impl Serialize for Shown<'_> {
                         error,
                     },
                 )?;
+                if let BucketsNote::Step(step) = note {
+                    map.serialize_entry("interval", &step_name(*step))?;
+                }
             }
         }
         map.end()
     }
+}
+
+/// The width of time buckets: `7d`.
+fn step_name(step: LadderStep) -> String {
+    let letter = match step.unit {
+        LadderUnit::Second => 's',
+        LadderUnit::Minute => 'm',
+        LadderUnit::Hour => 'h',
+        LadderUnit::Day => 'd',
+        LadderUnit::Month => 'M',
+        LadderUnit::Year => 'y',
+    };
+    format!("{}{letter}", step.count)
 }
 
 fn children<'a>(shape: &'a AggregationShape, bucket: &'a Bucket) -> Aggregations<'a> {
@@ -161,6 +187,9 @@ impl Serialize for Buckets<'_> {
             | AggregationKind::Filters { keyed } => keyed,
             AggregationKind::Metric(_)
             | AggregationKind::Terms { .. }
+            | AggregationKind::AutoDates { .. }
+            | AggregationKind::Clusters { .. }
+            | AggregationKind::Significant { .. }
             | AggregationKind::GeoGrid { .. }
             | AggregationKind::Single
             | AggregationKind::Matrix
@@ -209,9 +238,11 @@ impl ShownBucket<'_> {
     /// What a keyed bucket stands under.
     fn name(&self) -> Cow<'_, str> {
         match (&self.shape.kind, &self.bucket.key) {
-            (AggregationKind::DateHistogram { format, zone, .. }, BucketKey::Time(ms)) => {
-                format.print(*ms, zone).into()
-            }
+            (
+                AggregationKind::DateHistogram { format, zone, .. }
+                | AggregationKind::AutoDates { format, zone, .. },
+                BucketKey::Time(ms),
+            ) => format.print(*ms, zone).into(),
             (AggregationKind::Ranges { ranges, .. }, _) => match ranges.get(self.index) {
                 Some(range) => Cow::Borrowed(range.key.as_str()),
                 None => Cow::Borrowed(""),
@@ -227,21 +258,25 @@ impl ShownBucket<'_> {
             (_, BucketKey::Text(text)) => String::from_utf8_lossy(text),
             (_, BucketKey::Time(number) | BucketKey::Integer(number)) => number.to_string().into(),
             (_, BucketKey::Decimal(number)) => number.to_f64().to_string().into(),
+            (_, BucketKey::Cluster { mean, .. }) => java_double(*mean).into(),
+            (_, BucketKey::Significant { term, .. }) => key_name(self.shape, term).into(),
             (_, BucketKey::None | BucketKey::Tuple(_)) => Cow::Borrowed(""),
         }
     }
 
     fn key_entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         let text = match &self.shape.kind {
-            AggregationKind::DateHistogram { format, zone, .. } => {
+            AggregationKind::DateHistogram { format, zone, .. }
+            | AggregationKind::AutoDates { format, zone, .. } => {
                 if let BucketKey::Time(ms) = self.bucket.key {
                     map.serialize_entry("key_as_string", &format.print(ms, zone))?;
                 }
                 None
             }
-            AggregationKind::Terms { text, .. } | AggregationKind::Histogram { text, .. } => {
-                text.as_ref()
-            }
+            AggregationKind::Terms { text, .. }
+            | AggregationKind::Histogram { text, .. }
+            | AggregationKind::Clusters { text }
+            | AggregationKind::Significant { text } => text.as_ref(),
             AggregationKind::Ranges { ranges, .. } => {
                 return match ranges.get(self.index) {
                     Some(range) => range_entries(map, range, self.keyed),
@@ -280,25 +315,50 @@ impl ShownBucket<'_> {
             | AggregationKind::Single
             | AggregationKind::Filters { .. } => None,
         };
-        match &self.bucket.key {
-            BucketKey::None | BucketKey::Name(_) | BucketKey::Tuple(_) => Ok(()),
-            BucketKey::Time(number) | BucketKey::Integer(number) => {
-                map.serialize_entry("key", number)?;
+        key_of(map, &self.bucket.key, text)
+    }
+}
+
+/// A key, and its text where it has one.
+fn key_of<M: SerializeMap>(
+    map: &mut M,
+    key: &BucketKey,
+    text: Option<&ValueText>,
+) -> Result<(), M::Error> {
+    match key {
+        BucketKey::Cluster { min, mean, max } => {
+            let mut number = |name: &str, value: f64| {
+                map.serialize_entry(name, &value)?;
                 match text {
-                    Some(text) => map.serialize_entry("key_as_string", &text.of_integer(*number)),
+                    Some(text) => {
+                        let shown = text.of_number(&Number::Double(value));
+                        map.serialize_entry(&format!("{name}_as_string"), &shown)
+                    }
                     None => Ok(()),
                 }
-            }
-            BucketKey::Decimal(number) => {
-                let number = Number::of_decimal(*number);
-                map.serialize_entry("key", &number)?;
-                match text {
-                    Some(text) => map.serialize_entry("key_as_string", &text.of_number(&number)),
-                    None => Ok(()),
-                }
-            }
-            BucketKey::Text(text) => map.serialize_entry("key", &String::from_utf8_lossy(text)),
+            };
+            number("min", *min)?;
+            number("key", *mean)?;
+            number("max", *max)
         }
+        BucketKey::Significant { term, .. } => key_of(map, term, text),
+        BucketKey::None | BucketKey::Name(_) | BucketKey::Tuple(_) => Ok(()),
+        BucketKey::Time(number) | BucketKey::Integer(number) => {
+            map.serialize_entry("key", number)?;
+            match text {
+                Some(text) => map.serialize_entry("key_as_string", &text.of_integer(*number)),
+                None => Ok(()),
+            }
+        }
+        BucketKey::Decimal(number) => {
+            let number = Number::of_decimal(*number);
+            map.serialize_entry("key", &number)?;
+            match text {
+                Some(text) => map.serialize_entry("key_as_string", &text.of_number(&number)),
+                None => Ok(()),
+            }
+        }
+        BucketKey::Text(text) => map.serialize_entry("key", &String::from_utf8_lossy(text)),
     }
 }
 
@@ -338,6 +398,15 @@ impl Serialize for ShownBucket<'_> {
         let mut map = serializer.serialize_map(None)?;
         self.key_entries(&mut map)?;
         map.serialize_entry("doc_count", &self.bucket.count)?;
+        if let BucketKey::Significant {
+            score,
+            background_count,
+            ..
+        } = &self.bucket.key
+        {
+            map.serialize_entry("score", score)?;
+            map.serialize_entry("bg_count", background_count)?;
+        }
         if let AggregationKind::Terms {
             show_error: true, ..
         }

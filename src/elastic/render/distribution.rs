@@ -16,9 +16,16 @@ pub(super) fn entries<M: SerializeMap>(
     let unit = if shape.is_nanos { 1e6 } else { 1.0 };
     let text = shape.text.as_ref();
     match &shape.form {
-        MetricForm::Percentiles { percents, keyed } => {
+        MetricForm::Percentiles {
+            percents,
+            keyed,
+            digits,
+        } => {
             let value = |percent: &f64| {
-                let value = all.percentile(*percent);
+                let value = match digits {
+                    None => all.percentile(*percent),
+                    Some(digits) => all.high_dynamic_percentile(*percent, *digits),
+                };
                 (*percent, value.map(|value| value / unit))
             };
             let values = percents.iter().map(value).collect();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use query::response::{
-    AggregationResult, Bucket, BucketKey, Hit, MetricResult, Profile, SortValue,
+    AggregationResult, Bucket, BucketKey, BucketsNote, Hit, MetricResult, Profile, SortValue,
 };
 use storage::model::{Decimal, ExactSum, Field, FieldType, Mapping};
 
@@ -95,6 +95,7 @@ fn buckets(buckets: Vec<Bucket>) -> AggregationResult {
         buckets,
         other_count: 5,
         term_count: 7,
+        note: BucketsNote::None,
     }
 }
 

@@ -75,6 +75,7 @@ impl<'a> One<'a> {
             (BucketKey::Text(text), _) => String::from_utf8_lossy(text).into_owned(),
             (BucketKey::Name(name), _) => name.to_string(),
             (BucketKey::None | BucketKey::Tuple(_), _) => String::new(),
+            (BucketKey::Cluster { .. } | BucketKey::Significant { .. }, _) => String::new(),
         }
     }
 }
@@ -82,6 +83,7 @@ impl<'a> One<'a> {
 impl Serialize for One<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match (self.key, self.text) {
+            (BucketKey::None, _) => serializer.serialize_unit(),
             (BucketKey::Time(flag) | BucketKey::Integer(flag), Some(ValueText::Boolean)) => {
                 serializer.serialize_bool(*flag != 0)
             }
