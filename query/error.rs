@@ -60,6 +60,15 @@ pub enum QueryError {
         /// The field's column.
         column: Arc<str>,
     },
+    /// A script reads a value that a row does not have.
+    #[error("a row has no value of field '{column}', which a script reads")]
+    ScriptWithoutValue {
+        /// The field's column.
+        column: Arc<str>,
+    },
+    /// A script divides a whole number by zero.
+    #[error("a script divides a whole number by zero")]
+    ScriptDividesByZero,
     /// Rows cannot be read.
     #[error("cannot read the rows of the search")]
     Rows(#[from] storage::segment::SegmentError),

@@ -27,6 +27,7 @@ pub mod request;
 pub mod response;
 mod rollup;
 pub mod rounding;
+pub mod row_script;
 mod scan;
 mod search;
 mod selection;

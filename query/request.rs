@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use storage::model::{Decimal, FieldType, GeoCells, Span, SpanRelation};
+use storage::model::{Decimal, FieldType, GeoCells, GeoPoint, Span, SpanRelation};
 
 use crate::Steps;
 use crate::adaptive::Adaptive;
 use crate::pipeline::Pipeline;
 use crate::response::{BucketKey, SortValue};
+use crate::row_script::RowScript;
 use crate::text::Analyzer;
 
 /// A field of the topic: the column that holds its values and how to read them.
@@ -118,6 +119,17 @@ pub enum Filter {
     },
     /// The row's id is one of these.
     Ids(BTreeSet<String>),
+    /// A place lies so far from another one.
+    Distance {
+        /// A field of places.
+        field: FieldRef,
+        /// The other place.
+        from: GeoPoint,
+        /// The distance, in metres.
+        metres: (Bound<f64>, Bound<f64>),
+    },
+    /// The script holds.
+    Script(Box<RowScript>),
 }
 
 /// What must hold of a distinct text. Evaluated once a term, never once a row.
@@ -291,6 +303,12 @@ pub enum Aggregation {
     WeightedAvg(WeightedAvg),
     /// The first rows in some order.
     TopRows(TopRows),
+    /// Where places lie; `None` when no such field exists.
+    Places(Option<FieldRef>),
+    /// How fields are distributed together.
+    Moments(Moments),
+    /// A metric of what a script gives.
+    Script(ScriptMetric),
     /// A value made of the results of others.
     Pipeline(Pipeline),
     /// Rows dealt out to buckets.
@@ -364,6 +382,39 @@ pub struct WeightedAvg {
     pub weight: Input,
 }
 
+/// How fields are distributed together: of rows that have a value in each.
+#[derive(Debug, Clone)]
+pub struct Moments {
+    /// The fields.
+    pub fields: Vec<Input>,
+    /// Which value stands for several of a row.
+    pub several: Several,
+}
+
+/// Which value stands for several of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Several {
+    /// Their mean.
+    Avg,
+    /// The smallest.
+    Min,
+    /// The largest.
+    Max,
+    /// Their sum.
+    Sum,
+    /// The one in the middle.
+    Median,
+}
+
+/// A metric of what a script gives for each row.
+#[derive(Debug, Clone)]
+pub struct ScriptMetric {
+    /// Which.
+    pub kind: MetricKind,
+    /// What is computed for each row.
+    pub script: RowScript,
+}
+
 /// The numbers that an aggregation reads.
 #[derive(Debug, Clone)]
 pub struct Input {
@@ -421,7 +472,8 @@ pub struct Filters {
 /// Buckets by time. Keys are milliseconds.
 #[derive(Debug, Clone)]
 pub struct DateHistogram {
-    /// A date field; `None` when no such field exists.
+    /// A date field, or one of texts that say spans of dates: rows are in all buckets that these
+    /// overlap. `None` when no such field exists.
     pub field: Option<FieldRef>,
     /// Width of a bucket.
     pub interval: Interval,
@@ -447,6 +499,8 @@ pub struct DateHistogram {
 pub struct NumberHistogram {
     /// An integer or decimal field; `None` when no such field exists.
     pub field: Option<FieldRef>,
+    /// The field has texts that say spans of numbers: rows are in all buckets that these overlap.
+    pub spans: Option<SpanNumbers>,
     /// Where buckets start.
     pub steps: Steps,
     /// Buckets with fewer rows are left out; 0 fills gaps between the first and last bucket.
@@ -459,6 +513,15 @@ pub struct NumberHistogram {
     pub missing: Option<Decimal>,
     /// Order of buckets.
     pub order: Vec<Order>,
+}
+
+/// What spans of numbers are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpanNumbers {
+    /// Integers.
+    Integers,
+    /// Doubles.
+    Doubles,
 }
 
 /// Width of a time bucket.

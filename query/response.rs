@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use storage::model::{Decimal, ExactSum};
+use storage::model::{Decimal, ExactSum, GeoPoint};
 
 use crate::Distribution;
 use crate::adaptive::LadderStep;
@@ -304,6 +304,44 @@ pub enum MetricResult {
     ExtendedStats(ExtendedStats),
     /// How values are distributed; it answers percentiles and ranks.
     Distribution(Distribution),
+    /// Where places lie.
+    Places(PlacesResult),
+    /// How fields are distributed together, in their order.
+    Moments(Vec<FieldMoments>),
+}
+
+/// Where places lie, in degrees.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlacesResult {
+    /// Number of places.
+    pub count: u64,
+    /// The smallest and the largest latitude.
+    pub south_north: Option<(f64, f64)>,
+    /// The smallest and the largest longitude below zero.
+    pub west: Option<(f64, f64)>,
+    /// The smallest and the largest longitude from zero on.
+    pub east: Option<(f64, f64)>,
+    /// The means of both.
+    pub middle: Option<GeoPoint>,
+}
+
+/// How one field is distributed, and together with others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldMoments {
+    /// Number of rows.
+    pub count: u64,
+    /// Mean.
+    pub mean: f64,
+    /// Variance of what these values are a sample of.
+    pub variance: f64,
+    /// How unlike both sides are.
+    pub skewness: f64,
+    /// How far the tails reach.
+    pub kurtosis: f64,
+    /// With each field, this one included.
+    pub covariance: Vec<f64>,
+    /// With each field, this one included.
+    pub correlation: Vec<f64>,
 }
 
 /// Statistics with sums of squares.
@@ -351,6 +389,7 @@ impl MetricResult {
                 _ => None,
             },
             Self::ExtendedStats(all) => all.value(value),
+            Self::Places(_) | Self::Moments(_) => None,
             Self::Distribution(all) => match value {
                 MetricValue::Percentile(percent) => all.percentile(percent),
                 MetricValue::Rank(value) => all.rank(value),

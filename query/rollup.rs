@@ -131,6 +131,8 @@ impl Reads {
             BoundFilter::HasNumber(slot)
             | BoundFilter::InRange(slot, _)
             | BoundFilter::InSet(slot, _) => self.number(*slot, columns),
+            BoundFilter::Distance(..) => self.obstacles.push("places are read one by one".into()),
+            BoundFilter::Script(_) => self.obstacles.push("a script runs for each row".into()),
             BoundFilter::Rows(_) => self
                 .obstacles
                 .push("single rows are asked for by id".into()),
@@ -158,11 +160,17 @@ impl Reads {
                 },
                 BoundKind::Leaf(leaf) => self.obstacles.extend(leaf.obstacle().map(Into::into)),
                 BoundKind::Histogram(histogram) => {
+                    if let Some(slot) = histogram.text_slot() {
+                        self.dimension(slot, columns);
+                    }
                     if let Some(slot) = histogram.number_slot() {
                         self.number(slot, columns);
                     }
                 }
                 BoundKind::Numbers(histogram) => {
+                    if let Some(slot) = histogram.text_slot() {
+                        self.dimension(slot, columns);
+                    }
                     if let Some(slot) = histogram.number_slot() {
                         self.number(slot, columns);
                     }
@@ -296,7 +304,9 @@ fn is_cut(filter: &BoundFilter, first_ms: i64, last_ms: i64) -> bool {
         | BoundFilter::InRange(..)
         | BoundFilter::InSet(..)
         | BoundFilter::HasCode(..)
-        | BoundFilter::Rows(_) => false,
+        | BoundFilter::Rows(_)
+        | BoundFilter::Distance(..)
+        | BoundFilter::Script(_) => false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::adaptive;
 use crate::aggregate::{PlanNode, plan};
 use crate::filter::NumberRange;
 use crate::global;
@@ -19,6 +20,7 @@ const EMPTY: RangeInclusive<i64> = RangeInclusive::new(i64::MAX, i64::MIN);
 pub fn times_needed(request: &SearchRequest, time_field: Option<&str>) -> RangeInclusive<i64> {
     // Aggregations that show what no matching row has look at all rows.
     let looks_beyond = global::is_asked_by(request)
+        || adaptive::looks_beyond(&request.aggregations)
         || plan(&request.aggregations, (0, 0))
             .map_or(true, |plan| plan.iter().any(PlanNode::shows_empty_terms));
     match looks_beyond {
@@ -55,6 +57,8 @@ pub(crate) fn times_of(filter: &Filter, time_field: Option<&str>) -> RangeInclus
         | Filter::NumberRange { .. }
         | Filter::NumberIn { .. }
         | Filter::Text { .. }
+        | Filter::Distance { .. }
+        | Filter::Script(_)
         | Filter::Ids(_) => ALL,
     }
 }

@@ -219,7 +219,22 @@ impl From<QueryError> for Error {
             }
             QueryError::Rows(error) => Self::caused(ErrorKind::Corrupt, error),
             QueryError::Stopped => ElasticError::canceled(&reason).into(),
+            QueryError::ScriptWithoutValue { .. } => script_failed(
+                "illegal_state_exception",
+                "A document doesn't have a value for a field! Use doc[<field>].size()==0 to check \
+                 if a document is missing a field!",
+            )
+            .into(),
+            QueryError::ScriptDividesByZero => {
+                script_failed("arithmetic_exception", "/ by zero").into()
+            }
             _ => ElasticError::illegal_argument(reason).into(),
         }
     }
+}
+
+/// A script that failed at a row.
+fn script_failed(error_type: &str, reason: &str) -> ElasticError {
+    ElasticError::new(400, "script_exception", "runtime error")
+        .caused_by(ElasticError::new(400, error_type, reason))
 }

@@ -105,6 +105,16 @@ fn find(named: &[NamedAggregation], above: &mut Place, places: &mut Vec<Place>) 
     }
 }
 
+/// Whether rows are compared with others than those that match.
+pub(crate) fn looks_beyond(named: &[NamedAggregation]) -> bool {
+    named.iter().any(|named| match &named.aggregation {
+        Aggregation::Bucket { by, children } => {
+            matches!(by, BucketBy::Adaptive(Adaptive::Significant(_))) || looks_beyond(children)
+        }
+        _leaf => false,
+    })
+}
+
 /// What is asked at `place`, and the filters above it.
 fn asked<'r>(request: &'r SearchRequest, place: &Place) -> Option<(&'r Adaptive, Filter)> {
     let mut filters = vec![request.filter.clone()];

@@ -118,7 +118,7 @@ mod tests {
         );
         assert_eq!(
             SignificanceScore::Jlh.of(of(214, 322)),
-            0.021_331_781_104_110_94
+            0.021_331_780_411_094_12
         );
         assert_eq!(SignificanceScore::Jlh.of(of(10, 500)), 0.0);
         assert_eq!(SignificanceScore::Percentage.of(of(50, 100)), 0.5);

@@ -279,6 +279,9 @@ fn bucket_result(
         Aggregation::Metric(_)
         | Aggregation::WeightedAvg(_)
         | Aggregation::TopRows(_)
+        | Aggregation::Places(_)
+        | Aggregation::Moments(_)
+        | Aggregation::Script(_)
         | Aggregation::Pipeline(_) => {
             unreachable!("a metric has no buckets")
         }
@@ -393,12 +396,13 @@ pub(super) fn metric_below(
     let (first, rest) = path.split_first()?;
     match views.get(*first)? {
         View::Metric(states) => states.order_value(group, value),
-        View::Leaf(states) => states.order_value(group),
-        View::Buckets(view) if rest.is_empty() && value == MetricValue::Count => {
-            // Rows of a filter; the number of distinct values is its single value.
-            Some(view.group(group, 0).map_or(0, |entry| entry.count) as f64)
-        }
-        View::Buckets(view) if rest.is_empty() => Some(view.count(group) as f64),
+        View::Leaf(states) => states.order_value(group, value),
+        View::Buckets(view) if rest.is_empty() => Some(match &view.state.terms {
+            // A filter's rows.
+            None => view.group(group, 0).map_or(0, |entry| entry.count) as f64,
+            // How many distinct values there are.
+            Some(_) => view.count(group) as f64,
+        }),
         View::Buckets(view) => {
             let group = view.group(group, 0).and_then(|entry| entry.group);
             metric_below(&view.children, rest, value, group)

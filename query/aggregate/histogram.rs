@@ -1,16 +1,17 @@
 //! Buckets by time: which bucket each entry falls into.
 
-use storage::model::FieldType;
+use storage::model::{ColumnKind, FieldType, Span};
 
 use super::clock::Clock;
 use super::groups::Groups;
 use super::members::{MemberGroups, Members};
 use super::plan::PlanHistogram;
-use super::terms::assign_values;
+use super::spans::{BoundSpans, SPAN_BUCKETS_MAX};
+use super::terms::{assign_many, assign_values};
 use crate::QueryError;
 use crate::budget::Budget;
 use crate::filter::Binder;
-use crate::frame::{Frame, NumberSlot};
+use crate::frame::{Frame, NumberSlot, TextSlot};
 use crate::request::DateHistogram;
 
 /// Nanoseconds in a millisecond.
@@ -30,7 +31,7 @@ pub(crate) struct BoundHistogram<'q> {
 pub(super) type KeyRun = (usize, Option<i64>);
 
 /// Where instants come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 enum TimeSource {
     /// No row has one.
     Absent,
@@ -38,6 +39,8 @@ enum TimeSource {
     SortKey,
     /// From a number column, so many to the millisecond.
     Numbers(NumberSlot, i64),
+    /// From a text column of spans: a row is in each bucket that one of its spans overlaps.
+    Spans(BoundSpans),
 }
 
 impl<'q> BoundHistogram<'q> {
@@ -48,6 +51,12 @@ impl<'q> BoundHistogram<'q> {
         let source = match &plan.by.field {
             None => TimeSource::Absent,
             Some(field) if binder.is_sort_key(field) => TimeSource::SortKey,
+            Some(field) if field.field_type.column_kind() == ColumnKind::Text => {
+                match BoundSpans::bind(field, binder)? {
+                    None => TimeSource::Absent,
+                    Some(spans) => TimeSource::Spans(spans),
+                }
+            }
             Some(field) => match binder.numbers(field)? {
                 None => TimeSource::Absent,
                 Some(slot) if field.field_type == FieldType::DateNanos => {
@@ -66,16 +75,24 @@ impl<'q> BoundHistogram<'q> {
 
     /// The number column that is read.
     pub(crate) fn number_slot(&self) -> Option<NumberSlot> {
-        match self.source {
-            TimeSource::Absent | TimeSource::SortKey => None,
-            TimeSource::Numbers(slot, _) => Some(slot),
+        match &self.source {
+            TimeSource::Absent | TimeSource::SortKey | TimeSource::Spans(_) => None,
+            TimeSource::Numbers(slot, _) => Some(*slot),
+        }
+    }
+
+    /// The text column that is read.
+    pub(crate) fn text_slot(&self) -> Option<TextSlot> {
+        match &self.source {
+            TimeSource::Absent | TimeSource::SortKey | TimeSource::Numbers(..) => None,
+            TimeSource::Spans(spans) => Some(spans.slot),
         }
     }
 
     /// Whether one bucket holds everything from `first_ms` to `last_ms`, if it is asked at all.
     pub(crate) fn is_uncut(&mut self, first_ms: i64, last_ms: i64) -> bool {
         match self.source {
-            TimeSource::Absent | TimeSource::Numbers(..) => true,
+            TimeSource::Absent | TimeSource::Numbers(..) | TimeSource::Spans(_) => true,
             TimeSource::SortKey => self.clock.run(self.by, first_ms).contains(last_ms),
         }
     }
@@ -89,7 +106,7 @@ impl<'q> BoundHistogram<'q> {
         out: &mut Members,
         budget: &Budget,
     ) -> Result<(), QueryError> {
-        match self.source {
+        match self.source.clone() {
             TimeSource::Absent => match self.by.missing_ms.and_then(|time_ms| self.key(time_ms)) {
                 None => Ok(()),
                 Some(key_ms) => assign_one_key(members, key_ms, groups, out, budget),
@@ -101,7 +118,41 @@ impl<'q> BoundHistogram<'q> {
                 let key = |value: usize| Ok(self.key(numbers.mantissas[value].div_euclid(unit)));
                 assign_values(members, numbers.index, key, missing, groups, out, budget)
             }
+            TimeSource::Spans(spans) => {
+                let missing = self.by.missing_ms.and_then(|time_ms| self.key(time_ms));
+                let codes = frame.codes(spans.slot)?;
+                let add = |value: usize, keys: &mut Vec<i64>| match spans.of(codes.codes[value]) {
+                    Some(span) => self.add_keys(span, keys),
+                    None => Ok(()),
+                };
+                assign_many(members, codes.index, add, missing, groups, out, budget)
+            }
         }
+    }
+
+    /// The buckets that `span` overlaps. Unlike that of instants, the upper hard bound is inside.
+    fn add_keys(&mut self, span: Span, keys: &mut Vec<i64>) -> Result<(), QueryError> {
+        let (lower_ms, upper_ms) = self.hard_bounds_ms;
+        let first_ms = Span::integer(span.first).max(lower_ms.unwrap_or(i64::MIN));
+        let last_ms = Span::integer(span.last);
+        let mut next_ms = first_ms;
+        while next_ms <= last_ms {
+            let run = self.clock.run(self.by, next_ms);
+            if upper_ms.is_some_and(|upper_ms| run.key_ms > upper_ms) {
+                break;
+            }
+            keys.push(run.key_ms);
+            if keys.len() > SPAN_BUCKETS_MAX {
+                return Err(QueryError::TooManyBuckets {
+                    buckets_max: SPAN_BUCKETS_MAX,
+                });
+            }
+            if run.end_ms == i64::MAX {
+                break;
+            }
+            next_ms = run.end_ms;
+        }
+        Ok(())
     }
 
     /// Whether no entry has another instant than its sort key.
@@ -109,13 +160,13 @@ impl<'q> BoundHistogram<'q> {
         match self.source {
             TimeSource::SortKey => true,
             TimeSource::Absent => self.by.missing_ms.is_none(),
-            TimeSource::Numbers(..) => false,
+            TimeSource::Numbers(..) | TimeSource::Spans(_) => false,
         }
     }
 
     /// Whether each row's instant is its sort key.
     pub(super) fn reads_sort_keys(&self) -> bool {
-        self.source == TimeSource::SortKey
+        matches!(self.source, TimeSource::SortKey)
     }
 
     /// Runs of neighbouring members with one key; `None` when entries have to be looked at one by
@@ -125,7 +176,7 @@ impl<'q> BoundHistogram<'q> {
         members: &Members,
         frame: &mut F,
     ) -> Result<Option<Vec<KeyRun>>, QueryError> {
-        if self.source != TimeSource::SortKey {
+        if !self.reads_sort_keys() {
             return Ok(None);
         }
         let (first_ms, last_ms) = frame.time_bounds_ms();

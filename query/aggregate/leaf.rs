@@ -1,13 +1,17 @@
 //! Aggregations without buckets that read more than one column: bound, fed, merged, finished.
 
 use super::members::Members;
+use super::metric::MetricStates;
+use super::moments::{BoundMoments, MomentSums};
+use super::places::{BoundPlaces, Places};
+use super::scripted::BoundScripted;
 use super::top_rows::{BoundRows, RowStates};
 use super::weighted::{BoundWeighted, Weighted};
 use crate::QueryError;
 use crate::budget::Budget;
 use crate::filter::Binder;
 use crate::frame::Frame;
-use crate::request::{TopRows, WeightedAvg};
+use crate::request::{FieldRef, MetricValue, Moments, ScriptMetric, TopRows, WeightedAvg};
 use crate::response::{AggregationResult, MetricResult, PipelineResult};
 
 /// What such an aggregation does.
@@ -16,6 +20,9 @@ pub(crate) enum PlanLeaf<'q> {
     /// Made of other results, when those are there.
     Pipeline,
     Weighted(&'q WeightedAvg),
+    Places(Option<&'q FieldRef>),
+    Moments(&'q Moments),
+    Script(&'q ScriptMetric),
     Rows {
         by: &'q TopRows,
         /// Number of the part of the search that it is planned for.
@@ -28,6 +35,9 @@ pub(crate) enum PlanLeaf<'q> {
 pub(crate) enum BoundLeaf {
     Pipeline,
     Weighted(BoundWeighted),
+    Places(BoundPlaces),
+    Moments(BoundMoments),
+    Script(BoundScripted),
     Rows(BoundRows),
 }
 
@@ -36,6 +46,9 @@ pub(crate) enum BoundLeaf {
 pub(crate) enum LeafStates {
     Pipeline,
     Weighted(Vec<Weighted>),
+    Places(Vec<Places>),
+    Moments(Vec<MomentSums>),
+    Script(MetricStates),
     Rows(RowStates),
 }
 
@@ -45,6 +58,9 @@ impl PlanLeaf<'_> {
         match self {
             Self::Pipeline => 0,
             Self::Weighted(_) => size_of::<Weighted>(),
+            Self::Places(_) => size_of::<Places>(),
+            Self::Moments(_) => size_of::<MomentSums>(),
+            Self::Script(by) => MetricStates::state_bytes(by.kind),
             Self::Rows { .. } => RowStates::STATE_BYTES,
         }
     }
@@ -55,6 +71,9 @@ impl BoundLeaf {
         Ok(match plan {
             PlanLeaf::Pipeline => Self::Pipeline,
             PlanLeaf::Weighted(by) => Self::Weighted(BoundWeighted::bind(by, binder)?),
+            PlanLeaf::Places(field) => Self::Places(BoundPlaces::bind(*field, binder)?),
+            PlanLeaf::Moments(by) => Self::Moments(BoundMoments::bind(by, binder)?),
+            PlanLeaf::Script(by) => Self::Script(BoundScripted::bind(by, binder)?),
             PlanLeaf::Rows { by, part } => Self::Rows(BoundRows::bind(by, *part, binder)?),
         })
     }
@@ -72,10 +91,18 @@ impl BoundLeaf {
             (Self::Weighted(bound), LeafStates::Weighted(states)) => {
                 bound.feed(states, members, frame)
             }
+            (Self::Places(bound), LeafStates::Places(states)) => bound.feed(states, members, frame),
+            (Self::Moments(bound), LeafStates::Moments(states)) => {
+                bound.feed(states, members, frame, budget)
+            }
+            (Self::Script(bound), LeafStates::Script(states)) => {
+                bound.feed(states, members, frame, budget)
+            }
             (Self::Rows(bound), LeafStates::Rows(states)) => {
                 bound.feed(states, members, frame, budget)
             }
-            (Self::Pipeline | Self::Weighted(_) | Self::Rows(_), _) => {
+            (Self::Pipeline | Self::Weighted(_) | Self::Rows(_), _)
+            | (Self::Places(_) | Self::Moments(_) | Self::Script(_), _) => {
                 unreachable!("states are made from the plan of the same tree")
             }
         }
@@ -86,6 +113,9 @@ impl BoundLeaf {
         match self {
             Self::Pipeline => None,
             Self::Weighted(_) => Some("values are weighted one by one"),
+            Self::Places(_) => Some("places are read one by one"),
+            Self::Moments(_) => Some("values of several fields are read together"),
+            Self::Script(_) => Some("a script runs for each row"),
             Self::Rows(_) => Some("single rows are returned from buckets"),
         }
     }
@@ -96,6 +126,9 @@ impl LeafStates {
         match plan {
             PlanLeaf::Pipeline => Self::Pipeline,
             PlanLeaf::Weighted(_) => Self::Weighted(Vec::new()),
+            PlanLeaf::Places(_) => Self::Places(Vec::new()),
+            PlanLeaf::Moments(_) => Self::Moments(Vec::new()),
+            PlanLeaf::Script(by) => Self::Script(MetricStates::new(by.kind)),
             PlanLeaf::Rows { by, .. } => Self::Rows(RowStates::new(by)),
         }
     }
@@ -109,6 +142,17 @@ impl LeafStates {
                     states.resize_with(group_count, Weighted::default);
                 }
             }
+            Self::Places(states) => {
+                if states.len() < group_count {
+                    states.resize_with(group_count, Places::default);
+                }
+            }
+            Self::Moments(states) => {
+                if states.len() < group_count {
+                    states.resize_with(group_count, MomentSums::default);
+                }
+            }
+            Self::Script(states) => states.grow(group_count),
             Self::Rows(states) => states.grow(group_count),
         }
     }
@@ -128,8 +172,26 @@ impl LeafStates {
                 }
                 Ok(())
             }
+            (Self::Places(own), Self::Places(other)) => {
+                for (state, group) in other.iter().zip(groups) {
+                    own[*group as usize].merge(state);
+                }
+                Ok(())
+            }
+            (Self::Moments(own), Self::Moments(other)) => {
+                for (state, group) in other.iter().zip(groups) {
+                    own[*group as usize].merge(state);
+                }
+                Ok(())
+            }
+            (Self::Script(own), Self::Script(other)) => {
+                let before = own.heap_bytes(groups.iter().copied());
+                own.merge(other, groups);
+                budget.resize(before, own.heap_bytes(groups.iter().copied()))
+            }
             (Self::Rows(own), Self::Rows(other)) => own.merge(other, groups, budget),
-            (Self::Pipeline | Self::Weighted(_) | Self::Rows(_), _) => {
+            (Self::Pipeline | Self::Weighted(_) | Self::Rows(_), _)
+            | (Self::Places(_) | Self::Moments(_) | Self::Script(_), _) => {
                 unreachable!("the parts of a search were checked to have one shape")
             }
         }
@@ -140,16 +202,30 @@ impl LeafStates {
         match self {
             Self::Pipeline => Ok(AggregationResult::Pipeline(PipelineResult::Absent)),
             Self::Weighted(_) => {
-                let average = MetricResult::Avg(self.order_value(group));
+                let average = MetricResult::Avg(self.order_value(group, MetricValue::Single));
                 Ok(AggregationResult::Metric(average))
             }
+            Self::Places(states) => {
+                let found = group.and_then(|group| states.get(group as usize));
+                let found = found.cloned().unwrap_or_default();
+                let places = MetricResult::Places(found.result());
+                Ok(AggregationResult::Metric(places))
+            }
+            Self::Moments(states) => {
+                let found = group.and_then(|group| states.get(group as usize));
+                let moments = found.map(MomentSums::result).unwrap_or_default();
+                Ok(AggregationResult::Metric(MetricResult::Moments(moments)))
+            }
+            Self::Script(states) => Ok(AggregationResult::Metric(states.result(group))),
             Self::Rows(states) => states.result(group).map(AggregationResult::Rows),
         }
     }
 
     /// A value to order by.
-    pub(super) fn order_value(&self, group: Option<u32>) -> Option<f64> {
+    pub(super) fn order_value(&self, group: Option<u32>, value: MetricValue) -> Option<f64> {
         match self {
+            Self::Script(states) => states.order_value(group, value),
+            Self::Places(_) | Self::Moments(_) => None,
             Self::Weighted(states) => states.get(group? as usize)?.value(),
             Self::Pipeline | Self::Rows(_) => None,
         }

@@ -105,6 +105,8 @@ macro_rules! with_states {
     };
 }
 
+pub(super) use with_states;
+
 impl MetricStates {
     pub(super) fn new(kind: MetricKind) -> Self {
         match kind {

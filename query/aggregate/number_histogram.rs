@@ -1,17 +1,18 @@
 //! Buckets by number: which bucket each entry falls into.
 
-use storage::model::Decimal;
+use storage::model::{Decimal, Span};
 
 use super::groups::Groups;
 use super::histogram::assign_one_key;
 use super::members::Members;
 use super::order::Entry;
-use super::terms::assign_values;
+use super::spans::{BoundSpans, SPAN_BUCKETS_MAX};
+use super::terms::{assign_many, assign_values};
 use crate::QueryError;
 use crate::budget::Budget;
 use crate::filter::Binder;
-use crate::frame::{Frame, NumberSlot};
-use crate::request::NumberHistogram;
+use crate::frame::{Frame, NumberSlot, TextSlot};
+use crate::request::{NumberHistogram, SpanNumbers};
 
 /// A number histogram over the entries of one source. A key is the number of a bucket.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub(crate) struct BoundNumberHistogram<'q> {
     by: &'q NumberHistogram,
     /// Where numbers come from; `None` when no row has one.
     slot: Option<NumberSlot>,
+    /// Where spans of numbers come from.
+    spans: Option<BoundSpans>,
     /// The first and the last bucket that there may be.
     indexes: (i64, i64),
 }
@@ -28,14 +31,17 @@ impl<'q> BoundNumberHistogram<'q> {
         by: &'q NumberHistogram,
         binder: &mut Binder<'_>,
     ) -> Result<Self, QueryError> {
-        let slot = match &by.field {
-            None => None,
-            Some(field) => binder.numbers(field)?,
-        };
+        let (mut slot, mut spans) = (None, None);
+        match (&by.field, by.spans) {
+            (None, _) => {}
+            (Some(field), None) => slot = binder.numbers(field)?,
+            (Some(field), Some(_)) => spans = BoundSpans::bind(field, binder)?,
+        }
         let (lower, upper) = by.hard_bounds.unwrap_or((None, None));
         Ok(Self {
             by,
             slot,
+            spans,
             indexes: by.steps.indexes_between(lower, upper),
         })
     }
@@ -43,6 +49,11 @@ impl<'q> BoundNumberHistogram<'q> {
     /// The number column that is read.
     pub(crate) fn number_slot(&self) -> Option<NumberSlot> {
         self.slot
+    }
+
+    /// The text column that is read.
+    pub(crate) fn text_slot(&self) -> Option<TextSlot> {
+        self.spans.as_ref().map(|spans| spans.slot)
     }
 
     /// Deals `members` out to buckets.
@@ -55,6 +66,14 @@ impl<'q> BoundNumberHistogram<'q> {
         budget: &Budget,
     ) -> Result<(), QueryError> {
         let missing = self.by.missing.and_then(|missing| self.key(missing));
+        if let Some(spans) = &self.spans {
+            let codes = frame.codes(spans.slot)?;
+            let add = |value: usize, keys: &mut Vec<i64>| match spans.of(codes.codes[value]) {
+                Some(span) => self.add_keys(span, keys),
+                None => Ok(()),
+            };
+            return assign_many(members, codes.index, add, missing, groups, out, budget);
+        }
         let Some(slot) = self.slot else {
             return match missing {
                 None => Ok(()),
@@ -64,6 +83,33 @@ impl<'q> BoundNumberHistogram<'q> {
         let numbers = frame.numbers(slot)?;
         let key = |value: usize| Ok(self.key(numbers.value(value)));
         assign_values(members, numbers.index, key, missing, groups, out, budget)
+    }
+
+    /// The buckets that `span` overlaps.
+    fn add_keys(&self, span: Span, keys: &mut Vec<i64>) -> Result<(), QueryError> {
+        let index = |place: u128| match self.by.spans {
+            Some(SpanNumbers::Doubles) => match Span::double(place) {
+                f64::NEG_INFINITY => i64::MIN,
+                f64::INFINITY => i64::MAX,
+                number => self
+                    .by
+                    .steps
+                    .index(Decimal::from_f64(number).unwrap_or_default()),
+            },
+            Some(SpanNumbers::Integers) | None => {
+                self.by.steps.index(Decimal::from_i64(Span::integer(place)))
+            }
+        };
+        let first = index(span.first).max(self.indexes.0);
+        let last = index(span.last).min(self.indexes.1);
+        let count = i128::from(last) - i128::from(first) + 1;
+        if count > SPAN_BUCKETS_MAX as i128 {
+            return Err(QueryError::TooManyBuckets {
+                buckets_max: SPAN_BUCKETS_MAX,
+            });
+        }
+        keys.extend(first..=last);
+        Ok(())
     }
 
     fn key(&self, value: Decimal) -> Option<i64> {

@@ -137,6 +137,11 @@ fn plan_node<'q>(
         Aggregation::WeightedAvg(by) => {
             return Ok(leaf(PlanLeaf::Weighted(by), is_returned));
         }
+        Aggregation::Places(field) => {
+            return Ok(leaf(PlanLeaf::Places(field.as_ref()), is_returned));
+        }
+        Aggregation::Moments(by) => return Ok(leaf(PlanLeaf::Moments(by), is_returned)),
+        Aggregation::Script(by) => return Ok(leaf(PlanLeaf::Script(by), is_returned)),
         Aggregation::TopRows(by) => {
             return Ok(leaf(PlanLeaf::Rows { by, part: 0 }, is_returned));
         }
@@ -164,7 +169,8 @@ fn plan_node<'q>(
         BucketBy::Global => (PlanKind::Filter(&Filter::All), is_returned),
         BucketBy::Filter(filter) => (PlanKind::Filter(filter), is_returned),
         BucketBy::Filters(filters) => (PlanKind::Filters(filters), is_returned),
-        BucketBy::Adaptive(_) => unreachable!("what it becomes is planned"),
+        // What it becomes is planned in its place; until then it has no rows.
+        BucketBy::Adaptive(_) => (PlanKind::Filter(&Filter::None), false),
     };
     Ok(PlanNode {
         id: 0,
@@ -328,6 +334,7 @@ fn chain_length(aggregation: &Aggregation) -> usize {
         Aggregation::Bucket { .. } | Aggregation::Metric(_) => 1,
         Aggregation::Cardinality(_) | Aggregation::WeightedAvg(_) => 1,
         Aggregation::TopRows(_) | Aggregation::Pipeline(_) => 1,
+        Aggregation::Places(_) | Aggregation::Moments(_) | Aggregation::Script(_) => 1,
     }
 }
 

@@ -148,6 +148,7 @@ pub(super) fn children(aggregation: &Aggregation) -> &[NamedAggregation] {
     match aggregation {
         Aggregation::Metric(_) | Aggregation::Cardinality(_) => &[],
         Aggregation::WeightedAvg(_) | Aggregation::TopRows(_) | Aggregation::Pipeline(_) => &[],
+        Aggregation::Places(_) | Aggregation::Moments(_) | Aggregation::Script(_) => &[],
         Aggregation::Bucket { children, .. } => children,
     }
 }

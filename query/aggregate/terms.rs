@@ -211,8 +211,11 @@ impl<'p> BoundTerms<'p> {
             TermSource::Texts(slot) => {
                 let codes = frame.codes(slot)?;
                 if let Some(words) = &self.keys.words {
-                    let of = |value: usize| words.of(codes.codes[value]);
-                    return assign_words(members, codes.index, of, missing, groups, out, budget);
+                    let add = |value: usize, keys: &mut Vec<i64>| {
+                        keys.extend_from_slice(words.of(codes.codes[value]));
+                        Ok(())
+                    };
+                    return assign_many(members, codes.index, add, missing, groups, out, budget);
                 }
                 if let (Groups::Dense(dense), ValueIndex::One, None) =
                     (&*groups, codes.index, &self.keys.allowed)
@@ -423,10 +426,10 @@ pub(super) fn assign_values(
 }
 
 /// Deals `members` out by all keys that each of their values has; each key of an entry counts once.
-fn assign_words<'w>(
+pub(super) fn assign_many(
     members: &Members,
     index: ValueIndex<'_>,
-    of: impl Fn(usize) -> &'w [i64],
+    mut add: impl FnMut(usize, &mut Vec<i64>) -> Result<(), QueryError>,
     missing: Option<i64>,
     groups: &mut Groups,
     out: &mut Members,
@@ -438,7 +441,11 @@ fn assign_words<'w>(
         keys.clear();
         match values.is_empty() {
             true => keys.extend(missing),
-            false => values.for_each(|value| keys.extend_from_slice(of(value))),
+            false => {
+                for value in values {
+                    add(value, &mut keys)?;
+                }
+            }
         }
         keys.sort_unstable();
         keys.dedup();

@@ -11,6 +11,7 @@ use crate::QueryError;
 use crate::frame::{Columns, NumberColumn, NumberSlot, TextColumn, TextSlot, is_number};
 use crate::pattern::matching_codes;
 use crate::request::{FieldRef, Filter, TextPredicate};
+use crate::row_script::BoundScript;
 
 /// Binds the parts of a search to one source.
 #[derive(Debug)]
@@ -133,6 +134,15 @@ impl<'a> Binder<'a> {
                 Some(_) | None => BoundFilter::Constant(false),
             },
             Filter::Text { field, predicate } => self.text(field, predicate)?,
+            Filter::Distance {
+                field,
+                from,
+                metres,
+            } => match self.numbers(field)? {
+                Some(slot) => BoundFilter::Distance(slot, *from, *metres),
+                None => BoundFilter::Constant(false),
+            },
+            Filter::Script(script) => BoundFilter::Script(BoundScript::bind(script, self)?),
             Filter::Ids(ids) => match self.rows_of(ids)? {
                 rows if rows.is_empty() => BoundFilter::Constant(false),
                 rows => BoundFilter::Rows(rows),

@@ -9,11 +9,15 @@ mod number;
 pub(crate) use bind::{Binder, BoundField};
 pub(crate) use number::{NumberRange, NumberSet};
 
+use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
+
+use storage::model::GeoPoint;
 
 use crate::QueryError;
 use crate::frame::{Codes, Frame, NumberSlot, Numbers, TextSlot, ValueIndex};
 use crate::pattern::CodeSet;
+use crate::row_script::BoundScript;
 use crate::selection::Selection;
 
 /// A filter over the entries of one source.
@@ -41,6 +45,10 @@ pub(crate) enum BoundFilter {
     HasCode(TextSlot, Arc<WantedCodes>),
     /// The row is one of these, ascending.
     Rows(Vec<usize>),
+    /// A place lies so far from another one.
+    Distance(NumberSlot, GeoPoint, (Bound<f64>, Bound<f64>)),
+    /// The script holds.
+    Script(BoundScript),
 }
 
 /// Codes of a column that are looked for.
@@ -95,9 +103,8 @@ impl BoundFilter {
                 (Some(groups), Some(group)) if !groups[group] => Decision::None,
                 (Some(_) | None, _) => Decision::Unknown,
             },
-            Self::HasNumber(_) | Self::HasText(_) | Self::InSet(..) | Self::Rows(_) => {
-                Decision::Unknown
-            }
+            Self::HasNumber(_) | Self::HasText(_) | Self::InSet(..) => Decision::Unknown,
+            Self::Distance(..) | Self::Script(_) | Self::Rows(_) => Decision::Unknown,
         }
     }
 
@@ -151,6 +158,21 @@ impl BoundFilter {
             Self::InSet(slot, set) => {
                 let numbers = frame.numbers(*slot)?;
                 any_number(count, numbers, |value| set.contains(numbers.value(value)))
+            }
+            Self::Distance(slot, from, metres) => {
+                let numbers = frame.numbers(*slot)?;
+                any_number(count, numbers, |value| {
+                    let place = GeoPoint::of_code(numbers.mantissas[value]);
+                    metres.contains(&from.distance_m(place))
+                })
+            }
+            Self::Script(script) => {
+                let entries: Vec<usize> = (0..count).collect();
+                let mut holds = vec![false; count];
+                script.run(&entries, frame, |place, given| {
+                    holds[place] |= given.holds()
+                })?;
+                Selection::of(count, |entry| holds[entry])
             }
             Self::HasCode(slot, set) => any_code(count, frame.codes(*slot)?, &set.codes),
             Self::Rows(rows) => {

@@ -10,12 +10,18 @@ use super::moving::{self, Season};
 pub enum Expression {
     /// A number.
     Number(f64),
+    /// A whole number: two of them divide without a rest.
+    Whole(i64),
     /// True or false.
     Flag(bool),
     /// No value.
     Null,
     /// The variable of this number.
     Variable(usize),
+    /// The first value of the field of this number; the script fails where there is none.
+    Field(usize),
+    /// How many values the field of this number has.
+    FieldCount(usize),
     /// How many values the window has.
     Length,
     /// The value of the window at this place.
@@ -54,6 +60,8 @@ pub enum Binary {
     Multiply,
     /// `/`
     Divide,
+    /// `/` of whole numbers: towards zero.
+    DivideWhole,
     /// `%`
     Remainder,
     /// `==`
@@ -122,21 +130,21 @@ pub enum Function {
 
 /// What an expression gives.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Given {
+pub(crate) enum Given {
     Number(f64),
     Flag(bool),
     Null,
 }
 
 impl Given {
-    pub(super) fn number(self) -> Option<f64> {
+    pub(crate) fn number(self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(number),
             Self::Flag(_) | Self::Null => None,
         }
     }
 
-    pub(super) fn holds(self) -> bool {
+    pub(crate) fn holds(self) -> bool {
         match self {
             Self::Flag(flag) => flag,
             Self::Number(_) | Self::Null => false,
@@ -145,18 +153,35 @@ impl Given {
 }
 
 /// What an expression is computed with.
-#[derive(Debug)]
-pub(super) struct Scope<'a> {
+#[derive(Debug, Default)]
+pub(crate) struct Scope<'a> {
     /// Variables; `None` is null. Local values are put behind.
-    pub(super) variables: Vec<Option<f64>>,
+    pub(crate) variables: Vec<Option<f64>>,
     pub(super) window: &'a [f64],
+    /// How many values each field has.
+    pub(crate) counts: Vec<usize>,
+    /// A field that was read without a value.
+    pub(crate) missed: Option<usize>,
+    /// Whether a whole number was divided by zero.
+    pub(crate) divided_by_zero: bool,
 }
 
 impl Expression {
     /// What it gives in `scope`.
-    pub(super) fn evaluate(&self, scope: &mut Scope<'_>) -> Given {
+    pub(crate) fn evaluate(&self, scope: &mut Scope<'_>) -> Given {
         match self {
             Self::Number(number) => Given::Number(*number),
+            Self::Whole(number) => Given::Number(*number as f64),
+            Self::Field(index) => match scope.variables.get(*index).copied().flatten() {
+                Some(number) => Given::Number(number),
+                None => {
+                    scope.missed.get_or_insert(*index);
+                    Given::Null
+                }
+            },
+            Self::FieldCount(index) => {
+                Given::Number(scope.counts.get(*index).copied().unwrap_or(0) as f64)
+            }
             Self::Flag(flag) => Given::Flag(*flag),
             Self::Null => Given::Null,
             Self::Variable(index) => match scope.variables.get(*index).copied().flatten() {
@@ -184,6 +209,9 @@ impl Expression {
             }
             Self::Binary(operator, left, right) => {
                 let (left, right) = (left.evaluate(scope), right.evaluate(scope));
+                if *operator == Binary::DivideWhole && right == Given::Number(0.0) {
+                    scope.divided_by_zero = true;
+                }
                 binary(*operator, left, right)
             }
             Self::If(condition, then, otherwise) => {
@@ -236,6 +264,7 @@ fn binary(operator: Binary, left: Given, right: Given) -> Given {
         Binary::Subtract => Given::Number(a - b),
         Binary::Multiply => Given::Number(a * b),
         Binary::Divide => Given::Number(a / b),
+        Binary::DivideWhole => Given::Number((a / b).trunc()),
         Binary::Remainder => Given::Number(a % b),
         Binary::Less => Given::Flag(a < b),
         Binary::LessOrEqual => Given::Flag(a <= b),
@@ -308,6 +337,73 @@ fn window(function: Function, values: &[f64], arguments: &[f64]) -> f64 {
                 .first()
                 .copied()
                 .unwrap_or(f64::NAN)
+        }
+    }
+}
+
+impl Expression {
+    /// The same with whole numbers divided without a rest, as Java does. `are_whole` says which of
+    /// its variables are whole numbers.
+    #[must_use]
+    pub fn with_whole_division(mut self, are_whole: &[bool]) -> Self {
+        let mut whole = are_whole.to_vec();
+        self.divide_whole(&mut whole);
+        self
+    }
+
+    /// Says whether it gives whole numbers.
+    fn divide_whole(&mut self, whole: &mut Vec<bool>) -> bool {
+        match self {
+            Self::Number(_) | Self::Flag(_) | Self::Null => false,
+            Self::Whole(_) | Self::Length | Self::FieldCount(_) => true,
+            Self::Variable(index) | Self::Field(index) => {
+                whole.get(*index).copied().unwrap_or(false)
+            }
+            Self::At(place) => {
+                place.divide_whole(whole);
+                false
+            }
+            Self::Unary(Unary::Minus, inner) => inner.divide_whole(whole),
+            Self::Unary(Unary::Not, inner) => {
+                inner.divide_whole(whole);
+                false
+            }
+            Self::Binary(operator, left, right) => {
+                let both = left.divide_whole(whole) & right.divide_whole(whole);
+                if both && *operator == Binary::Divide {
+                    *operator = Binary::DivideWhole;
+                }
+                both
+            }
+            Self::If(condition, then, otherwise) => {
+                condition.divide_whole(whole);
+                then.divide_whole(whole) & otherwise.divide_whole(whole)
+            }
+            Self::Let(index, value, body) => {
+                let is_whole = value.divide_whole(whole);
+                if whole.len() <= *index {
+                    whole.resize(*index + 1, false);
+                }
+                whole[*index] = is_whole;
+                body.divide_whole(whole)
+            }
+            Self::Math(function, arguments) => {
+                let mut all = true;
+                for argument in arguments {
+                    all &= argument.divide_whole(whole);
+                }
+                match function {
+                    MathFunction::Abs | MathFunction::Max | MathFunction::Min => all,
+                    MathFunction::Round => true,
+                    _fractions => false,
+                }
+            }
+            Self::Window(_, arguments) => {
+                for argument in arguments {
+                    argument.divide_whole(whole);
+                }
+                false
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ mod select;
 mod siblings;
 
 pub use expression::{Binary, Expression, Function, MathFunction, Unary};
+pub(crate) use expression::{Given, Scope};
 pub use moving::{MovingModel, Season};
 pub use path::{BucketPath, PathValue};
 pub use request::{GapPolicy, Normalization, Pipeline, PipelineKind, SiblingKind, SortedBy};

@@ -89,6 +89,7 @@ pub(super) fn function(
         let mut scope = Scope {
             variables: Vec::new(),
             window: &values[start..clamp(end).max(start)],
+            ..Scope::default()
         };
         let given = script.evaluate(&mut scope).number();
         let value = given.filter(|value| value.is_finite());

@@ -26,6 +26,7 @@ pub(super) fn script(
         let mut scope = Scope {
             variables,
             window: &[],
+            ..Scope::default()
         };
         let result = match is_skipped {
             true => PipelineResult::Absent,
@@ -52,6 +53,7 @@ pub(super) fn selector(
                 .map(|value| Some(value.unwrap_or(f64::NAN)))
                 .collect(),
             window: &[],
+            ..Scope::default()
         };
         script.evaluate(&mut scope).holds()
     });

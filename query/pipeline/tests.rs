@@ -54,6 +54,7 @@ fn run(sums: &[Option<i64>], pipelines: Vec<PipelineKind>) -> Vec<Vec<PipelineRe
     };
     let by = BucketBy::NumberHistogram(NumberHistogram {
         field: None,
+        spans: None,
         steps: crate::Steps::new(Decimal::from_i64(10), Decimal::default()).expect("steps"),
         doc_count_min: 0,
         extended_bounds: None,
@@ -253,7 +254,8 @@ fn siblings_see_all_buckets() {
     check(
         SiblingKind::Percentiles(vec![25.0, 50.0, 100.0]),
         PipelineResult::Percentiles(vec![
-            (25.0, Some(1.0)),
+            // At place 0.75 of 0 to 3: nearest to the second.
+            (25.0, Some(4.0)),
             (50.0, Some(4.0)),
             (100.0, Some(7.0)),
         ]),

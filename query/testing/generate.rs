@@ -10,14 +10,16 @@ use storage::model::{Decimal, FieldType, HOUR_MS};
 use super::random::Random;
 use super::rows::{FIELDS, Row, TIME_FIELD, Value};
 use crate::Steps;
+use crate::pipeline::{Binary, Expression};
 use crate::request::{
     Aggregation, BucketBy, CalendarUnit, Cardinality, DateHistogram, FieldRef, Filter, Filters,
     HitsRequest, Input, Interval, Limits, Metric, MetricKind, MetricValue, MissingPlace,
-    NamedAggregation, NumberHistogram, Order, OrderBy, Pattern, RollupUse, SearchRequest, SortBy,
-    SortKey, TermSelection, TermValue, Terms, TextPredicate, TokenMatch, TopRows, TupleBy,
-    TupleSource, Tuples, WeightedAvg,
+    NamedAggregation, NumberHistogram, Order, OrderBy, Pattern, RollupUse, ScriptMetric,
+    SearchRequest, SortBy, SortKey, TermSelection, TermValue, Terms, TextPredicate, TokenMatch,
+    TopRows, TupleBy, TupleSource, Tuples, WeightedAvg,
 };
 use crate::response::BucketKey;
+use crate::row_script::RowScript;
 
 const DAY_MS: i64 = 24 * HOUR_MS;
 
@@ -417,6 +419,36 @@ fn named((index, aggregation): (usize, Aggregation)) -> NamedAggregation {
     }
 }
 
+/// What scripts add to the product of two fields.
+pub(super) const SCRIPT_ADDEND: i64 = 7;
+
+/// A metric of the product of two fields, where a row has both, and something more.
+fn script_metric(random: &mut Random) -> Aggregation {
+    let lacks = |index: usize| {
+        let (count, zero) = (Expression::FieldCount(index), Expression::Whole(0));
+        Expression::Binary(Binary::Equal, Box::new(count), Box::new(zero))
+    };
+    let both =
+        |operator, left, right| Expression::Binary(operator, Box::new(left), Box::new(right));
+    let product = both(Binary::Multiply, Expression::Field(0), Expression::Field(1));
+    let sum = both(Binary::Add, product, Expression::Whole(SCRIPT_ADDEND));
+    let lacks_any = both(Binary::Or, lacks(0), lacks(1));
+    let expression = Expression::If(
+        Box::new(lacks_any),
+        Box::new(Expression::Null),
+        Box::new(sum),
+    );
+    let fields = vec![Some(number_field(random)), Some(number_field(random))];
+    Aggregation::Script(ScriptMetric {
+        kind: random.choose(&[MetricKind::Sum, MetricKind::Avg, MetricKind::ExtendedStats]),
+        script: RowScript {
+            expression,
+            fields,
+            each: None,
+        },
+    })
+}
+
 fn metric(random: &mut Random, topic: &TopicRows, for_cells: bool) -> Aggregation {
     if random.once_in(6) {
         let Terms { field, missing, .. } = terms(random, topic, &[], for_cells);
@@ -424,6 +456,9 @@ fn metric(random: &mut Random, topic: &TopicRows, for_cells: bool) -> Aggregatio
     }
     if !for_cells && random.once_in(6) {
         return leaf(random);
+    }
+    if !for_cells && random.once_in(6) {
+        return script_metric(random);
     }
     let kinds = [
         MetricKind::Sum,
@@ -659,6 +694,7 @@ fn number_histogram(random: &mut Random, children: &[NamedAggregation]) -> Numbe
     let bounds = |random: &mut Random| (random.some(2, number), random.some(2, number));
     NumberHistogram {
         field: (!random.once_in(20)).then(|| field(random.choose(&["size", "amount", "grown"]))),
+        spans: None,
         steps: Steps::new(interval, offset)
             .or(Steps::new(interval, Decimal::default()))
             .expect("positive intervals"),
@@ -706,6 +742,7 @@ fn metric_paths(children: &[NamedAggregation]) -> Vec<Vec<usize>> {
                 paths.push(vec![index]);
             }
             Aggregation::TopRows(_) | Aggregation::Pipeline(_) => {}
+            Aggregation::Places(_) | Aggregation::Moments(_) | Aggregation::Script(_) => {}
             Aggregation::Bucket {
                 by: BucketBy::Filter(_),
                 children,

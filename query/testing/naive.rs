@@ -9,14 +9,15 @@ use std::sync::Arc;
 use num_bigint::BigInt;
 use storage::model::{Decimal, ExactSum, FieldType};
 
+use super::generate::SCRIPT_ADDEND;
 use super::rows::{Row, Value};
 use crate::distribution::Distribution;
 use crate::pattern::CompiledPattern;
 use crate::request::{
     Aggregation, BucketBy, Cardinality, DateHistogram, FieldRef, Filter, Filters, HitsRequest,
     Input, Metric, MetricKind, MetricValue, MissingPlace, NamedAggregation, NumberHistogram, Order,
-    OrderBy, Pattern, SearchRequest, SortBy, TermSelection, TermValue, Terms, TextPredicate,
-    TokenMatch, TopRows, TupleBy, TupleSource, Tuples, WeightedAvg,
+    OrderBy, Pattern, ScriptMetric, SearchRequest, SortBy, TermSelection, TermValue, Terms,
+    TextPredicate, TokenMatch, TopRows, TupleBy, TupleSource, Tuples, WeightedAvg,
 };
 use crate::response::{
     AggregationResult, Bucket, BucketKey, BucketsNote, ExtendedStats, Hit, MetricResult,
@@ -104,6 +105,7 @@ fn matches(filter: &Filter, row: &Row) -> bool {
             .iter()
             .any(|text| text_matches(predicate, text)),
         Filter::Ids(ids) => ids.contains(&row.name()),
+        Filter::Distance { .. } | Filter::Script(_) => panic!("they are not dealt"),
     }
 }
 
@@ -162,6 +164,8 @@ fn aggregate(named: &[NamedAggregation], rows: &[&Row], all: &[&Row]) -> Vec<Agg
             Aggregation::Cardinality(by) => AggregationResult::Metric(cardinality(by, rows)),
             Aggregation::WeightedAvg(by) => AggregationResult::Metric(weighted(by, rows)),
             Aggregation::TopRows(by) => AggregationResult::Rows(top_rows(by, rows)),
+            Aggregation::Script(by) => AggregationResult::Metric(scripted(by, rows)),
+            Aggregation::Places(_) | Aggregation::Moments(_) => panic!("they are not dealt"),
             Aggregation::Pipeline(_) => panic!("pipelines are no matter of rows"),
             Aggregation::Bucket { by, children } => match by {
                 BucketBy::Tuples(by) => tuples(by, children, rows, all),
@@ -211,8 +215,34 @@ fn measure(metric: &Metric, rows: &[&Row]) -> MetricResult {
         }
         values.extend(own);
     }
+    measure_values(metric.kind, &values)
+}
+
+/// A metric of what scripts of the generator give.
+fn scripted(by: &ScriptMetric, rows: &[&Row]) -> MetricResult {
+    let least = |row: &Row, field: &Option<FieldRef>| {
+        let values = field
+            .as_ref()
+            .map_or_else(Vec::new, |field| numbers(row, field));
+        values
+            .iter()
+            .map(|value| value.to_f64())
+            .min_by(f64::total_cmp)
+    };
+    let given = |row: &&Row| {
+        let [left, right] = by.script.fields.as_slice() else {
+            panic!("scripts of the generator read two fields");
+        };
+        let product = least(row, left)? * least(row, right)?;
+        Decimal::from_f64(product + SCRIPT_ADDEND as f64)
+    };
+    let values: Vec<Decimal> = rows.iter().filter_map(given).collect();
+    measure_values(by.kind, &values)
+}
+
+fn measure_values(kind: MetricKind, values: &[Decimal]) -> MetricResult {
     let mut sum = ExactSum::default();
-    for value in &values {
+    for value in values {
         sum.add(*value);
     }
     let count = values.len() as u64;
@@ -227,7 +257,7 @@ fn measure(metric: &Metric, rows: &[&Row]) -> MetricResult {
         .max_by(|a, b| a.compare(*b))
         .map(plain);
     let avg = (count > 0).then(|| sum.to_f64() / count as f64);
-    match metric.kind {
+    match kind {
         MetricKind::Sum => MetricResult::Sum(sum),
         MetricKind::Avg => MetricResult::Avg(avg),
         MetricKind::Min => MetricResult::Min(min),
@@ -241,13 +271,13 @@ fn measure(metric: &Metric, rows: &[&Row]) -> MetricResult {
             avg,
         },
         MetricKind::ExtendedStats => {
-            let variance = |divisor: u64| (divisor > 0).then(|| variance(&values, divisor));
+            let variance = |divisor: u64| (divisor > 0).then(|| variance(values, divisor));
             MetricResult::ExtendedStats(ExtendedStats {
                 count,
                 min,
                 max,
                 avg,
-                sum_of_squares: sum_of_squares(&values),
+                sum_of_squares: sum_of_squares(values),
                 variance_population: variance(count),
                 variance_sampling: variance(count.saturating_sub(1)),
                 sum,
@@ -255,7 +285,7 @@ fn measure(metric: &Metric, rows: &[&Row]) -> MetricResult {
         }
         MetricKind::Distribution => {
             let mut distribution = Distribution::default();
-            for value in &values {
+            for value in values {
                 distribution.add(value.to_f64());
             }
             MetricResult::Distribution(distribution.sorted())

@@ -159,6 +159,8 @@ fn texts_asked<'f>(filter: &'f Filter, asked: &mut Vec<(&'f FieldRef, &'f TextPr
         | Filter::Exists(_)
         | Filter::NumberRange { .. }
         | Filter::NumberIn { .. }
+        | Filter::Distance { .. }
+        | Filter::Script(_)
         | Filter::Ids(_) => {}
     }
 }

@@ -16,6 +16,7 @@ mod field_mapping;
 mod field_types;
 mod filter;
 mod filter_path;
+mod geo;
 mod health;
 mod highlight;
 mod hits;

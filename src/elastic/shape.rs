@@ -143,6 +143,16 @@ pub(super) enum AggregationKind {
         zone: TimeZone,
         unmapped: bool,
     },
+    /// The bounds of places; across the date line where that is narrower and allowed.
+    GeoBounds {
+        wraps: bool,
+    },
+    /// The middle of places.
+    GeoCentroid,
+    /// How fields are distributed together.
+    Moments {
+        names: Vec<String>,
+    },
     /// Numbers near each other.
     Clusters {
         text: Option<ValueText>,
@@ -355,6 +365,7 @@ impl AggregationKind {
             Self::Terms { unmapped, .. } | Self::DateHistogram { unmapped, .. } => *unmapped,
             Self::AutoDates { unmapped, .. } => *unmapped,
             Self::Clusters { .. } | Self::Significant { .. } => false,
+            Self::GeoBounds { .. } | Self::GeoCentroid | Self::Moments { .. } => false,
             Self::Histogram { unmapped, .. } | Self::Ranges { unmapped, .. } => *unmapped,
             Self::Single | Self::Filters { .. } | Self::Matrix | Self::GeoGrid { .. } => false,
             Self::TopHits(_) | Self::TopMetrics(_) | Self::Pipeline(_) => false,

@@ -12,6 +12,9 @@ pub struct GeoPoint {
 /// Each of both takes 32 bits, as in Lucene: places are known to about a centimetre.
 const STEPS: f64 = 4_294_967_296.0;
 
+/// The mean radius of the Earth.
+const EARTH_RADIUS_M: f64 = 6_371_008.771_4;
+
 /// Letters of geohashes, five bits each.
 const LETTERS: &[u8; 32] = b"0123456789bcdefghjkmnpqrstuvwxyz";
 
@@ -46,12 +49,33 @@ impl GeoPoint {
     /// The place that a code stands for.
     #[must_use]
     pub fn of_code(code: i64) -> Self {
-        let latitude = (code >> 32) as i32;
-        let longitude = code as u32 as i32;
+        Self::of_steps(Self::steps_of_code(code))
+    }
+
+    /// Latitude and longitude of a code, in steps.
+    #[must_use]
+    pub fn steps_of_code(code: i64) -> [i32; 2] {
+        [(code >> 32) as i32, code as u32 as i32]
+    }
+
+    /// The place so many steps from the equator and from Greenwich.
+    #[must_use]
+    pub fn of_steps([latitude, longitude]: [i32; 2]) -> Self {
         Self {
             latitude: f64::from(latitude) * 180.0 / STEPS,
             longitude: f64::from(longitude) * 360.0 / STEPS,
         }
+    }
+
+    /// Metres to another place along a great circle of a ball as large as the Earth.
+    #[must_use]
+    pub fn distance_m(self, other: Self) -> f64 {
+        let (here, there) = (self.latitude.to_radians(), other.latitude.to_radians());
+        let sine = |degrees: f64| (degrees.to_radians() / 2.0).sin();
+        let north = sine(other.latitude - self.latitude);
+        let east = sine(other.longitude - self.longitude);
+        let part = north * north + here.cos() * there.cos() * east * east;
+        2.0 * EARTH_RADIUS_M * part.sqrt().min(1.0).asin()
     }
 
     /// Both as signed steps from the equator and from Greenwich.

@@ -39,6 +39,22 @@ impl Span {
         })
     }
 
+    /// The integer of a place.
+    #[must_use]
+    pub fn integer(place: u128) -> i64 {
+        place as u64 as i64 ^ i64::MIN
+    }
+
+    /// The double of a place.
+    #[must_use]
+    pub fn double(place: u128) -> f64 {
+        let bits = place as u64;
+        f64::from_bits(match bits >> 63 {
+            1 => bits ^ 1 << 63,
+            _ => !bits,
+        })
+    }
+
     /// As a text; texts of spans sort by their first values.
     #[must_use]
     pub fn text(self) -> String {
@@ -79,6 +95,12 @@ mod tests {
         let doubles = [f64::NEG_INFINITY, -1.5, -0.0, 1e-300, 2.0, f64::INFINITY];
         assert!(doubles.map(Span::of_double).is_sorted());
         assert_eq!(Span::of_double(-0.0), Span::of_double(0.0));
+        for number in [i64::MIN, -1, 0, 1, i64::MAX] {
+            assert_eq!(Span::integer(Span::of_integer(number)), number);
+        }
+        for number in [f64::NEG_INFINITY, -1.5, 0.0, 1e300] {
+            assert_eq!(Span::double(Span::of_double(number)), number);
+        }
     }
 
     #[test]

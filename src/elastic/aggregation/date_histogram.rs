@@ -88,7 +88,9 @@ pub(super) fn parse(
 ) -> Result<Parsed, ElasticError> {
     let written = Written::read(&definition)?;
     let field = definition.field(context)?;
-    if let Some(field) = field.as_ref().filter(|field| !field.field_type().is_date()) {
+    let is_dates =
+        |field: &&NamedField<'_>| field.field_type().is_date() || field.type_name() == "date_range";
+    if let Some(field) = field.as_ref().filter(|field| !is_dates(field)) {
         return Err(unsupported_field(context, field, "date_histogram"));
     }
     let (_, interval) = written.interval.ok_or_else(|| {

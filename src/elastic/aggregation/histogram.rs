@@ -1,7 +1,7 @@
 //! `histogram`: buckets of numbers.
 
 use query::Steps;
-use query::request::{Aggregation, BucketBy, NumberHistogram};
+use query::request::{Aggregation, BucketBy, NumberHistogram, SpanNumbers};
 use serde_json::Value;
 use storage::model::{ColumnKind, Decimal};
 
@@ -88,8 +88,10 @@ pub(super) fn parse(
     let field = definition.field(context)?;
     let mut text = None;
     let mut missing = None;
+    let mut spans = None;
     if let Some(field) = &field {
-        if field.field_type().column_kind() == ColumnKind::Text {
+        spans = span_numbers(field.type_name());
+        if spans.is_none() && field.field_type().column_kind() == ColumnKind::Text {
             return Err(unsupported_field(context, field, "histogram"));
         }
         let format = written.format.as_deref();
@@ -112,6 +114,7 @@ pub(super) fn parse(
     };
     let histogram = NumberHistogram {
         field: field.map(|field| field.place),
+        spans,
         steps,
         doc_count_min: written.doc_count_min,
         extended_bounds: written.extended_bounds,
@@ -127,6 +130,15 @@ pub(super) fn parse(
         kind,
         typed: "histogram",
     })
+}
+
+/// What the spans of a field of this type are made of.
+pub(super) fn span_numbers(type_name: &str) -> Option<SpanNumbers> {
+    match type_name {
+        "integer_range" | "long_range" => Some(SpanNumbers::Integers),
+        "float_range" | "double_range" => Some(SpanNumbers::Doubles),
+        _no_range => None,
+    }
 }
 
 pub(super) fn number(value: &Value, key: &str) -> Result<Decimal, ElasticError> {

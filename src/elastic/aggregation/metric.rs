@@ -2,7 +2,7 @@
 //! `cardinality` and, by way of `distribution`, percentiles and their kin.
 
 use jiff::tz::TimeZone;
-use query::request::{Aggregation, Cardinality, Metric, MetricKind};
+use query::request::{Aggregation, Cardinality, Metric, MetricKind, ScriptMetric};
 use serde_json::Value;
 use storage::model::{ColumnKind, Decimal};
 
@@ -29,7 +29,6 @@ pub(super) fn parse(
         None => (MetricForm::Plain, typed),
     };
     check_no_children(definition)?;
-    let script = script::parse(definition, kind)?;
     let mut format = None;
     for (key, value) in definition.body {
         match key.as_str() {
@@ -40,9 +39,13 @@ pub(super) fn parse(
             unknown => return Err(definition.unknown(unknown)),
         }
     }
-    let field = match script.as_ref().and_then(|script| script.field.as_deref()) {
-        Some(path) => context.whole_field(path),
-        None => definition.field(context)?,
+    let has_script = definition
+        .body
+        .get("script")
+        .is_some_and(|script| !script.is_null());
+    let field = match has_script && !definition.body.contains_key("field") {
+        true => None,
+        false => definition.field(context)?,
     };
     if let Some(field) = &field {
         let is_text = field.field_type().column_kind() == ColumnKind::Text;
@@ -55,15 +58,35 @@ pub(super) fn parse(
         None | Some(Value::Null) => None,
         Some(value) => missing(context, field.as_ref(), value, format.as_deref())?,
     };
+    let script = script::parse(context, definition, kind, field.as_ref())?;
     let mut shape = shape(context, kind, field.as_ref(), format.as_deref())?;
     shape.form = form;
-    let field = field.map(|field| field.place);
+    let mut field = field.map(|field| field.place);
+    let mut scale = None;
+    match script {
+        None => {}
+        Some(script::ValueScript::Linear(linear, read)) => {
+            scale = Some(linear);
+            field = read;
+        }
+        Some(script::ValueScript::Row(_)) if missing.is_some() => {
+            let what = format!("[missing] beside [script] of [{}]", definition.type_name);
+            return Err(ElasticError::unsupported(what));
+        }
+        Some(script::ValueScript::Row(script)) => {
+            return Ok(Parsed {
+                aggregation: Aggregation::Script(ScriptMetric { kind, script }),
+                kind: AggregationKind::Metric(shape),
+                typed,
+            });
+        }
+    }
     Ok(Parsed {
         aggregation: Aggregation::Metric(Metric {
             kind,
             field,
             missing,
-            linear: script.map(|script| script.linear),
+            linear: scale,
         }),
         kind: AggregationKind::Metric(shape),
         typed,

@@ -11,6 +11,7 @@ mod metric;
 mod order;
 mod paths;
 mod pipeline;
+mod places;
 mod ranges;
 mod rate;
 mod script;
@@ -281,10 +282,6 @@ pub(super) const KNOWN_TYPES: &[&str] = &[
     "children",
     "cumulative_cardinality",
     "diversified_sampler",
-    "geo_bounds",
-    "geo_centroid",
-    "geo_distance",
-    "matrix_stats",
     "moving_percentiles",
     "nested",
     "parent",
@@ -314,11 +311,15 @@ pub(super) const WORKING_TYPES: &[&str] = &[
     "extended_stats_bucket",
     "filter",
     "filters",
+    "geo_bounds",
+    "geo_centroid",
+    "geo_distance",
     "geohash_grid",
     "geotile_grid",
     "global",
     "histogram",
     "ip_range",
+    "matrix_stats",
     "max",
     "max_bucket",
     "median_absolute_deviation",
@@ -393,7 +394,9 @@ fn parse_typed(context: &Context<'_>, definition: Definition<'_>) -> Result<Pars
         "composite" => tuples::parse_composite(context, definition),
         "multi_terms" => tuples::parse_multi_terms(context, definition),
         "histogram" => histogram::parse(context, definition),
-        "range" | "date_range" | "ip_range" => ranges::parse(context, definition),
+        "geo_bounds" | "geo_centroid" => places::parse(context, &definition),
+        "matrix_stats" => places::parse_moments(context, &definition),
+        "range" | "date_range" | "ip_range" | "geo_distance" => ranges::parse(context, definition),
         "global" => filters::parse_global(&definition),
         "sampler" => filters::parse_sampler(definition),
         "adjacency_matrix" => filters::parse_matrix(context, definition),
@@ -469,7 +472,10 @@ impl Definition<'_> {
 /// Whether an aggregation of this type makes sense of the field's values: not of places, ranges
 /// and others that are kept in a form of their own, except to count them.
 fn is_readable(field: &NamedField<'_>, type_name: &str) -> bool {
-    let is_grid = matches!(type_name, "geohash_grid" | "geotile_grid");
+    let is_grid = matches!(
+        type_name,
+        "geohash_grid" | "geotile_grid" | "geo_bounds" | "geo_centroid" | "geo_distance"
+    );
     if is_grid {
         return field.type_name() == "geo_point";
     }
@@ -478,6 +484,14 @@ fn is_readable(field: &NamedField<'_>, type_name: &str) -> bool {
     }
     // Words of full texts are found in the texts.
     if type_name == "significant_text" && field.field_type() == FieldType::Text {
+        return true;
+    }
+    let overlaps = match type_name {
+        "date_histogram" => field.type_name() == "date_range",
+        "histogram" => histogram::span_numbers(field.type_name()).is_some(),
+        _other => false,
+    };
+    if overlaps {
         return true;
     }
     let is_own = matches!(

@@ -1,7 +1,8 @@
 //! Order of buckets: `{"_count": "desc"}`, `"a>b.avg"`, lists of them.
 
 use query::request::{
-    Aggregation, BucketBy, MetricKind, MetricValue, NamedAggregation, Order, OrderBy,
+    Aggregation, BucketBy, Metric, MetricKind, MetricValue, NamedAggregation, Order, OrderBy,
+    ScriptMetric,
 };
 use serde_json::{Map, Value};
 
@@ -86,8 +87,11 @@ fn parse_key(
             })?;
         path.push(index);
         match &siblings[index].aggregation {
-            Aggregation::Metric(metric) if is_last => {
-                let value = metric_value(metric.kind, &shapes[index].kind, value);
+            Aggregation::Metric(Metric { kind, .. })
+            | Aggregation::Script(ScriptMetric { kind, .. })
+                if is_last =>
+            {
+                let value = metric_value(*kind, &shapes[index].kind, value);
                 let value = value.map_err(invalid)?;
                 return Ok(OrderBy::Metric { path, value });
             }

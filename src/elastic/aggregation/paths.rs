@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use query::adaptive::Adaptive;
 use query::pipeline::{BucketPath, PathValue};
-use query::request::{Aggregation, BucketBy, Metric, MetricKind, MetricValue, NamedAggregation};
+use query::request::{
+    Aggregation, BucketBy, Metric, MetricKind, MetricValue, NamedAggregation, ScriptMetric,
+};
 use storage::model::ColumnKind;
 
 use super::ParsedAggregations;
@@ -62,7 +64,11 @@ pub(super) fn resolve(
                     .ok_or_else(|| no_number(class_name(by), &request.name))?;
                 return Ok(BucketPath { through, value });
             }
-            (Aggregation::Metric(metric), true) if rest.is_none() && has_several(metric, shape) => {
+            (
+                Aggregation::Metric(Metric { kind, .. })
+                | Aggregation::Script(ScriptMetric { kind, .. }),
+                true,
+            ) if rest.is_none() && has_several(*kind, shape) => {
                 return Err(ElasticError::new(
                     500,
                     "aggregation_execution_exception",
@@ -101,8 +107,8 @@ fn no_number(class: &str, name: &str) -> ElasticError {
 }
 
 /// Whether a metric has values to choose from.
-fn has_several(metric: &Metric, shape: &AggregationShape) -> bool {
-    match metric.kind {
+fn has_several(kind: MetricKind, shape: &AggregationShape) -> bool {
+    match kind {
         MetricKind::Stats | MetricKind::ExtendedStats => true,
         MetricKind::Distribution => !matches!(
             &shape.kind,
@@ -194,6 +200,7 @@ fn value_of(
     };
     match (aggregation, &shape.kind, name) {
         (Aggregation::Metric(metric), kind, name) => metric_value(metric.kind, kind, name),
+        (Aggregation::Script(metric), kind, name) => metric_value(metric.kind, kind, name),
         (_, _, None | Some("value")) => Ok(MetricValue::Single),
         (Aggregation::Pipeline(_), AggregationKind::Pipeline(shape), Some(name)) => {
             match shape.form {

@@ -1,4 +1,4 @@
-//! `range`, `date_range` and `ip_range`: a bucket for each range. Ranges may overlap.
+//! `range`, `date_range`, `ip_range` and `geo_distance`: a bucket for each range. Ranges may overlap.
 
 use core::net::{IpAddr, Ipv6Addr};
 use std::cmp::Ordering;
@@ -7,12 +7,13 @@ use std::ops::Bound;
 use jiff::tz::TimeZone;
 use query::request::{Aggregation, BucketBy, Filter, Filters, TextPredicate};
 use serde_json::Value;
-use storage::model::{ColumnKind, Decimal, FieldType};
+use storage::model::{ColumnKind, Decimal, FieldType, GeoPoint};
 
 use super::{Definition, Parsed, unsupported_field, value_text};
 use crate::elastic::ElasticError;
 use crate::elastic::context::{Context, NamedField};
 use crate::elastic::date_math::{DateReader, parse_format, parse_zone};
+use crate::elastic::geo;
 use crate::elastic::read;
 use crate::elastic::render::range_end;
 use crate::elastic::shape::{AggregationKind, EndShape, RangeShape, ValueText};
@@ -31,6 +32,9 @@ struct Written<'v> {
     keyed: bool,
     format: Option<String>,
     zone: Option<TimeZone>,
+    origin: Option<GeoPoint>,
+    /// Metres of the unit of distances.
+    unit: Option<f64>,
     missing: Option<&'v Value>,
 }
 
@@ -46,6 +50,7 @@ impl<'v> Written<'v> {
     fn read(definition: &Definition<'v>) -> Result<Self, ElasticError> {
         let mut written = Self::default();
         let is_date = definition.type_name == "date_range";
+        let is_distance = definition.type_name == "geo_distance";
         for (key, value) in definition.body {
             if value.is_null() {
                 continue;
@@ -58,7 +63,16 @@ impl<'v> Written<'v> {
                     let zone = parse_zone(&read::text(value, key)?);
                     written.zone = Some(zone.map_err(|error| definition.wrong(key, error))?);
                 }
-                "missing" => written.missing = Some(value),
+                "origin" | "point" | "center" if is_distance => {
+                    let origin = geo::point(value);
+                    written.origin = Some(origin.map_err(|error| definition.wrong(key, error))?);
+                }
+                "unit" if is_distance => {
+                    let unit = geo::unit_metres(&read::text(value, key)?);
+                    written.unit = Some(unit.map_err(|error| definition.wrong(key, error))?);
+                }
+                "distance_type" if is_distance => {}
+                "missing" if !is_distance => written.missing = Some(value),
                 "field" | "script" => {}
                 unknown => return Err(definition.unknown(unknown)),
             }
@@ -126,6 +140,7 @@ pub(super) fn parse(
     if let Some(field) = &field {
         let is_text = field.field_type().column_kind() == ColumnKind::Text;
         let fits = match definition.type_name {
+            "geo_distance" => field.type_name() == "geo_point",
             "ip_range" => field.field_type() == FieldType::Ip,
             "date_range" => !is_text && field.field_type() != FieldType::Boolean,
             _range => !is_text,
@@ -136,6 +151,10 @@ pub(super) fn parse(
     }
     let (typed, mut ranges) = match definition.type_name {
         "ip_range" => ("ip_range", addresses(context, &written, field.as_ref())?),
+        "geo_distance" => (
+            "geo_distance",
+            distances(context, &written, field.as_ref())?,
+        ),
         "date_range" => ("date_range", dates(context, &written, field.as_ref())?),
         _range => ("range", numbers(context, &written, field.as_ref())?),
     };
@@ -295,6 +314,39 @@ fn or_missing(filter: Filter, field: Option<query::request::FieldRef>) -> Filter
             of: vec![filter, Filter::Not(Box::new(Filter::Exists(field)))],
         },
     }
+}
+
+fn distances(
+    context: &Context<'_>,
+    written: &Written<'_>,
+    field: Option<&NamedField<'_>>,
+) -> Result<Vec<Range>, ElasticError> {
+    let from = written
+        .origin
+        .ok_or_else(|| ElasticError::illegal_argument("Required [origin]"))?;
+    let unit = written.unit.unwrap_or(1.0);
+    let end = |value: Option<&Value>| {
+        let number = value.map(|value| read::float(value, "ranges")).transpose();
+        number.map_err(|error| context.fail(error))
+    };
+    let build = |range: &WrittenRange<'_>| {
+        let (near, far) = (end(range.from)?, end(range.to)?);
+        let shown = |number: f64| EndShape::number(number, None);
+        let shape = shape(range, near.map(shown), far.map(shown));
+        let filter = match field {
+            None => Filter::None,
+            Some(field) => Filter::Distance {
+                field: field.place.clone(),
+                from,
+                metres: (
+                    near.map_or(Bound::Unbounded, |near| Bound::Included(near * unit)),
+                    far.map_or(Bound::Unbounded, |far| Bound::Excluded(far * unit)),
+                ),
+            },
+        };
+        Ok((shape, filter))
+    };
+    written.ranges.iter().map(build).collect()
 }
 
 fn addresses(

@@ -1,29 +1,32 @@
-//! Scripts of metrics that change units: something times the value, and something more.
+//! Scripts of metrics.
 //!
-//! Such a script need not run for every row: sums and means of values say what it makes of them.
+//! One that only changes the unit of a field, something times the value and something more, need
+//! not run for every row: sums and means of values say what it makes of them. Others run.
 
 use query::pipeline::{Binary, Expression, Unary};
-use query::request::{Linear, MetricKind};
+use query::request::{FieldRef, Linear, MetricKind};
+use query::row_script::RowScript;
 
 use super::Definition;
 use crate::elastic::ElasticError;
-use crate::elastic::script::{Script, ScriptKind};
+use crate::elastic::context::{Context, NamedField};
+use crate::elastic::script::Script;
 
-/// The name that the value has in the script as it is compiled.
-const VALUE: &str = "it";
-
-/// What a script makes of a value.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct ValueScript {
-    pub(super) linear: Linear,
-    /// The field that it reads itself.
-    pub(super) field: Option<String>,
+/// What a script makes of rows.
+#[derive(Debug, Clone)]
+pub(super) enum ValueScript {
+    /// The value of a field in another unit.
+    Linear(Linear, Option<FieldRef>),
+    /// Anything else.
+    Row(RowScript),
 }
 
-/// Reads `script`, if there is one.
+/// Reads `script`, if there is one. `field` is what the definition names beside it.
 pub(super) fn parse(
+    context: &Context<'_>,
     definition: &Definition<'_>,
     kind: MetricKind,
+    field: Option<&NamedField<'_>>,
 ) -> Result<Option<ValueScript>, ElasticError> {
     let Some(value) = definition
         .body
@@ -32,37 +35,37 @@ pub(super) fn parse(
     else {
         return Ok(None);
     };
-    let unsupported = |what: &str| {
-        ElasticError::unsupported(format!("[script] of [{}] {what}", definition.type_name))
+    let script = Script::read(value)?.compile_row(context, field)?;
+    let only = match script.fields.as_slice() {
+        [only] => linear(&script.expression)
+            .filter(|(factor, _)| *factor > 0.0)
+            .zip(Some(only)),
+        _several => None,
     };
-    let mut script = Script::read(value)?;
-    let field = script.name_value(VALUE).map_err(unsupported)?;
-    let expression = script.compile(ScriptKind::Bucket, &[VALUE.to_owned()])?;
-    if field.is_none() && !definition.body.contains_key("field") {
-        return Err(unsupported("without a field"));
-    }
-    let linear = linear(&expression).filter(|(factor, _)| *factor > 0.0);
-    let (factor, addend) = linear.ok_or_else(|| unsupported("that does more than scale"))?;
-    match kind {
-        MetricKind::Avg | MetricKind::Min | MetricKind::Max => {}
-        MetricKind::Sum if addend == 0.0 => {}
-        MetricKind::Sum
-        | MetricKind::ValueCount
-        | MetricKind::Stats
-        | MetricKind::ExtendedStats
-        | MetricKind::Distribution => return Err(unsupported("that does more than scale")),
-    }
-    Ok(Some(ValueScript {
-        linear: Linear { factor, addend },
-        field,
+    Ok(Some(match only {
+        Some(((factor, addend), field)) if is_told_by_its_value(kind, addend) => {
+            ValueScript::Linear(Linear { factor, addend }, field.clone())
+        }
+        Some(_) | None => ValueScript::Row(script),
     }))
+}
+
+/// Whether the metric of the values says what the metric of the script's results is.
+fn is_told_by_its_value(kind: MetricKind, addend: f64) -> bool {
+    match kind {
+        MetricKind::Avg | MetricKind::Min | MetricKind::Max => true,
+        MetricKind::Sum => addend == 0.0,
+        MetricKind::ValueCount => false,
+        MetricKind::Stats | MetricKind::ExtendedStats | MetricKind::Distribution => false,
+    }
 }
 
 /// Factor and addend, when there is nothing else in it.
 fn linear(expression: &Expression) -> Option<(f64, f64)> {
     Some(match expression {
         Expression::Number(number) => (0.0, *number),
-        Expression::Variable(0) => (1.0, 0.0),
+        Expression::Whole(number) => (0.0, *number as f64),
+        Expression::Variable(0) | Expression::Field(0) => (1.0, 0.0),
         Expression::Unary(Unary::Minus, inner) => {
             let (factor, addend) = linear(inner)?;
             (-factor, -addend)
@@ -86,17 +89,30 @@ fn linear(expression: &Expression) -> Option<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
+    use storage::model::{Field, FieldType, Mapping};
+
     use super::*;
 
     fn check(source: &str, expected: Option<(f64, f64)>) {
+        let mut mapping = Mapping::default();
+        let fields = [("f", FieldType::Double), ("n", FieldType::Long)];
+        for (path, field_type) in fields {
+            mapping.fields.insert(path.into(), Field::new(field_type));
+        }
+        let context = Context {
+            index: "i",
+            mapping: &mapping,
+            now_ms: 0,
+        };
+        let field = source
+            .contains("_value")
+            .then(|| context.field("f"))
+            .flatten();
         let mut script = Script::read(&source.into()).expect("a script");
-        script.name_value(VALUE).expect("one field");
-        let compiled = script.compile(ScriptKind::Bucket, &[VALUE.to_owned()]);
-        assert_eq!(
-            linear(&compiled.expect("it compiles")),
-            expected,
-            "{source}"
-        );
+        let script = script
+            .compile_row(&context, field.as_ref())
+            .expect("it compiles");
+        assert_eq!(linear(&script.expression), expected, "{source}");
     }
 
     #[test]
@@ -105,6 +121,9 @@ mod tests {
         check("(_value / 4) * 2 + 1", Some((0.5, 1.0)));
         check("-(_value - 3)", Some((-1.0, 3.0)));
         check("doc['f'].value / 8", Some((0.125, 0.0)));
+        // A whole number loses its rest.
+        check("doc['n'].value / 8", None);
+        check("doc['n'].value / 8.0", Some((0.125, 0.0)));
         check("_value * _value", None);
         check("_value > 3 ? 1 : 0", None);
         check("Math.abs(_value)", None);

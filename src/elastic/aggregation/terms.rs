@@ -412,7 +412,9 @@ fn selection(
             Ok(Some(TermSelection::Values(values)))
         }
         Value::Object(part) if key == "include" => {
-            partition(part).map(|part| Some(TermSelection::Partition(part)))
+            let part = partition(part)?;
+            // The only part is everything.
+            Ok((part.count > 1).then_some(TermSelection::Partition(part)))
         }
         Value::String(regex) => {
             let is_string = field.is_none_or(|field| field.field_type() == FieldType::Keyword);

@@ -2,11 +2,13 @@
 //! changes scores is read and left aside.
 
 mod boolean;
+mod geo;
 mod intervals;
 mod leaf;
 mod pattern;
 mod query_string;
 mod range;
+mod script;
 mod spans;
 mod syntax;
 mod term;
@@ -31,7 +33,6 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "combined_fields",
     "distance_feature",
     "geo_bounding_box",
-    "geo_distance",
     "geo_polygon",
     "geo_shape",
     "has_child",
@@ -43,7 +44,6 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "percolate",
     "pinned",
     "rank_feature",
-    "script",
     "script_score",
     "simple_query_string",
     "span_first",
@@ -87,7 +87,9 @@ fn parse_named(context: &Context<'_>, name: &str, body: &Value) -> Result<Filter
         "function_score" => boolean::parse_wrapping(context, name, body, "query"),
         "boosting" => boolean::parse_wrapping(context, name, body, "positive"),
         "dis_max" => boolean::parse_dis_max(context, body),
+        "geo_distance" => geo::parse_distance(context, body),
         "range" => range::parse(context, body),
+        "script" => script::parse(context, body),
         "term" => term::parse_term(context, body),
         "terms" => term::parse_terms(context, body),
         "exists" => term::parse_exists(context, body),

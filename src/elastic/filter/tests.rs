@@ -83,6 +83,8 @@ fn show(filter: &Filter) -> String {
             format!("{}={}", name(field), values.join("|"))
         }
         Filter::Text { field, predicate } => format!("{}{}", name(field), text(predicate)),
+        Filter::Distance { metres, .. } => format!("distance {metres:?}"),
+        Filter::Script(script) => format!("script of {} fields", script.fields.len()),
         Filter::Ids(ids) => format!("id={}", ids.iter().cloned().collect::<Vec<_>>().join("|")),
     }
 }

@@ -3,14 +3,16 @@
 use std::borrow::Cow;
 
 use query::adaptive::{LadderStep, LadderUnit};
-use query::response::{AggregationResult, Bucket, BucketKey, BucketsNote, PipelineResult};
+use query::response::{
+    AggregationResult, Bucket, BucketKey, BucketsNote, MetricResult, PipelineResult,
+};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::metric::metric_entries;
 use super::number::{Number, java_double};
-use super::pipeline;
 use super::top_rows::{TopHits, TopMetrics};
 use super::tuples::{ListedKeys, NamedKeys};
+use super::{pipeline, places};
 use crate::elastic::shape::{
     AggregationKind, AggregationShape, EndShape, MetricShape, RangeShape, ValueText,
 };
@@ -59,6 +61,18 @@ impl Serialize for Shown<'_> {
             (AggregationKind::Metric(shape), AggregationResult::Metric(result)) => {
                 metric_entries(&mut map, shape, result)?;
             }
+            (
+                AggregationKind::GeoBounds { wraps },
+                AggregationResult::Metric(MetricResult::Places(found)),
+            ) => places::bounds_entries(&mut map, *wraps, found)?,
+            (
+                AggregationKind::GeoCentroid,
+                AggregationResult::Metric(MetricResult::Places(found)),
+            ) => places::centroid_entries(&mut map, found)?,
+            (
+                AggregationKind::Moments { names },
+                AggregationResult::Metric(MetricResult::Moments(fields)),
+            ) => places::moments_entries(&mut map, names, fields)?,
             (_, AggregationResult::Metric(result)) => {
                 metric_entries(&mut map, &MetricShape::default(), result)?;
             }
@@ -190,6 +204,9 @@ impl Serialize for Buckets<'_> {
             | AggregationKind::AutoDates { .. }
             | AggregationKind::Clusters { .. }
             | AggregationKind::Significant { .. }
+            | AggregationKind::GeoBounds { .. }
+            | AggregationKind::GeoCentroid
+            | AggregationKind::Moments { .. }
             | AggregationKind::GeoGrid { .. }
             | AggregationKind::Single
             | AggregationKind::Matrix
@@ -312,6 +329,9 @@ impl ShownBucket<'_> {
             | AggregationKind::Pipeline(_) => None,
             AggregationKind::Matrix => return map.serialize_entry("key", self.name().as_ref()),
             AggregationKind::Metric(_)
+            | AggregationKind::GeoBounds { .. }
+            | AggregationKind::GeoCentroid
+            | AggregationKind::Moments { .. }
             | AggregationKind::Single
             | AggregationKind::Filters { .. } => None,
         };

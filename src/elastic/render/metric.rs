@@ -4,7 +4,7 @@ use query::response::MetricResult;
 use serde::ser::SerializeMap;
 
 use super::number::Number;
-use super::{distribution, extended};
+use super::{distribution, extended, places};
 use crate::elastic::shape::{MetricShape, ValueText};
 
 /// The entries of one metric.
@@ -20,6 +20,8 @@ pub(super) fn metric_entries<M: SerializeMap>(
         }
         MetricResult::ExtendedStats(all) => return extended::entries(map, shape, all),
         MetricResult::Distribution(all) => return distribution::entries(map, shape, all),
+        MetricResult::Places(found) => return places::centroid_entries(map, found),
+        MetricResult::Moments(fields) => return places::moments_entries(map, &[], fields),
         MetricResult::Stats {
             count,
             min,

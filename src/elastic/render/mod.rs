@@ -9,6 +9,7 @@ mod hits;
 mod metric;
 mod number;
 mod pipeline;
+mod places;
 mod shards;
 mod top_rows;
 mod tuples;

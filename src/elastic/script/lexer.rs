@@ -6,6 +6,7 @@ use super::ScriptError;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token {
     Number(f64),
+    Whole(i64),
     Name(String),
     Text(String),
     /// An operator or a bracket.
@@ -87,11 +88,17 @@ fn number(rest: &str) -> Option<(Token, usize)> {
         }
     }
     let number = rest[..end].parse().ok()?;
+    let whole = rest[..end].parse::<i64>().ok();
     let has_letter = matches!(
         bytes.get(end),
         Some(b'd' | b'D' | b'f' | b'F' | b'l' | b'L')
     );
-    Some((Token::Number(number), end + usize::from(has_letter)))
+    let is_fraction = matches!(bytes.get(end), Some(b'd' | b'D' | b'f' | b'F'));
+    let token = match whole.filter(|_| !is_fraction) {
+        Some(whole) => Token::Whole(whole),
+        None => Token::Number(number),
+    };
+    Some((token, end + usize::from(has_letter)))
 }
 
 fn unexpected(offset: usize, rest: &str) -> ScriptError {

@@ -1,18 +1,22 @@
 //! Scripts: the part of Painless that computes with numbers, as expressions.
 //!
 //! There are arithmetic, comparisons, `?:`, `Math`, `if`, `return` and local values; there are no
-//! loops, no objects and no calls of anything else. Whole numbers divide like all others.
+//! loops, no objects and no calls of anything else. Whole numbers divide without a rest, as in Java.
 
 mod lexer;
 mod parser;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use query::pipeline::Expression;
-use serde_json::{Map, Value};
+use query::row_script::RowScript;
+use serde_json::{Map, Number, Value};
+use storage::model::ColumnKind;
 
 use super::ElasticError;
+use super::context::{Context, NamedField};
 use super::read;
+use lexer::Token;
 
 /// Longest script, as Elasticsearch has it.
 const SCRIPT_BYTES_MAX: usize = 65_535;
@@ -24,6 +28,8 @@ pub(super) enum ScriptKind {
     Bucket,
     /// `values` is a window.
     Moving,
+    /// `doc` is a row.
+    Row,
 }
 
 /// A script as it was written.
@@ -32,7 +38,24 @@ pub(super) struct Script {
     source: String,
     lang: String,
     /// Numbers that the request gives names.
-    params: BTreeMap<String, f64>,
+    params: BTreeMap<String, Number>,
+    /// Variables of fields that the index has.
+    known: BTreeSet<String>,
+}
+
+/// What a value stands under in scripts of metrics.
+const VALUE: &str = "_value";
+
+/// Most fields that a script may read.
+const FIELDS_MAX: usize = 64;
+
+/// The variable of a field; no script can name it otherwise.
+fn variable_of(path: &str) -> String {
+    format!("doc['{path}']")
+}
+
+fn is_whole(field: &NamedField<'_>) -> bool {
+    field.field_type().column_kind() == ColumnKind::Integer
 }
 
 /// What is wrong with a script, and where.
@@ -91,41 +114,82 @@ impl Script {
         }
         let numbers = params
             .iter()
-            .filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)));
+            .filter_map(|(name, value)| Some((name.clone(), value.as_number()?.clone())));
         Ok(Self {
             source,
             lang: lang.into(),
             params: numbers.collect(),
+            known: BTreeSet::new(),
         })
     }
 
-    /// Lets the parameter `name` stand for `_value` and for `doc['field'].value`; returns the field
-    /// that is read.
+    /// The fields that a script over rows reads, each once.
+    fn fields(&self) -> Result<Vec<String>, ElasticError> {
+        let places = lexer::tokens(&self.source).map_err(|error| self.failed(&error))?;
+        let mut fields: Vec<String> = Vec::new();
+        for window in places.windows(3) {
+            let reads = matches!(&window[0].token, Token::Name(name) if name == "doc")
+                && window[1].token == Token::Sign("[");
+            let asks = matches!(&window[0].token, Token::Name(name) if name == "containsKey");
+            if let (true, Token::Text(path)) = (reads || asks, &window[2].token)
+                && !fields.contains(path)
+            {
+                fields.push(path.clone());
+            }
+        }
+        match fields.len() > FIELDS_MAX {
+            true => Err(ElasticError::illegal_argument(format!(
+                "a script may read up to [{FIELDS_MAX}] fields"
+            ))),
+            false => Ok(fields),
+        }
+    }
+
+    /// What it computes for a row of the index. `value` is the field that `_value` stands for.
     ///
     /// # Errors
-    /// When there are several.
-    pub(super) fn name_value(&mut self, name: &str) -> Result<Option<String>, &'static str> {
-        let parameter = format!("params.{name}");
-        let mut field: Option<String> = None;
-        while let Some(start) = self.source.find("doc[") {
-            let rest = &self.source[start + 4..];
-            let quote = rest.chars().next().filter(|c| matches!(c, '\'' | '"'));
-            let quote = quote.ok_or("that reads documents in its own way")?;
-            let (path, behind) = rest[1..]
-                .split_once(quote)
-                .ok_or("that reads documents in its own way")?;
-            let behind = behind
-                .strip_prefix("].value")
-                .ok_or("that reads documents in its own way")?;
-            if field.as_deref().is_some_and(|known| known != path) {
-                return Err("that reads several fields");
-            }
-            let source = format!("{}{parameter}{behind}", &self.source[..start]);
-            field = Some(path.to_owned());
-            self.source = source;
+    /// `script_exception` with the place that cannot be read; when a field is no number.
+    pub(super) fn compile_row(
+        &mut self,
+        context: &Context<'_>,
+        value: Option<&NamedField<'_>>,
+    ) -> Result<RowScript, ElasticError> {
+        let paths = self.fields().map_err(|error| context.fail(error))?;
+        let (mut fields, mut names, mut are_whole) = (Vec::new(), Vec::new(), Vec::new());
+        let mut each = None;
+        if let Some(value) = value {
+            each = Some(0);
+            names.push(VALUE.to_owned());
+            are_whole.push(is_whole(value));
+            fields.push(Some(value.place.clone()));
         }
-        self.source = self.source.replace("_value", &parameter);
-        Ok(field)
+        for path in paths {
+            let field = context.whole_field(&path);
+            if let Some(field) = &field {
+                self.known.insert(variable_of(&path));
+                if field.field_type().column_kind() == ColumnKind::Text {
+                    return Err(context.fail(ElasticError::unsupported(format!(
+                        "a script over [{path}] of type [{}]",
+                        field.type_name()
+                    ))));
+                }
+            }
+            are_whole.push(field.as_ref().is_some_and(is_whole));
+            fields.push(field.map(|field| field.place));
+            names.push(variable_of(&path));
+        }
+        let expression = self.compile(ScriptKind::Row, &names);
+        let expression = expression.map_err(|error| context.fail(error))?;
+        Ok(RowScript {
+            expression: expression.with_whole_division(&are_whole),
+            fields,
+            each,
+        })
+    }
+
+    /// Whether the index has the field of this variable.
+    fn has_field(&self, variable: &str) -> bool {
+        self.known.contains(variable)
     }
 
     /// The expression that it is. `names` are its variables, in their order.
@@ -137,7 +201,12 @@ impl Script {
         kind: ScriptKind,
         names: &[String],
     ) -> Result<Expression, ElasticError> {
-        parser::parse(self, kind, names).map_err(|error| self.failed(&error))
+        let expression = parser::parse(self, kind, names).map_err(|error| self.failed(&error))?;
+        // Variables of buckets are doubles.
+        Ok(match kind {
+            ScriptKind::Bucket | ScriptKind::Moving => expression.with_whole_division(&[]),
+            ScriptKind::Row => expression,
+        })
     }
 
     fn failed(&self, error: &ScriptError) -> ElasticError {

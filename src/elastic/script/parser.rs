@@ -105,6 +105,7 @@ impl Parser<'_> {
         let shown = match self.peek() {
             None => "<EOF>".to_owned(),
             Some(Token::Number(number)) => number.to_string(),
+            Some(Token::Whole(number)) => number.to_string(),
             Some(Token::Name(name) | Token::Text(name)) => name.clone(),
             Some(Token::Sign(sign)) => (*sign).to_owned(),
         };
@@ -293,6 +294,10 @@ impl Parser<'_> {
                 self.next += 1;
                 Ok(Expression::Number(number))
             }
+            Some(Token::Whole(number)) => {
+                self.next += 1;
+                Ok(Expression::Whole(number))
+            }
             Some(Token::Sign("(")) => {
                 self.next += 1;
                 if self.is_cast() {
@@ -326,6 +331,7 @@ impl Parser<'_> {
             "null" => return Ok(Expression::Null),
             "params" => return self.parameter(),
             "Math" => return self.math(),
+            "doc" if self.kind == ScriptKind::Row => return self.document(),
             "Double" => return self.constant(),
             "values" if self.kind == ScriptKind::Moving => return self.window(),
             "MovingFunctions" if self.kind == ScriptKind::Moving => return self.moving(),
@@ -354,8 +360,67 @@ impl Parser<'_> {
         if let Some(index) = self.names.iter().position(|own| *own == name) {
             return Ok(Expression::Variable(index));
         }
-        let given = self.script.params.get(&name);
-        Ok(given.map_or(Expression::Null, |number| Expression::Number(*number)))
+        Ok(match self.script.params.get(&name) {
+            None => Expression::Null,
+            Some(number) => match number.as_i64() {
+                Some(whole) => Expression::Whole(whole),
+                None => Expression::Number(number.as_f64().unwrap_or(f64::NAN)),
+            },
+        })
+    }
+
+    /// `doc['field'].value`, `.size()`, `.empty`, and `doc.containsKey('field')`.
+    fn document(&mut self) -> Result<Expression, ScriptError> {
+        if self.takes(".") {
+            let offset = self.offset();
+            let name = self.name()?;
+            if name != "containsKey" {
+                return Err(Self::unknown(offset, &name));
+            }
+            self.expect("(")?;
+            let index = self.field()?;
+            self.expect(")")?;
+            return Ok(Expression::Flag(self.script.has_field(&self.names[index])));
+        }
+        self.expect("[")?;
+        let index = self.field()?;
+        self.expect("]")?;
+        self.expect(".")?;
+        let offset = self.offset();
+        let name = self.name()?;
+        let count = Expression::FieldCount(index);
+        let is_empty = |count| {
+            let zero = Box::new(Expression::Whole(0));
+            Expression::Binary(Binary::Equal, Box::new(count), zero)
+        };
+        match name.as_str() {
+            "value" => Ok(Expression::Field(index)),
+            "length" => Ok(count),
+            "empty" => Ok(is_empty(count)),
+            "size" | "isEmpty" | "getValue" | "getLength" => {
+                self.expect("(")?;
+                self.expect(")")?;
+                Ok(match name.as_str() {
+                    "isEmpty" => is_empty(count),
+                    "getValue" => Expression::Field(index),
+                    _size => count,
+                })
+            }
+            unknown => Err(Self::unknown(offset, unknown)),
+        }
+    }
+
+    /// A field's name in quotes; all of them are variables.
+    fn field(&mut self) -> Result<usize, ScriptError> {
+        let Some(Token::Text(path)) = self.peek() else {
+            return Err(self.wrong());
+        };
+        let name = super::variable_of(path);
+        let Some(index) = self.names.iter().position(|own| *own == name) else {
+            return Err(self.wrong());
+        };
+        self.next += 1;
+        Ok(index)
     }
 
     fn arguments(&mut self) -> Result<Vec<Expression>, ScriptError> {
