@@ -148,7 +148,7 @@ pub(super) fn alike(name: &str, known: &[&str]) -> String {
 }
 
 /// Whether one wrong, missing, added or exchanged letter may be the whole difference.
-fn is_similar(known: &str, given: &str) -> bool {
+pub(super) fn is_similar(known: &str, given: &str) -> bool {
     let (known, given) = (known.as_bytes(), given.as_bytes());
     if known.len().abs_diff(given.len()) > 1 {
         return false;

@@ -7,9 +7,7 @@ use query::request::{Aggregation, BucketBy, Filter, Terms};
 use serde_json::{Map, Value};
 use storage::model::ColumnKind;
 
-use super::{
-    Definition, Parsed, ParsedAggregations, is_similar, terms, unsupported_field, value_text,
-};
+use super::{Definition, Parsed, ParsedAggregations, terms, unsupported_field, value_text};
 use crate::elastic::ElasticError;
 use crate::elastic::context::Context;
 use crate::elastic::date_math::{DateReader, parse_format, parse_zone};
@@ -280,7 +278,7 @@ pub(super) fn parse_significant(
 fn unknown_key(definition: &Definition<'_>, key: &str) -> ElasticError {
     let known = SCORES.iter().map(|(name, _)| *name);
     let mut known = known.chain(SIGNIFICANT_KEYS.iter().copied());
-    match known.find(|known| is_similar(known, key)) {
+    match known.find(|known| read::is_similar(known, key)) {
         None => definition.unknown(key),
         Some(similar) => ElasticError::content(format!(
             "[{}] unknown field [{key}] did you mean [{similar}]?",
