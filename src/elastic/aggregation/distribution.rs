@@ -1,7 +1,7 @@
 //! `percentiles`, `percentile_ranks`, `median_absolute_deviation`: what is asked of a distribution.
 //!
-//! `tdigest` and `hdr` say how Elasticsearch estimates. They are checked; `hdr` also says by which rule
-//! a percentile is picked and to how many digits it is told.
+//! `tdigest` and `hdr` say how Elasticsearch estimates. They are checked; `hdr` also says by which
+//! rule a percentile is picked, and to how many digits it is told.
 
 use serde_json::{Map, Value};
 

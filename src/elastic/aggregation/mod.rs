@@ -78,6 +78,21 @@ pub(super) fn parse_aggregations(
     parse_level(context, value, top)
 }
 
+/// Something that must not stand below others.
+fn check_parent(
+    context: &Context<'_>,
+    type_name: &str,
+    level: Level<'_>,
+) -> Result<(), ElasticError> {
+    match (level.many_above, type_name) {
+        (Some(parent), "composite") => Err(context.fail(ElasticError::illegal_argument(format!(
+            "[composite] aggregation cannot be used with a parent aggregation of type: [{}]",
+            factory_name(parent)
+        )))),
+        (Some(_) | None, _) => Ok(()),
+    }
+}
+
 /// What Elasticsearch calls the factory of an aggregation in errors.
 fn factory_name(type_name: &str) -> String {
     let words = type_name.split('_').map(|word| {
@@ -179,12 +194,7 @@ fn parse_one(
         .at_value(parts.type_name)
     })?;
     pipeline::check_level(name, parts.type_name, level.is_top, body)?;
-    if let (Some(parent), "composite") = (level.many_above, parts.type_name) {
-        return Err(context.fail(ElasticError::illegal_argument(format!(
-            "[composite] aggregation cannot be used with a parent aggregation of type: [{}]",
-            factory_name(parent)
-        ))));
-    }
+    check_parent(context, parts.type_name, level)?;
     let children = match parts.children {
         Some(value) => {
             let below = Level {

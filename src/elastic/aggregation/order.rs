@@ -104,13 +104,8 @@ fn parse_key(
                 children,
             } => {
                 if is_last {
-                    return match value {
-                        None | Some("doc_count" | "_count") => Ok(OrderBy::Metric {
-                            path,
-                            value: MetricValue::Count,
-                        }),
-                        Some(other) => Err(invalid(format!("Unknown value key [{other}]."))),
-                    };
+                    let value = rows_value(value).map_err(invalid)?;
+                    return Ok(OrderBy::Metric { path, value });
                 }
                 siblings = children;
                 shapes = &shapes[index].children;
@@ -185,6 +180,14 @@ pub(super) fn metric_value(
         (MetricKind::Distribution, _) => point().map(MetricValue::Percentile),
         _statistics => statistic(name, kind == MetricKind::ExtendedStats)
             .ok_or_else(|| format!("Unknown value key [{name}].")),
+    }
+}
+
+/// What a single bucket can be ordered by.
+fn rows_value(value: Option<&str>) -> Result<MetricValue, String> {
+    match value {
+        None | Some("doc_count" | "_count") => Ok(MetricValue::Count),
+        Some(other) => Err(format!("Unknown value key [{other}].")),
     }
 }
 

@@ -139,6 +139,32 @@ fn is_descending(order: &str) -> Result<bool, ElasticError> {
     }
 }
 
+/// Where rows without a value come unless the request says otherwise: they are the least of all.
+fn default_place(descending: bool) -> MissingPlace {
+    match descending {
+        true => MissingPlace::Last,
+        false => MissingPlace::First,
+    }
+}
+
+fn check_missing(
+    name: &str,
+    type_name: &str,
+    by: &TupleBy,
+    (missing, said): (Option<MissingPlace>, Option<MissingPlace>),
+) -> Result<(), ElasticError> {
+    if missing.is_none() && said.is_some() {
+        return Err(ElasticError::illegal_argument(format!(
+            "[missing_order] is not supported if [missing_bucket] is false: [{name}]"
+        )));
+    }
+    if missing.is_some() && !matches!(by, TupleBy::Terms(_)) {
+        let what = format!("[missing_bucket] of [{type_name}] in [composite]");
+        return Err(ElasticError::unsupported(what));
+    }
+    Ok(())
+}
+
 /// Where rows without a value come; by default where the order begins.
 fn missing_order(order: &str) -> Result<Option<MissingPlace>, ElasticError> {
     match order.to_lowercase().as_str() {
@@ -201,23 +227,8 @@ fn read_source(context: &Context<'_>, name: &str, value: &Value) -> Result<Sourc
             .at_value(unknown));
         }
     };
-    let missing = match has_missing {
-        // The least of all unless the request says otherwise.
-        true => Some(missing_last.unwrap_or(match descending {
-            true => MissingPlace::Last,
-            false => MissingPlace::First,
-        })),
-        false if missing_last.is_some() => {
-            return Err(ElasticError::illegal_argument(format!(
-                "[missing_order] is not supported if [missing_bucket] is false: [{name}]"
-            )));
-        }
-        false => None,
-    };
-    if missing.is_some() && !matches!(by, TupleBy::Terms(_)) {
-        let what = format!("[missing_bucket] of [{type_name}] in [composite]");
-        return Err(ElasticError::unsupported(what));
-    }
+    let missing = has_missing.then(|| missing_last.unwrap_or(default_place(descending)));
+    check_missing(name, type_name, &by, (missing, missing_last))?;
     Ok(Source {
         source: TupleSource {
             by,

@@ -92,59 +92,68 @@ impl Serialize for Shown<'_> {
                 map.serialize_entry("doc_count", &bucket.count)?;
                 children(self.shape, bucket).entries(&mut map)?;
             }
-            (
-                kind,
-                AggregationResult::Buckets {
-                    buckets,
-                    other_count,
-                    term_count,
-                    note,
-                },
-            ) => {
-                let mut error = 0;
-                if let AggregationKind::Terms {
-                    error_unknown_from,
-                    is_rare: false,
-                    ..
-                } = kind
-                {
-                    if error_unknown_from.is_some_and(|from| *term_count >= from) {
-                        error = ERROR_UNKNOWN;
-                    }
-                    map.serialize_entry("doc_count_error_upper_bound", &error)?;
-                    map.serialize_entry("sum_other_doc_count", other_count)?;
-                }
-                if let AggregationKind::MultiTerms { .. } = kind {
-                    map.serialize_entry("doc_count_error_upper_bound", &error)?;
-                    map.serialize_entry("sum_other_doc_count", other_count)?;
-                }
-                if let (AggregationKind::Composite { sources }, Some(last)) = (kind, buckets.last())
-                    && let BucketKey::Tuple(keys) = &last.key
-                {
-                    map.serialize_entry("after_key", &NamedKeys { sources, keys })?;
-                }
-                if let BucketsNote::Compared {
-                    rows,
-                    background_rows,
-                } = note
-                {
-                    map.serialize_entry("doc_count", rows)?;
-                    map.serialize_entry("bg_count", background_rows)?;
-                }
-                map.serialize_entry(
-                    "buckets",
-                    &Buckets {
-                        shape: self.shape,
-                        buckets,
-                        error,
-                    },
-                )?;
-                if let BucketsNote::Step(step) = note {
-                    map.serialize_entry("interval", &step_name(*step))?;
-                }
-            }
+            (_, AggregationResult::Buckets { .. }) => self.bucket_entries(&mut map)?,
         }
         map.end()
+    }
+}
+
+impl Shown<'_> {
+    /// What is said of all buckets, and the buckets.
+    fn bucket_entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let AggregationResult::Buckets {
+            buckets,
+            other_count,
+            term_count,
+            note,
+        } = self.result
+        else {
+            return Ok(());
+        };
+        let kind = &self.shape.kind;
+
+        let mut error = 0;
+        if let AggregationKind::Terms {
+            error_unknown_from,
+            is_rare: false,
+            ..
+        } = kind
+        {
+            if error_unknown_from.is_some_and(|from| *term_count >= from) {
+                error = ERROR_UNKNOWN;
+            }
+            map.serialize_entry("doc_count_error_upper_bound", &error)?;
+            map.serialize_entry("sum_other_doc_count", other_count)?;
+        }
+        if let AggregationKind::MultiTerms { .. } = kind {
+            map.serialize_entry("doc_count_error_upper_bound", &error)?;
+            map.serialize_entry("sum_other_doc_count", other_count)?;
+        }
+        if let (AggregationKind::Composite { sources }, Some(last)) = (kind, buckets.last())
+            && let BucketKey::Tuple(keys) = &last.key
+        {
+            map.serialize_entry("after_key", &NamedKeys { sources, keys })?;
+        }
+        if let BucketsNote::Compared {
+            rows,
+            background_rows,
+        } = note
+        {
+            map.serialize_entry("doc_count", rows)?;
+            map.serialize_entry("bg_count", background_rows)?;
+        }
+        map.serialize_entry(
+            "buckets",
+            &Buckets {
+                shape: self.shape,
+                buckets,
+                error,
+            },
+        )?;
+        if let BucketsNote::Step(step) = note {
+            map.serialize_entry("interval", &step_name(*step))?;
+        }
+        Ok(())
     }
 }
 
