@@ -4,6 +4,7 @@
 //! from them the journal still has, so that opening them cuts them at the end that the checkpoint
 //! knows, and the rest is appended once more. `docs/formats/log.md` has the bytes.
 
+mod buffers;
 mod compaction;
 mod error;
 mod format;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::LogError;
+use super::buffers::filled;
 use crate::disk::{FilePath, ReadFile};
 use crate::log::{BATCH_HEADER_BYTES, BatchHeader, RecordBatch};
 use crate::model::Offset;
@@ -106,10 +107,7 @@ impl Walk {
     }
 
     pub(super) fn read(&self, position: u64, len: usize) -> Result<Bytes, LogError> {
-        let mut bytes = vec![0; len];
-        self.file
-            .read_exact_at(position, &mut bytes)
-            .map_err(LogError::disk("read", &self.path))?;
-        Ok(Bytes::from(bytes))
+        filled(len, |out| self.file.read_exact_at(position, out))
+            .map_err(LogError::disk("read", &self.path))
     }
 }
