@@ -39,6 +39,19 @@ impl Store {
         Ok(self.turns.settled())
     }
 
+    /// Commits everything staged so far, unless somebody is at it: a thread that commits in a loop
+    /// then comes to the rest. Whoever has staged something saves the time that it takes to wake
+    /// that thread.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub fn commit_if_idle(&self) -> Result<(), StoreError> {
+        match self.turns.take_if_free()? {
+            Some(turn) => self.commit_group(turn),
+            None => Ok(()),
+        }
+    }
+
     /// Returns when `lsn` is durable. Commits by itself when nobody else does.
     ///
     /// # Errors

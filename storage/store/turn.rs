@@ -69,6 +69,17 @@ impl Turns {
         Ok(Turn { turns: self })
     }
 
+    /// The turn, unless somebody commits.
+    pub(super) fn take_if_free(&self) -> Result<Option<Turn<'_>>, StoreError> {
+        let mut state = self.lock();
+        self.check()?;
+        if state.is_taken {
+            return Ok(None);
+        }
+        state.is_taken = true;
+        Ok(Some(Turn { turns: self }))
+    }
+
     /// Waits until `lsn` is durable, or the caller may make it so.
     pub(super) fn take_or_durable(&self, lsn: Lsn) -> Result<Waited<'_>, StoreError> {
         let state = self.lock();

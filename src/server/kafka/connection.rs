@@ -15,7 +15,7 @@ use storage::store::{Lsn, Outcome};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -263,11 +263,18 @@ impl Connection {
         }
         let mut session = std::mem::take(&mut self.session);
         let header = header.clone();
-        let handled = spawn_blocking(move || {
+        let (answer, answered) = oneshot::channel();
+        spawn_blocking(move || {
             let reply = broker.handle(&mut session, &header, request, now_ms());
-            (session, reply)
+            let is_staged = matches!(reply, Reply::AfterDurable(..));
+            // The next request is read while this thread commits.
+            let _ = answer.send((session, reply));
+            if is_staged {
+                // Whoever waits asks the store what became of it.
+                let _ = broker.store().commit_if_idle();
+            }
         });
-        let (session, reply) = handled.await.map_err(|_| End::Panicked)?;
+        let (session, reply) = answered.await.map_err(|_| End::Panicked)?;
         self.session = session;
         Ok(reply)
     }
