@@ -82,10 +82,10 @@ impl Store {
                 let Some(log) = log else {
                     continue;
                 };
-                let plan = log
-                    .log
-                    .lock()
-                    .plan_compaction(rules.compaction, limit, now_ms);
+                let plan =
+                    log.log
+                        .lock()
+                        .plan_compaction(rules.compaction, &log.aborted, limit, now_ms);
                 let Some(plan) = plan else {
                     continue;
                 };

@@ -10,8 +10,9 @@
 //!    folder is synced in between, so that a crash leaves an old file, a new one, or a new one
 //!    without its index, which recovery makes anew.
 //!
-//! Batches of transactions stay as they are and count for no key: whether they were aborted is
-//! known elsewhere. Keeping more than needed is always right.
+//! Records of transactions count as others do once they are committed, and aborted ones go; the
+//! caller says which were aborted, and that none is open before the limit. Markers stay: readers end
+//! their lists of aborted transactions by them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use super::reader::LogFile;
 use super::walk::Walk;
 use super::{LogError, LogOptions, PartitionLog, index_file};
 use crate::disk::{AppendFile, Disk, FilePath, ReadFile};
-use crate::log::{DecompressionBuffer, Record, RecordBatch};
+use crate::log::{AbortedBatches, AbortedTransactions, DecompressionBuffer, Record, RecordBatch};
 use crate::model::{Offset, Partition};
 
 /// Ending of a file that is to take the place of another; recovery removes what it finds of it.
@@ -62,6 +63,7 @@ pub struct CompactionPlan {
     partition: Partition,
     options: LogOptions,
     rules: CompactionRules,
+    aborted: AbortedBatches,
     cleaned: Cleaned,
     files: Vec<Candidate>,
     now_ms: i64,
@@ -87,11 +89,13 @@ pub struct CompactedFiles {
 }
 
 impl PartitionLog {
-    /// What there is to compact before `limit`; `None` when it is not worth it now.
+    /// What there is to compact before `limit`, before which all transactions are over; `None` when
+    /// it is not worth it now.
     #[must_use]
     pub fn plan_compaction(
         &self,
         rules: CompactionRules,
+        aborted: &AbortedTransactions,
         limit: Offset,
         now_ms: i64,
     ) -> Option<CompactionPlan> {
@@ -134,6 +138,7 @@ impl PartitionLog {
             partition: self.partition,
             options: self.options,
             rules,
+            aborted: AbortedBatches::new(aborted.overlapping(Offset(0), limit)),
             cleaned: self.cleaned.clone(),
             files,
             now_ms,
@@ -219,7 +224,7 @@ impl CompactionPlan {
         let mut walk = self.walk(file);
         while let Some(found) = walk.next()? {
             let batch = walk.batch(found)?;
-            if !is_plain(&batch) {
+            if batch.header().is_control() || self.aborted.contains(batch.header()) {
                 continue;
             }
             let records = batch.records(&mut scratch);
@@ -253,13 +258,15 @@ impl CompactionPlan {
         let mut out = self.create(file)?;
         while let Some(found) = walk.next()? {
             let batch = walk.batch(found)?;
-            if !is_plain(&batch) {
+            if batch.header().is_control() {
                 out.append(&batch)?;
                 continue;
             }
+            let is_aborted = self.aborted.contains(batch.header());
             let kept = batch.rewritten(found.header.codec, &mut scratch, |record| {
                 let is_tombstone = record.key.is_some() && record.value.is_none();
-                let stays = keys.keeps(record) && !(drops_tombstones && is_tombstone);
+                let is_wanted = keys.keeps(record) && !(drops_tombstones && is_tombstone);
+                let stays = is_wanted && !is_aborted;
                 has_tombstones |= stays && is_tombstone;
                 stays
             });
@@ -413,9 +420,4 @@ fn hash(key: &[u8]) -> [u8; 16] {
         .split_first_chunk()
         .expect("a hash has 32 bytes");
     *half
-}
-
-/// Whether a batch holds records that were written as soon as they were sent.
-fn is_plain(batch: &RecordBatch) -> bool {
-    !batch.header().is_control() && !batch.header().is_transactional()
 }

@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use super::fixture::*;
 use crate::catalog::{CatalogChange, Edit};
 use crate::disk::{Fault, FaultyDisk, MemoryDisk};
-use crate::log::{BatchBuilder, Batches, Codec, DecompressionBuffer, LogOptions, NewRecord};
+use crate::log::{
+    BatchBuilder, Batches, Codec, DecompressionBuffer, LogOptions, NewRecord, ProducerStamp,
+    TransactionOutcome,
+};
 use crate::model::{Offset, Partition, TopicId};
 use crate::store::{StageError, Store, StoreError, StoreOptions};
+use crate::transactions::TransactionChange;
 
 /// Files of a few batches.
 fn small() -> StoreOptions {
@@ -176,6 +180,95 @@ fn compaction_keeps_the_last_record_of_each_key_at_its_offset() {
         .filter(|problem| !problem.contains("have no row"))
         .collect();
     assert!(other.is_empty(), "{other:?}");
+}
+
+/// A transaction of one record.
+fn transact(
+    store: &Store,
+    partition: Partition,
+    sequence: i32,
+    (key, value): (&str, &str),
+    outcome: TransactionOutcome,
+) {
+    let stage = |changes: Vec<TransactionChange>| {
+        let staged = store.stage_transactions(|_| Ok::<_, StoreError>((changes, ())));
+        store.wait_durable(staged.unwrap().0).unwrap();
+    };
+    let id = "writer".to_owned();
+    if sequence == 0 {
+        stage(vec![TransactionChange::Start {
+            id: id.clone(),
+            producer_id: 7,
+            producer_epoch: 0,
+            last_epoch: -1,
+            timeout_ms: 1_000,
+            at_ms: 0,
+        }]);
+    }
+    stage(vec![TransactionChange::AddPartitions {
+        id: id.clone(),
+        partitions: vec![partition],
+        at_ms: 0,
+    }]);
+    let stamp = ProducerStamp {
+        producer_id: 7,
+        producer_epoch: 0,
+        base_sequence: sequence,
+    };
+    let mut builder = BatchBuilder::new().with_stamp(stamp).in_transaction();
+    let record = NewRecord {
+        key: Some(key.as_bytes()),
+        value: Some(value.as_bytes()),
+        ..NewRecord::default()
+    };
+    builder.push(record).unwrap();
+    let batch = builder.finish(Codec::None);
+    store.stage_batch(partition, batch, 0).unwrap();
+    stage(vec![TransactionChange::End {
+        id,
+        outcome,
+        producer_epoch: 0,
+        at_ms: 0,
+    }]);
+}
+
+#[test]
+fn compaction_takes_committed_records_for_what_they_are_and_drops_aborted_ones() {
+    let disk = MemoryDisk::default();
+    let (store, _) = open(disk.clone(), small());
+    let topic = create_topic(&store, "t", 1).unwrap();
+    let log = partition(topic, 0);
+    let rules = [
+        ("cleanup.policy", "compact"),
+        ("min.cleanable.dirty.ratio", "0.01"),
+    ];
+    configure(&store, topic, &rules);
+    let (committed, aborted) = (TransactionOutcome::Committed, TransactionOutcome::Aborted);
+    append(&store, log, "a", Some("plain"), 0);
+    transact(&store, log, 0, ("a", "committed"), committed);
+    transact(&store, log, 1, ("a", "aborted"), aborted);
+    transact(&store, log, 2, ("c", "replaced"), committed);
+    append(&store, log, "c", Some("last"), 0);
+    for number in 0..20 {
+        append(&store, log, "filler", Some(&number.to_string()), 0);
+    }
+    pass(&store, log);
+    store.checkpoint().unwrap();
+    let before = store.aborted(log, Offset(0), Offset(99));
+    store.compact_one(100).unwrap().unwrap();
+    let check = |store: &Store| {
+        let shown = shown(store, log);
+        let of_keys = shown
+            .split(' ')
+            .filter(|it| it.contains(":a=") || it.contains(":c="));
+        let of_keys: Vec<&str> = of_keys.collect();
+        assert_eq!(of_keys, ["1:a=committed", "7:c=last"]);
+        assert_eq!(store.aborted(log, Offset(0), Offset(99)), before);
+    };
+    check(&store);
+    drop(store);
+    let (store, _) = open(disk, small());
+    check(&store);
 }
 
 /// Writes, lets go of what is old or replaced and writes again, until the disk is cut off; the last
