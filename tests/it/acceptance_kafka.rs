@@ -1,6 +1,9 @@
 //! What the replaced systems did with Kafka, and that nothing acknowledged is lost in trouble: the
 //! programs `acceptance.py` and `ledger.py` of `tests/clients/kafka`.
 
+use std::net::TcpStream;
+use std::process::Command;
+
 use tempfile::TempDir;
 
 use crate::clients::run;
@@ -8,6 +11,27 @@ use crate::server::{self, Server};
 
 /// How long the ledger is kept here; `make ledger` says more.
 const LEDGER_SECONDS: &str = "60";
+
+/// Row 4-01: one command, and Kafka's own port unless another is asked for.
+#[test]
+fn one_command_starts_the_broker() {
+    let help = Command::new(server::binary())
+        .args(["serve", "--help"])
+        .output()
+        .expect("the binary starts");
+    let help = String::from_utf8_lossy(&help.stdout).into_owned();
+    let kafka = help.find("--kafka <ADDR>").expect("where Kafka listens");
+    let default = help[kafka..].find("[default: 127.0.0.1:9092]");
+    let next = help[kafka..]
+        .find("--kafka-advertised")
+        .expect("the next one");
+    assert!(default.is_some_and(|at| at < next), "{help}");
+
+    let folder = TempDir::new().expect("a temporary folder");
+    // Waits for the line that says that it is ready.
+    let server = Server::start(folder.path());
+    TcpStream::connect(server.kafka).expect("who is ready listens");
+}
 
 #[test]
 fn rows_of_the_catalogue_that_are_about_kafka() {

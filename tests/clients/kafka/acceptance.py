@@ -11,7 +11,15 @@ import urllib.request
 from collections import Counter
 
 import kafka
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 MESSAGES = 5_988
@@ -203,6 +211,129 @@ def keys(address, admin):
     check(len(described) == 30 and all(len(each.replicas) == 1 for each in described.values()), "0-15 30 partitions, 1 copy")
 
 
+def topics(admin):
+    """What the command line of Kafka does, by the requests that it sends."""
+    for topic in ("tx", "miners", "prices"):
+        create(admin, topic, 9)
+    asked = TopicCollection(["tx", "miners", "prices"])
+    described = {topic: made.result(30) for topic, made in admin.describe_topics(asked).items()}
+    leaders = [place.leader is not None for topic in described.values() for place in topic.partitions]
+    check(len(leaders) == 27 and all(leaders), "1-02 three topics of nine partitions, each with a leader")
+    try:
+        admin.create_topics([NewTopic("copies", 9, 3)])["copies"].result(30)
+        check(False, "1-02 one node has no three copies")
+    except KafkaException as error:
+        check(error.args[0].code() == KafkaError.INVALID_REPLICATION_FACTOR, "1-02 three copies on one node are refused")
+
+    create(admin, "bank-events", 1)
+    check("bank-events" in admin.list_topics(timeout=30).topics, "4-02 a topic that was made is listed")
+    shown = admin.describe_topics(TopicCollection(["bank-events"]))["bank-events"].result(30)
+    place = shown.partitions[0]
+    check(
+        len(shown.partitions) == 1 and len(place.replicas) == 1 and [node.id for node in place.isr] == [place.leader.id],
+        f"4-02 one partition, one copy, in sync, led by node {place.leader.id}",
+    )
+    check(str(shown.topic_id) not in ("", "AAAAAAAAAAAAAAAAAAAAAA"), f"4-02 it has the id {shown.topic_id}")
+    admin.delete_topics(["bank-events"])["bank-events"].result(30)
+    check("bank-events" not in admin.list_topics(timeout=30).topics, "4-02 a topic that was deleted is not")
+
+
+def post(http, path, document):
+    body = json.dumps(document).encode()
+    request = urllib.request.Request(f"http://{http}{path}", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def agents(address, http, admin):
+    """Agents share tasks, one dies in the middle of its work, and each task counts once."""
+    create(admin, "stock_tasks", 30)
+    create(admin, "stock_done", 30)
+    tasks = [(f"S{number % 12}", number // 12) for number in range(144)]
+    values = [json.dumps({"symbol": symbol, "month": month}) for symbol, month in tasks]
+    produce(address, "stock_tasks", values, key=lambda number: tasks[number][0])
+    done = Producer({"bootstrap.servers": address, "enable.idempotence": True})
+    started = [consumer(address, "stock-agents") for _ in range(3)]
+    for reader in started:
+        reader.subscribe(["stock_tasks"])
+
+    def owned():
+        return sum(len(reader.assignment()) for reader in started)
+
+    finished, worked, died = set(), 0, False
+    deadline = time.monotonic() + WAIT_SECONDS
+    while len(finished) < 144:
+        if time.monotonic() > deadline:
+            sys.exit(f"FAILED: 3-03 {len(finished)} of 144 tasks are done")
+        for reader in list(started):
+            for record in reader.consume(10, 0.05):
+                if record.error() is not None:
+                    continue
+                task = json.loads(record.value())
+                # The state of a symbol has its name: to write it again changes nothing.
+                post(http, f"/stock_state/_doc/{task['symbol']}-{task['month']}", {**task, "state": "done"})
+                worked += 1
+                if worked == 40 and not died:
+                    # Dies before it says that it has done it: another one does it again.
+                    died = True
+                    started.remove(reader)
+                    reader.close()
+                    break
+                done.produce("stock_done", record.value(), key=record.key())
+                done.flush(30)
+                finished.add((task["symbol"], task["month"]))
+                reader.commit(record, asynchronous=False)
+    check(died and owned() == 30, "3-03 two agents that are left have all 30 partitions")
+    reader = consumer(address, "stock-done")
+    reader.subscribe(["stock_done"])
+    results = [record.value() for record in read([reader], 144, "3-03")[reader]]
+    reader.close()
+    check(sorted(results) == sorted(value.encode() for value in values), "3-03 144 results, each once")
+    check(worked > 144, f"3-02 work that was not finished was done again: {worked}")
+    post(http, "/stock_state/_refresh", {})
+    check(post(http, "/stock_state/_count", {})["count"] == 144, "3-02 each task has one state")
+    for reader in started:
+        reader.close()
+
+
+def stages(address, admin):
+    """One stage stands still; the others do not notice, and it comes to what it has missed."""
+    create(admin, "stages", 3)
+    going, still = consumer(address, "going"), consumer(address, "still")
+    for reader in (going, still):
+        reader.subscribe(["stages"])
+    produce(address, "stages", [str(number) for number in range(300)])
+    before = read([still], 300, "3-12")[still]
+    still.commit(asynchronous=False)
+    still.close()
+    produce(address, "stages", [str(number) for number in range(300, 900)])
+    check(len(read([going], 900, "3-12")[going]) == 900, "3-12 a stage that stands still holds up no other")
+    again = consumer(address, "still")
+    again.subscribe(["stages"])
+    after = read([again], 600, "3-12")[again]
+    seen = sorted(int(record.value()) for record in before + after)
+    check(seen == list(range(900)), "3-12 it catches up from where it stood, without a gap")
+    again.close()
+    going.close()
+
+
+def scaling(address, admin):
+    """How many replicas KEDA's Kafka scaler would want, by the calls that it makes."""
+    create(admin, "queue", 10)
+    produce(address, "queue", ["{}"] * 100, partition=lambda number: number % 10)
+    reader = consumer(address, "workers")
+    reader.commit(offsets=[TopicPartition("queue", partition, 0) for partition in range(10)], asynchronous=False)
+
+    def wanted(threshold=10, least=1, most=30):
+        total = sum(lag(admin, address, "workers", "queue").values())
+        return min(max(-(-total // threshold), least), most)
+
+    check(wanted() == 10, "3-15 a lag of 100 wants ten replicas")
+    reader.commit(offsets=[TopicPartition("queue", partition, 10) for partition in range(10)], asynchronous=False)
+    check(wanted() == 1, "3-15 no lag wants the least")
+    reader.close()
+
+
 def wait_for_a_topic(address, admin):
     reader = consumer(address, "early")
     reader.subscribe(["later"])
@@ -283,6 +414,10 @@ def main():
     more_consumers_than_partitions(address, admin)
     crash_of_a_consumer(address, admin)
     keys(address, admin)
+    topics(admin)
+    agents(address, http, admin)
+    stages(address, admin)
+    scaling(address, admin)
     wait_for_a_topic(address, admin)
     read_again(address, admin)
     python_clients(address, admin)
