@@ -324,6 +324,8 @@ mod tests {
     use super::*;
     use crate::catalog::EntryChange;
 
+    const ALONE: &str = "one thread uses it";
+
     /// Keeps what it is given and says that it could not, when it is told to: as a database whose
     /// memory has the changes and whose disk is full.
     #[derive(Debug, Clone, Default)]
@@ -334,11 +336,11 @@ mod tests {
 
     impl CheckpointStore for Halting {
         fn load(&self) -> Result<Entries, CatalogError> {
-            Ok(self.entries.lock().unwrap().clone())
+            Ok(self.entries.lock().expect(ALONE).clone())
         }
 
         fn commit(&self, changes: &[EntryChange]) -> Result<(), CatalogError> {
-            let mut entries = self.entries.lock().unwrap();
+            let mut entries = self.entries.lock().expect(ALONE);
             for (key, value) in changes {
                 match value {
                     Some(value) => entries.insert(key.clone(), value.clone()),
@@ -358,19 +360,19 @@ mod tests {
     #[test]
     fn what_a_full_disk_took_in_part_is_not_taken_for_the_last_checkpoint() {
         let store = Halting::default();
-        let mut checkpointer = Checkpointer::load(Box::new(store.clone())).unwrap();
+        let mut checkpointer = Checkpointer::load(Box::new(store.clone())).expect("it is empty");
         let catalog = Arc::new(Catalog::new([0; 16]));
         let mut write = |keys: &[&str], position: u64| {
             let entries = keys.iter().map(|key| (key.as_bytes().to_vec(), vec![1]));
             let position = JournalPosition(position);
             checkpointer.write(&catalog, entries.collect(), position)
         };
-        write(&["kept", "lost"], 1).unwrap();
+        write(&["kept", "lost"], 1).expect("there is room");
         store.is_full.store(true, Ordering::Relaxed);
-        write(&["kept", "new"], 2).unwrap_err();
+        write(&["kept", "new"], 2).expect_err("the disk is full");
         store.is_full.store(false, Ordering::Relaxed);
-        write(&["kept", "lost"], 3).unwrap();
-        let entries = store.load().unwrap();
+        write(&["kept", "lost"], 3).expect("there is room again");
+        let entries = store.load().expect("it can be read");
         let others = |key: &&[u8]| [&b"kept"[..], b"lost", b"new"].contains(key);
         let found: Vec<&[u8]> = entries.keys().map(Vec::as_slice).filter(others).collect();
         assert_eq!(found, [&b"kept"[..], b"lost"]);

@@ -69,7 +69,7 @@ mod tests {
             out.fill(byte);
             Ok::<_, Infallible>(())
         };
-        filled(len, read).unwrap()
+        filled(len, read).expect("it cannot fail")
     }
 
     #[test]
@@ -98,7 +98,7 @@ mod tests {
             assert!(part.iter().all(|byte| byte == round));
         }
         drop(held);
-        let kept = FREE.lock().unwrap().len();
+        let kept = FREE.lock().expect("nobody panics with it").len();
         assert!((1..=KEPT_MAX).contains(&kept), "{kept} buffers are kept");
     }
 
