@@ -11,8 +11,8 @@
 //!    without its index, which recovery makes anew.
 //!
 //! Records of transactions count as others do once they are committed, and aborted ones go; the
-//! caller says which were aborted, and that none is open before the limit. Markers stay: readers end
-//! their lists of aborted transactions by them.
+//! caller says which were aborted, and that none is open before the limit. Markers stay: readers
+//! end their lists of aborted transactions by them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
