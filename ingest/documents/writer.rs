@@ -377,6 +377,13 @@ impl<'w> Call<'w> {
         id: &str,
         live: Option<&Latest>,
     ) -> Result<u64, WriteOutcome> {
+        if live.is_none()
+            && let Action::Update(update) = &write.action
+            && update.upsert.is_none()
+            && !update.doc_as_upsert
+        {
+            return Err(WriteOutcome::Missing { id: id.into() });
+        }
         let version = self.check_condition(write.condition, live);
         let version = version.map_err(|conflict| conflicting(id, conflict))?;
         if live.is_none() && self.is_reserved(id) && write.action != Action::Delete {

@@ -6,12 +6,13 @@ use ingest::documents::{self, Action, Condition, Refusal, Update, WriteOutcome, 
 use storage::catalog::Topic;
 use storage::model::Offset;
 
-use super::Db;
+use super::{Db, slow};
 use crate::elastic::{
-    BulkOperation, DocumentScript, ElasticError, ScriptPlace, ScriptResult, Stored, UpdateBody,
-    WriteAnswer, WriteCondition, WrittenDocument, uuid_text,
+    BulkOperation, DocumentScript, ElasticError, ScriptPlace, ScriptResult, SlowWork, Stored,
+    UpdateBody, WriteAnswer, WriteCondition, WrittenDocument, uuid_text,
 };
 use crate::error::{Error, Result};
+use crate::options::Stopwatch;
 
 /// How often an update by a script begins again because the document was changed meanwhile.
 const SCRIPT_ATTEMPTS_MAX: usize = 16;
@@ -172,9 +173,15 @@ impl Db {
         let topic = self.index_for_write(index)?;
         let index = topic.name.as_str();
         let core = self.core();
+        let watch = Stopwatch::start();
         let written = core
             .documents
             .write(&core.store, topic.id, writes, core.now_ms())?;
+        let first = writes.first().map_or(&[][..], |write| match &write.action {
+            Action::Index(document) | Action::Create(document) => document,
+            Action::Update(_) | Action::Delete => &[],
+        });
+        slow::tell(&topic, SlowWork::Write, watch.elapsed_ms(), None, first);
         let uuid = uuid_text(topic.uuid);
         let outcome = |outcome| match outcome {
             WriteOutcome::Done {

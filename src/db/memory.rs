@@ -5,6 +5,12 @@ use storage::memory::MemoryUse;
 use super::Db;
 
 impl Db {
+    /// Bytes that are counted, and how many may be.
+    pub(crate) fn memory_account(&self) -> (u64, u64) {
+        let memory = self.core().store.memory();
+        (memory.used_bytes() as u64, memory.limit_bytes() as u64)
+    }
+
     /// Bytes in memory by use, as they are counted against [`crate::Options::memory_bytes`].
     #[must_use]
     pub fn memory_uses(&self) -> Vec<(&'static str, usize)> {

@@ -22,6 +22,7 @@ mod names;
 mod scrub;
 mod search;
 mod settings;
+mod slow;
 mod streams;
 mod tasks;
 mod templates;

@@ -7,10 +7,10 @@ use serde_json::Value;
 use storage::catalog::TimeField;
 use storage::store::{TopicInstant, TopicSnapshot};
 
-use super::Db;
+use super::{Db, slow};
 use crate::elastic::{
-    self, ElasticError, IndexOptions, ParsedSearch, SearchParams, SearchTarget, parse_count,
-    parse_search,
+    self, ElasticError, IndexOptions, ParsedSearch, SearchParams, SearchTarget, SlowWork,
+    parse_count, parse_search,
 };
 use crate::error::{Error, Result};
 use crate::options::Stopwatch;
@@ -90,11 +90,14 @@ impl Db {
                 .is_some_and(|response| response.matched == rows);
             parsed.shape.set_ended_early(all && rows > 0 && !wants_hits);
         }
-        Ok(elastic::render_search(
-            &parsed.shape,
-            response.as_ref(),
-            watch.elapsed_ms(),
-        ))
+        let took_ms = watch.elapsed_ms();
+        let opaque_id = params.opaque_id.as_deref();
+        for sight in &sights {
+            let topic = &sight.instant.topic;
+            slow::tell(topic, SlowWork::Search, took_ms, opaque_id, body);
+        }
+        let answer = elastic::render_search(&parsed.shape, response.as_ref(), took_ms);
+        Ok(answer)
     }
 
     /// `_count` with the parameters of its URL.

@@ -122,7 +122,12 @@ fn properties(
     fields: &mut BTreeMap<String, Field>,
 ) -> Result<(), ElasticError> {
     for (name, definition) in read_object(value, prefix.trim_end_matches('.'))? {
-        if name.is_empty() || name.chars().all(|c| c == '.') {
+        if name.is_empty() {
+            return Err(ElasticError::illegal_argument(
+                "field name cannot be an empty string",
+            ));
+        }
+        if name.chars().all(|c| c == '.') {
             return Err(ElasticError::mapping(
                 "field name cannot contain only the character [.]",
             ));
@@ -255,7 +260,15 @@ fn subfields(path: &str, value: &Value) -> Result<BTreeMap<String, Field>, Elast
 pub fn put_mapping(topic: &Topic, body: &[u8]) -> Result<(Mapping, Dynamic), ElasticError> {
     let text = std::str::from_utf8(body)
         .map_err(|_| ElasticError::new(400, "json_parse_exception", "Invalid UTF-8"))?;
-    let written = parse_mapping(&Value::Object(parse_object(text)?))?;
+    let body = parse_object(text)?;
+    let names_type = body
+        .get("_doc")
+        .is_some_and(|inner| inner.get("properties").is_some());
+    if names_type {
+        let reason = "Types cannot be provided in put mapping requests";
+        return Err(ElasticError::illegal_argument(reason));
+    }
+    let written = parse_mapping(&Value::Object(body))?;
     let mut mapping = topic.mapping.as_ref().clone();
     for (path, field) in written.mapping.fields {
         if let Some(known) = mapping.fields.get_mut(&path) {

@@ -34,6 +34,7 @@ mod search;
 mod server_settings;
 mod settings;
 mod shape;
+mod slow;
 mod stored;
 mod template;
 mod update_script;
@@ -79,6 +80,7 @@ pub use info::{
 pub use mapping::{mapping_to_value, put_mapping};
 pub use msearch::{SearchItem, parse_msearch, render_msearch};
 pub use params::{IndexParams, SearchParams};
+pub use read::did_you_mean;
 pub use render::{render_count, render_search};
 pub use search::{ParsedSearch, RESULT_WINDOW_MAX, SearchTarget, parse_count, parse_search};
 pub use server_settings::{
@@ -88,6 +90,7 @@ pub use settings::parse_settings_change;
 pub(crate) use settings::{CLOSED_SETTING, is_closed, is_hidden_index};
 pub use shape::ResponseShape;
 pub(crate) use shape::SourceShape;
+pub use slow::{SlowLevel, SlowWork, slow_level};
 pub use stored::{
     MultiGetItem, MultiGetOutcome, Stored, StoredShape, parse_multi_get, render_multi_get,
     render_stored, render_stored_source,

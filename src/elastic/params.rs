@@ -113,6 +113,8 @@ pub struct SearchParams {
     pub says_early_end: bool,
     /// Whether an order ends with the row's place, so that no two rows are alike in it.
     pub tie_break: bool,
+    /// What the client calls its request.
+    pub opaque_id: Option<String>,
     /// Says when nobody waits for the answer any more.
     pub stop: Stop,
 }

@@ -136,6 +136,16 @@ pub(super) fn number_format(text: &str) -> ElasticError {
     )
 }
 
+/// ` -> did you mean [x]?` with the names of `known` that are like `name`, as messages about
+/// parameters have it.
+#[must_use]
+pub fn did_you_mean(name: &str, known: &[&str]) -> String {
+    match alike(name, known).as_str() {
+        "" => String::new(),
+        hint => format!(" ->{hint}"),
+    }
+}
+
 /// ` did you mean [x]?` with the names of `known` that are like `name`; empty when none is.
 pub(super) fn alike(name: &str, known: &[&str]) -> String {
     let similar = known.iter().filter(|known| is_similar(known, name));

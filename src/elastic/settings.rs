@@ -20,6 +20,7 @@ const WORKING: &[&str] = &[
 /// Settings that are kept and shown: they tune what this server has no part of. A name that ends
 /// in a dot stands for everything below it.
 const HARMLESS: &[&str] = &[
+    "index.analyze.",
     "index.auto_expand_replicas",
     "index.blocks.",
     "index.codec",

@@ -85,13 +85,15 @@ pub(super) fn table(
     }
     table.sort(request.param("s"))?;
     let chosen = table.choose(request.param("h"));
-    let wants_json = match request.param("format") {
-        Some(format) => format == "json",
-        None => {
-            let accept = request.accept.as_deref();
-            accept.is_some_and(|accept| accept.contains("json") && !accept.contains("text/plain"))
-        }
+    let accept = request.accept.as_deref().unwrap_or("");
+    let accepts = |kind: &str| accept.contains(kind) && !accept.contains("text/plain");
+    let (wants_json, wants_yaml) = match request.param("format") {
+        Some(format) => (format == "json", format == "yaml"),
+        None => (accepts("json"), accepts("yaml")),
     };
+    if wants_yaml {
+        return Ok(Reply::yaml(table.to_yaml(&chosen)));
+    }
     if wants_json {
         return Ok(Reply::value(200, &table.to_json(&chosen)));
     }
@@ -175,6 +177,20 @@ impl Table {
         self.rows.iter().map(row).collect()
     }
 
+    /// A list of maps; each text is quoted as in JSON, which YAML reads too.
+    fn to_yaml(&self, chosen: &[Chosen]) -> String {
+        let mut text = String::from("---\n");
+        for row in &self.rows {
+            for (number, (at, name)) in chosen.iter().enumerate() {
+                let mark = if number == 0 { "- " } else { "  " };
+                let cell = Value::String(row[*at].clone());
+                let name = Value::String(name.clone());
+                text.push_str(&format!("{mark}{name}: {cell}\n"));
+            }
+        }
+        text
+    }
+
     fn to_text(&self, chosen: &[Chosen], with_head: bool) -> String {
         let head: Vec<&str> = chosen.iter().map(|(_, name)| name.as_str()).collect();
         let mut lines: Vec<Vec<&str>> = Vec::new();
@@ -236,6 +252,14 @@ mod tests {
         table.sort(order).expect("known columns");
         let chosen = table.choose(columns);
         assert_eq!(table.to_text(&chosen, with_head), expected);
+    }
+
+    #[test]
+    fn tables_are_lists_in_yaml() {
+        let table = example();
+        let chosen = table.choose(Some("n,dc"));
+        let expected = "---\n- \"n\": \"bb\"\n  \"dc\": \"10\"\n- \"n\": \"a\"\n  \"dc\": \"9\"\n";
+        assert_eq!(table.to_yaml(&chosen), expected);
     }
 
     #[test]

@@ -212,8 +212,9 @@ impl Edge {
             Endpoint::AsyncSearchId { id, form } => async_search::one(self, request, *form, id),
             Endpoint::AsyncSearchStatus { id } => async_search::status(self, id),
             Endpoint::Analyze { index } => indices::analyze(self, request, index.as_deref()),
-            Endpoint::Stats { index, .. } => {
-                monitor::stats(self, request, index.as_deref().unwrap_or(all))
+            Endpoint::Stats { index, metrics } => {
+                let index = index.as_deref().unwrap_or(all);
+                monitor::stats(self, request, index, metrics.as_deref())
             }
             Endpoint::Resolve { names } => aliases::resolve(self, request, names),
             Endpoint::ChangeAliases => aliases::change(self, request),
@@ -252,6 +253,7 @@ pub(super) fn print(reply: Reply, params: &[(String, String)]) -> Printed {
     let (kind, bytes) = match reply.content {
         Content::Empty => (Kind::Empty, Vec::new()),
         Content::Text(text) => (Kind::Text, text.into_bytes()),
+        Content::Yaml(text) => (Kind::Yaml, text.into_bytes()),
         Content::Metrics(text) => (Kind::Metrics, text.into_bytes()),
         Content::Json(bytes) => (Kind::Json, shaped(bytes, params)),
     };

@@ -27,6 +27,7 @@ pub(super) fn without(request: &Request, known: &[&str]) -> Result<SearchParams>
     let pairs = pairs.map(|(name, value)| (name.as_str(), value.as_str()));
     Ok(SearchParams {
         stop: request.stop.clone(),
+        opaque_id: request.opaque_id.clone(),
         ..SearchParams::parse(&request.path, pairs)?
     })
 }

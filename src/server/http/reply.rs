@@ -40,6 +40,8 @@ pub(super) enum Content {
     Text(String),
     /// What Prometheus reads.
     Metrics(String),
+    /// YAML.
+    Yaml(String),
 }
 
 impl Reply {
@@ -73,6 +75,13 @@ impl Reply {
             status: 200,
             content: Content::Text(text),
             allow: &[],
+        }
+    }
+
+    pub(super) fn yaml(text: String) -> Self {
+        Self {
+            content: Content::Yaml(text),
+            ..Self::empty(200)
         }
     }
 
@@ -173,6 +182,10 @@ impl Form {
                 let plain = HeaderValue::from_static("text/plain; charset=UTF-8");
                 headers.insert(CONTENT_TYPE, plain);
             }
+            Kind::Yaml => {
+                let yaml = HeaderValue::from_static("application/yaml");
+                headers.insert(CONTENT_TYPE, yaml);
+            }
             Kind::Metrics => {
                 let text = HeaderValue::from_static(metrics::CONTENT_TYPE);
                 headers.insert(CONTENT_TYPE, text);
@@ -212,6 +225,7 @@ pub(super) enum Kind {
     Json,
     Text,
     Metrics,
+    Yaml,
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -305,7 +305,15 @@ fn nodes(edge: &Edge, request: &Request) -> Result<Table> {
     let columns = vec![
         hidden("id", "nodeId"),
         column("ip", "i"),
+        Column {
+            shown: false,
+            ..number("heap.current", "hc,heapCurrent")
+        },
         number("heap.percent", "hp,heapPercent"),
+        Column {
+            shown: false,
+            ..number("heap.max", "hm,heapMax")
+        },
         number("ram.percent", "rp,ramPercent"),
         number("cpu", ""),
         number("load_1m", "l"),
@@ -318,10 +326,15 @@ fn nodes(edge: &Edge, request: &Request) -> Result<Table> {
         column("name", "n"),
         hidden("version", "v"),
     ];
+    // There is no heap: it is the account of the store's memory.
+    let (used, most) = edge.db.memory_account();
+    let percent = used.saturating_mul(100) / most.max(1);
     let row = [
         id.as_str(),
         ADDRESS,
-        "0",
+        &size_text(used),
+        &percent.to_string(),
+        &size_text(most),
         "",
         "",
         "",
