@@ -143,6 +143,7 @@ impl DocumentDecoder {
             depth_max: limit(topic, "index.mapping.depth.limit", DEPTH_MAX),
             whole_texts: flag(topic, WHOLE_TEXTS_SETTING),
             time_path,
+            fields_to_come: topic.mapping.rules.clone(),
         };
         Self {
             base: Arc::clone(&topic.mapping),

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use jiff::tz::TimeZone;
 use storage::model::{DateFormat, Field, FieldType, WHOLE_TEXT_ATTRIBUTE};
 
+use super::row::Rules;
 use super::value::Scalar;
 
 /// Longest text that the keyword below a new text field has a value for, in characters.
@@ -28,9 +29,33 @@ static FORMATS: LazyLock<Vec<DateFormat>> = LazyLock::new(|| {
 pub(super) const TIMESTAMP: &str = "@timestamp";
 
 /// The field for a first value at `path`. The topic's time is a date whatever it looks like;
-/// `@timestamp` is one whenever its value can be. With `whole_texts` a text field can be used
-/// whole under its own name.
-pub(super) fn field_for(path: &str, scalar: Scalar<'_>, is_time: bool, whole_texts: bool) -> Field {
+/// `@timestamp` is one whenever its value can be. What the mapping says about fields to come counts
+/// before what the value looks like.
+pub(super) fn field_for(path: &str, scalar: Scalar<'_>, is_time: bool, rules: &Rules) -> Field {
+    let to_come = &rules.fields_to_come;
+    let format = match scalar {
+        Scalar::Text(text) if to_come.detects_dates => date_format(text),
+        Scalar::Text(_)
+        | Scalar::Bool(_)
+        | Scalar::Integer(_)
+        | Scalar::Unsigned(_)
+        | Scalar::Float(_) => None,
+    };
+    let kind = match scalar {
+        Scalar::Bool(_) => "boolean",
+        Scalar::Integer(_) | Scalar::Unsigned(_) => "long",
+        Scalar::Float(_) => "double",
+        Scalar::Text(_) if format.is_some() => "date",
+        Scalar::Text(_) => "string",
+    };
+    let mut templates = to_come.templates.iter();
+    let said = templates.find_map(|template| {
+        let field = template.field.as_ref()?;
+        template.fits(path, kind).then_some(field)
+    });
+    if let Some(field) = said.filter(|_| !is_time) {
+        return field.clone();
+    }
     if is_time || (path == TIMESTAMP && reads_as_date(scalar)) {
         return Field::new(FieldType::Date);
     }
@@ -38,7 +63,7 @@ pub(super) fn field_for(path: &str, scalar: Scalar<'_>, is_time: bool, whole_tex
         Scalar::Bool(_) => Field::new(FieldType::Boolean),
         Scalar::Integer(_) | Scalar::Unsigned(_) => Field::new(FieldType::Long),
         Scalar::Float(_) => Field::new(FieldType::Double),
-        Scalar::Text(text) => match date_format(text) {
+        Scalar::Text(_) => match format {
             Some(format) => {
                 let format = (format != DETECTED_FORMATS[0]).then(|| format.to_string());
                 Field {
@@ -46,7 +71,7 @@ pub(super) fn field_for(path: &str, scalar: Scalar<'_>, is_time: bool, whole_tex
                     ..Field::new(FieldType::Date)
                 }
             }
-            None => text_with_keyword(whole_texts),
+            None => text_with_keyword(rules.whole_texts),
         },
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use storage::catalog::Dynamic;
-use storage::model::{Decimal, Field, FieldType, Mapping};
+use storage::model::{Decimal, DynamicRules, Field, FieldType, Mapping};
 
 use super::detect;
 use super::error::{DocumentError, preview, shown_path};
@@ -37,6 +37,8 @@ pub(super) struct Rules {
     pub(super) whole_texts: bool,
     /// A path whose values are instants whatever they look like.
     pub(super) time_path: Option<Arc<str>>,
+    /// What the mapping says about fields to come.
+    pub(super) fields_to_come: DynamicRules,
 }
 
 /// A value of the row being read.
@@ -462,7 +464,7 @@ impl RowState {
             }));
         }
         let is_time = self.rules.time_path.as_ref() == Some(&path);
-        let field = detect::field_for(&path, scalar, is_time, self.rules.whole_texts);
+        let field = detect::field_for(&path, scalar, is_time, &self.rules);
         if self.field_count + 1 + field.subfields.len() > self.rules.fields_max {
             let max = self.rules.fields_max;
             return Err(self.fail(DocumentError::FieldCount { max }));

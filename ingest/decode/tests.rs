@@ -29,7 +29,10 @@ pub(super) fn topic(fields: &Value) -> Topic {
         config: BTreeMap::new(),
         settings: BTreeMap::new(),
         dynamic: Dynamic::True,
-        mapping: Arc::new(Mapping { fields }),
+        mapping: Arc::new(Mapping {
+            fields,
+            ..Mapping::default()
+        }),
         time_field: None,
         materialize: Materialize::Auto,
     }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use storage::catalog::{Dynamic, Topic};
-use storage::model::{Field, FieldType, Mapping};
+use storage::model::{DynamicTemplate, Field, FieldType, Mapping};
 
 use super::ElasticError;
 use super::date_math::parse_format;
+use super::dynamic_templates;
 use super::field_types::{self, TYPE_ATTRIBUTE, type_name};
 use super::read;
 use super::search::parse_object;
@@ -21,6 +22,8 @@ pub(super) struct WrittenMapping {
     pub(super) mapping: Mapping,
     /// `None` when it was not said.
     pub(super) dynamic: Option<Dynamic>,
+    /// Whether texts that read as dates are some; `None` when it was not said.
+    pub(super) detects_dates: Option<bool>,
 }
 
 impl WrittenMapping {
@@ -28,6 +31,10 @@ impl WrittenMapping {
     /// those that cannot stand beside them.
     pub(super) fn add(&mut self, other: Self) {
         self.dynamic = other.dynamic.or(self.dynamic);
+        self.detects_dates = other.detects_dates.or(self.detects_dates);
+        let rules = &mut self.mapping.rules;
+        rules.detects_dates = self.detects_dates.unwrap_or(true);
+        rules.templates = joined(other.mapping.rules.templates, &rules.templates);
         for (path, field) in other.mapping.fields {
             let below = format!("{path}.");
             self.mapping.fields.retain(|known, _| {
@@ -55,8 +62,16 @@ pub(super) fn parse_mapping(value: &Value) -> Result<WrittenMapping, ElasticErro
             "dynamic" => written.dynamic = Some(dynamic(value)?),
             // What this server does anyway, or what nobody asks it for.
             "_meta" | "_routing" | "_field_names" | "_size" | "_data_stream_timestamp" => {}
-            "_source" | "date_detection" => check_default(key, value)?,
-            "numeric_detection" | "dynamic_templates" | "dynamic_date_formats" | "runtime" => {
+            "_source" => check_default(key, value)?,
+            "date_detection" => {
+                let detects_dates = read::flag(value, key)?;
+                written.detects_dates = Some(detects_dates);
+                written.mapping.rules.detects_dates = detects_dates;
+            }
+            "dynamic_templates" => {
+                written.mapping.rules.templates = dynamic_templates::parse(value)?;
+            }
+            "numeric_detection" | "dynamic_date_formats" | "runtime" => {
                 let says_nothing = match value {
                     Value::Bool(flag) => !flag,
                     Value::Array(values) => values.is_empty(),
@@ -76,6 +91,13 @@ pub(super) fn parse_mapping(value: &Value) -> Result<WrittenMapping, ElasticErro
         }
     }
     Ok(written)
+}
+
+/// `first` and what of `rest` has other names.
+fn joined(first: Vec<DynamicTemplate>, rest: &[DynamicTemplate]) -> Vec<DynamicTemplate> {
+    let is_new = |template: &&DynamicTemplate| first.iter().all(|own| own.name != template.name);
+    let rest: Vec<_> = rest.iter().filter(is_new).cloned().collect();
+    first.into_iter().chain(rest).collect()
 }
 
 fn read_object<'v>(value: &'v Value, name: &str) -> Result<&'v Map<String, Value>, ElasticError> {
@@ -199,7 +221,7 @@ fn not_an_object(path: &str) -> ElasticError {
     ))
 }
 
-fn field(
+pub(super) fn field(
     path: &str,
     type_name: &str,
     definition: &Map<String, Value>,
@@ -270,6 +292,12 @@ pub fn put_mapping(topic: &Topic, body: &[u8]) -> Result<(Mapping, Dynamic), Ela
     }
     let written = parse_mapping(&Value::Object(body))?;
     let mut mapping = topic.mapping.as_ref().clone();
+    if let Some(detects_dates) = written.detects_dates {
+        mapping.rules.detects_dates = detects_dates;
+    }
+    if !written.mapping.rules.templates.is_empty() {
+        mapping.rules.templates = written.mapping.rules.templates;
+    }
     for (path, field) in written.mapping.fields {
         if let Some(known) = mapping.fields.get_mut(&path) {
             merge(&path, known, field)?;
@@ -319,6 +347,16 @@ pub fn mapping_to_value(mapping: &Mapping, dynamic: Dynamic) -> Value {
         Dynamic::True => {}
         Dynamic::False => _ = root.insert("dynamic".into(), "false".into()),
         Dynamic::Strict => _ = root.insert("dynamic".into(), "strict".into()),
+    }
+    if !mapping.rules.detects_dates {
+        root.insert("date_detection".into(), false.into());
+    }
+    if !mapping.rules.templates.is_empty() {
+        let templates = mapping.rules.templates.iter();
+        let templates: Value = templates
+            .map(|template| json!({ &template.name: template.definition }))
+            .collect();
+        root.insert("dynamic_templates".into(), templates);
     }
     let mut properties = Map::new();
     for (path, field) in &mapping.fields {

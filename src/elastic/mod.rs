@@ -11,6 +11,7 @@ mod by_query;
 mod context;
 mod context_body;
 mod date_math;
+mod dynamic_templates;
 mod error;
 mod field_mapping;
 mod field_types;

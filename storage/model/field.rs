@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::ColumnKind;
+use super::{ColumnKind, DynamicRules};
 
 /// What the values of a field are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -131,6 +131,9 @@ pub const WHOLE_TEXT_ATTRIBUTE: &str = "fielddata";
 pub struct Mapping {
     /// The fields, `a.b.c` for a member of nested objects.
     pub fields: BTreeMap<String, Field>,
+    /// What is said about fields to come.
+    #[serde(default, skip_serializing_if = "DynamicRules::is_default")]
+    pub rules: DynamicRules,
 }
 
 impl Mapping {

@@ -6,6 +6,7 @@ mod columns;
 mod date_format;
 mod decimal;
 mod dictionary;
+mod dynamic_rules;
 mod exact_sum;
 mod field;
 mod geo;
@@ -23,6 +24,7 @@ pub use columns::{
 pub use date_format::{DATE_FORMAT_DEFAULT, DateError, DateFormat, DateReading, DateUnit};
 pub use decimal::Decimal;
 pub use dictionary::{Dictionary, DictionaryBuilder};
+pub use dynamic_rules::{DynamicRules, DynamicTemplate};
 pub use exact_sum::ExactSum;
 pub use field::{Field, FieldType, Mapping, WHOLE_TEXT_ATTRIBUTE};
 pub use geo::{GEOHASH_LETTERS_MAX, GeoCells, GeoPoint};

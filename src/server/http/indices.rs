@@ -422,4 +422,43 @@ mod tests {
         assert_eq!(ask(&edge, "DELETE", "/a").0, 200);
         assert_eq!(ask(&edge, "GET", "/a").0, 404);
     }
+
+    #[test]
+    fn fields_become_what_their_templates_say() {
+        let edge = edge();
+        let mappings = json!({ "mappings": {
+            "date_detection": false,
+            "dynamic_templates": [
+                { "labels": { "path_match": "labels.*", "mapping": { "type": "keyword" } } },
+                { "texts": { "match_mapping_type": "string", "unmatch": "message",
+                             "mapping": { "type": "keyword", "ignore_above": 9 } } },
+            ],
+        } });
+        send(&edge, "PUT", "/shipped", &mappings.to_string());
+        let document = json!({
+            "day": "2026-01-02", "message": "one two", "labels": { "n": 5 }, "count": 7,
+        });
+        send(
+            &edge,
+            "POST",
+            "/shipped/_doc?refresh",
+            &document.to_string(),
+        );
+        let (_, shown) = send(&edge, "GET", "/shipped/_mapping", "");
+        let shown = &shown["shipped"]["mappings"];
+        let fields = &shown["properties"];
+        assert_eq!(
+            fields["day"],
+            json!({ "type": "keyword", "ignore_above": 9 }),
+            "{shown}"
+        );
+        assert_eq!(fields["message"]["type"], "text");
+        assert_eq!(fields["labels"]["properties"]["n"]["type"], "keyword");
+        assert_eq!(fields["count"]["type"], "long");
+        assert_eq!(shown["date_detection"], false);
+        assert_eq!(
+            shown["dynamic_templates"],
+            mappings["mappings"]["dynamic_templates"]
+        );
+    }
 }
