@@ -99,10 +99,11 @@ $(VENV)/java: $(JAVA_CLIENT)/pom.xml $(JAVA_CLIENT)/src/main/java/Client.java $(
 	@touch $@
 
 ELASTIC_CLIENTS := tests/clients/elastic
-$(VENV)/elastic: $(wildcard $(ELASTIC_CLIENTS)/requirements-*.txt) $(ELASTIC_CLIENTS)/package.json $(VENV)/kafkajs
+$(VENV)/elastic: $(wildcard $(ELASTIC_CLIENTS)/requirements-*.txt) $(ELASTIC_CLIENTS)/package.json $(wildcard $(ELASTIC_CLIENTS)/go/*/*.go $(ELASTIC_CLIENTS)/go/go.*) $(VENV)/kafkajs
 	for release in 8 9; do \
 	  python3 -m venv $(VENV)/elastic-$$release && \
 	  $(VENV)/elastic-$$release/bin/pip install --quiet --disable-pip-version-check --requirement $(ELASTIC_CLIENTS)/requirements-$$release.txt || exit 1; \
 	done
 	npm install --prefix $(ELASTIC_CLIENTS) --no-audit --no-fund --no-package-lock --loglevel=error
+	cd $(ELASTIC_CLIENTS)/go && go build -o "$(CURDIR)/$(VENV)/elastic-go/" ./...
 	@touch $@

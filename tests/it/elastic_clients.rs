@@ -1,5 +1,6 @@
-//! Unmodified Elasticsearch and OpenSearch clients against the real binary: the programs of
-//! `tests/clients/elastic`. `make test-clients` installs them; without, they are skipped.
+//! Unmodified Elasticsearch and OpenSearch clients against the real binary, and what shippers send:
+//! the programs of `tests/clients/elastic`. `make test-clients` installs clients; without, they are
+//! skipped.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,12 +21,15 @@ fn made(path: &str) -> Option<PathBuf> {
     None
 }
 
-/// Runs `program` with a server's address and the name of the client's package.
+/// Runs `program`, if the interpreter is not one by itself, with a server's address and the name of the client's package.
 fn check(interpreter: &Path, program: &str, package: &str) {
     let folder = TempDir::new().expect("a temporary folder");
     let server = Server::start(folder.path());
-    let output = Command::new(interpreter)
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(program))
+    let mut command = Command::new(interpreter);
+    if !program.is_empty() {
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(program));
+    }
+    let output = command
         .args([&server.http.to_string(), package])
         .output()
         .expect("the program starts");
@@ -57,6 +61,28 @@ fn elasticsearch_py_9() {
 #[test]
 fn opensearch_py() {
     check_python("elastic-9", "opensearchpy");
+}
+
+fn check_go(name: &str) {
+    if let Some(program) = made(&format!(".venv/elastic-go/{name}")) {
+        check(&program, "", name);
+    }
+}
+
+#[test]
+fn go_elasticsearch() {
+    check_go("elasticsearch");
+}
+
+#[test]
+fn opensearch_go() {
+    check_go("opensearch");
+}
+
+#[test]
+fn requests_of_shippers() {
+    let program = "tests/clients/elastic/shippers.py";
+    check(Path::new("python3"), program, "");
 }
 
 fn check_javascript(package: &str) {
