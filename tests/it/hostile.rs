@@ -13,7 +13,8 @@ use crate::server::Server;
 /// Resident memory that no garbage may push the server beyond.
 const MEMORY_MAX_KIB: u64 = 500 << 10;
 
-/// Sends bytes, says that there are no more, and reads what comes until the connection ends.
+/// Sends bytes and reads what comes until the connection ends. Where no head of a request is whole,
+/// it also says that there are no more: a client that says so has gone.
 fn send(server: &Server, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(server.http).expect("the server accepts");
     stream
@@ -21,7 +22,9 @@ fn send(server: &Server, bytes: &[u8]) -> String {
         .expect("a valid time");
     // The server may close before all is sent: that is one of the right answers.
     let _ = stream.write_all(bytes);
-    let _ = stream.shutdown(Shutdown::Write);
+    if !bytes.windows(4).any(|end| end == b"\r\n\r\n") {
+        let _ = stream.shutdown(Shutdown::Write);
+    }
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()

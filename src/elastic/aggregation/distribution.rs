@@ -130,7 +130,8 @@ fn unfit(definition: &Definition<'_>, reason: String) -> ElasticError {
     .caused_by(ElasticError::illegal_argument(reason))
 }
 
-/// Significant digits of the other estimate, if the request asks for it. Its parameters are checked.
+/// Significant digits of the other estimate, if the request asks for it. Its parameters are
+/// checked.
 fn hdr_digits(definition: &Definition<'_>) -> Result<Option<u32>, ElasticError> {
     check_compression(definition, definition.body)?;
     if let Some(options) = options(definition, "tdigest")? {
