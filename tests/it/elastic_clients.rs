@@ -21,7 +21,8 @@ fn made(path: &str) -> Option<PathBuf> {
     None
 }
 
-/// Runs `program`, if the interpreter is not one by itself, with a server's address and the name of the client's package.
+/// Runs `program`, if the interpreter is not one by itself, with a server's address and the name of
+/// the client's package.
 fn check(interpreter: &Path, program: &str, package: &str) {
     let folder = TempDir::new().expect("a temporary folder");
     let server = Server::start(folder.path());

@@ -1,4 +1,5 @@
-//! `range`, `date_range`, `ip_range` and `geo_distance`: a bucket for each range. Ranges may overlap.
+//! `range`, `date_range`, `ip_range` and `geo_distance`: a bucket for each range. Ranges may
+//! overlap.
 
 use core::net::{IpAddr, Ipv6Addr};
 use std::cmp::Ordering;

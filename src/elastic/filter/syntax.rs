@@ -3,7 +3,8 @@
 //! ```text
 //! query  = clause { ["AND" | "OR" | "&&" | "||"] clause }
 //! clause = ["+" | "-" | "!" | "NOT"] [field ":"] ( "(" query ")" | value ) ["^" boost]
-//! value  = word | "\"" phrase "\"" ["~" slop] | "/" regex "/" | range | (">" | ">=" | "<" | "<=") word
+//! value  = word | "\"" phrase "\"" ["~" slop] | "/" regex "/" | range
+//!        | (">" | ">=" | "<" | "<=") word
 //! range  = ("[" | "{") bound "TO" bound ("]" | "}")
 //! ```
 

@@ -1,7 +1,8 @@
 //! Scripts: the part of Painless that computes with numbers, as expressions.
 //!
 //! There are arithmetic, comparisons, `?:`, `Math`, `if`, `return` and local values; there are no
-//! loops, no objects and no calls of anything else. Whole numbers divide without a rest, as in Java.
+//! loops, no objects and no calls of anything else. Whole numbers divide without a rest, as in
+//! Java.
 
 mod lexer;
 mod parser;
