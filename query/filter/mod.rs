@@ -170,7 +170,7 @@ impl BoundFilter {
                 let entries: Vec<usize> = (0..count).collect();
                 let mut holds = vec![false; count];
                 script.run(&entries, frame, |place, given| {
-                    holds[place] |= given.holds()
+                    holds[place] |= given.holds();
                 })?;
                 Selection::of(count, |entry| holds[entry])
             }
