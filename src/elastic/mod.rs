@@ -27,6 +27,7 @@ mod index_expression;
 mod info;
 mod mapping;
 mod msearch;
+mod painless;
 mod params;
 mod read;
 mod render;

@@ -4,7 +4,6 @@
 //! loops, no objects and no calls of anything else. Whole numbers divide without a rest, as in
 //! Java.
 
-mod lexer;
 mod parser;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,8 +15,8 @@ use storage::model::ColumnKind;
 
 use super::ElasticError;
 use super::context::{Context, NamedField};
+use super::painless::{ScriptError, Token, tokens};
 use super::read;
-use lexer::Token;
 
 /// Longest script, as Elasticsearch has it.
 const SCRIPT_BYTES_MAX: usize = 65_535;
@@ -57,13 +56,6 @@ fn variable_of(path: &str) -> String {
 
 fn is_whole(field: &NamedField<'_>) -> bool {
     field.field_type().column_kind() == ColumnKind::Integer
-}
-
-/// What is wrong with a script, and where.
-#[derive(Debug)]
-struct ScriptError {
-    offset: usize,
-    reason: String,
 }
 
 impl Script {
@@ -126,7 +118,7 @@ impl Script {
 
     /// The fields that a script over rows reads, each once.
     fn fields(&self) -> Result<Vec<String>, ElasticError> {
-        let places = lexer::tokens(&self.source).map_err(|error| self.failed(&error))?;
+        let places = tokens(&self.source).map_err(|error| self.failed(&error))?;
         let mut fields: Vec<String> = Vec::new();
         for window in places.windows(3) {
             let reads = matches!(&window[0].token, Token::Name(name) if name == "doc")

@@ -2,11 +2,8 @@
 
 use query::pipeline::{Binary, Expression, Function, MathFunction, Unary};
 
-use super::lexer::{Place, Token, tokens};
-use super::{Script, ScriptError, ScriptKind};
-
-/// Deepest nesting.
-const DEPTH_MAX: usize = 64;
+use super::{Script, ScriptKind};
+use crate::elastic::painless::{Pieces, ScriptError, Token};
 
 /// Most pieces of an expression: what follows an `if` stands in both of its ways.
 const NODES_MAX: usize = 10_000;
@@ -25,9 +22,7 @@ struct Parser<'s> {
     kind: ScriptKind,
     /// Variables, local values behind those that are given.
     names: Vec<String>,
-    places: Vec<Place>,
-    next: usize,
-    depth: usize,
+    pieces: Pieces,
 }
 
 /// Reads `script`.
@@ -40,12 +35,10 @@ pub(super) fn parse(
         script,
         kind,
         names: names.to_vec(),
-        places: tokens(&script.source)?,
-        next: 0,
-        depth: 0,
+        pieces: Pieces::read(&script.source)?,
     };
     let mut statements = Vec::new();
-    while parser.peek().is_some() {
+    while parser.pieces.peek().is_some() {
         statements.push(parser.statement()?);
     }
     let mut nodes = 0;
@@ -92,29 +85,6 @@ fn joined(
 }
 
 impl Parser<'_> {
-    fn peek(&self) -> Option<&Token> {
-        self.places.get(self.next).map(|place| &place.token)
-    }
-
-    fn offset(&self) -> usize {
-        let end = self.script.source.len();
-        self.places.get(self.next).map_or(end, |place| place.offset)
-    }
-
-    fn wrong(&self) -> ScriptError {
-        let shown = match self.peek() {
-            None => "<EOF>".to_owned(),
-            Some(Token::Number(number)) => number.to_string(),
-            Some(Token::Whole(number)) => number.to_string(),
-            Some(Token::Name(name) | Token::Text(name)) => name.clone(),
-            Some(Token::Sign(sign)) => (*sign).to_owned(),
-        };
-        ScriptError {
-            offset: self.offset(),
-            reason: format!("unexpected token ['{shown}']."),
-        }
-    }
-
     fn unknown(offset: usize, name: &str) -> ScriptError {
         ScriptError {
             offset,
@@ -122,76 +92,38 @@ impl Parser<'_> {
         }
     }
 
-    fn takes(&mut self, sign: &str) -> bool {
-        let found = matches!(self.peek(), Some(Token::Sign(own)) if *own == sign);
-        self.next += usize::from(found);
-        found
-    }
-
-    fn expect(&mut self, sign: &str) -> Result<(), ScriptError> {
-        match self.takes(sign) {
-            true => Ok(()),
-            false => Err(self.wrong()),
-        }
-    }
-
-    fn takes_word(&mut self, word: &str) -> bool {
-        let found = matches!(self.peek(), Some(Token::Name(own)) if own == word);
-        self.next += usize::from(found);
-        found
-    }
-
-    fn name(&mut self) -> Result<String, ScriptError> {
-        match self.peek() {
-            Some(Token::Name(name)) => {
-                let name = name.clone();
-                self.next += 1;
-                Ok(name)
-            }
-            _ => Err(self.wrong()),
-        }
-    }
-
+    /// Goes one level deeper for `read`.
     fn deeper<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, ScriptError>,
     ) -> Result<T, ScriptError> {
-        self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            return Err(ScriptError {
-                offset: self.offset(),
-                reason: format!("a script is nested at most [{DEPTH_MAX}] levels deep"),
-            });
-        }
+        self.pieces.sink()?;
         let read = read(self);
-        self.depth -= 1;
+        self.pieces.rise();
         read
     }
 
     fn statement(&mut self) -> Result<Statement, ScriptError> {
-        if self.takes_word("return") {
+        if self.pieces.takes_word("return") {
             let value = self.expression()?;
-            self.takes(";");
+            self.pieces.takes(";");
             return Ok(Statement::Return(value));
         }
-        if self.takes_word("if") {
+        if self.pieces.takes_word("if") {
             return self.deeper(Self::condition);
         }
         let is_declared = matches!(
-            (self.peek(), self.places.get(self.next + 1).map(|place| &place.token)),
+            (self.pieces.peek(), self.pieces.peek_beyond(1)),
             (Some(Token::Name(kind)), Some(Token::Name(_)))
                 if matches!(kind.as_str(), "def" | "double" | "float" | "int" | "long" | "boolean")
         );
-        let is_assigned = matches!(
-            self.places.get(self.next + 1).map(|place| &place.token),
-            Some(Token::Sign("="))
-        );
+        let is_assigned = matches!(self.pieces.peek_beyond(1), Some(Token::Sign("=")));
         if is_declared || is_assigned {
-            self.next += usize::from(is_declared);
-            let name = self.name()?;
-            self.expect("=")?;
+            self.pieces.skip(usize::from(is_declared));
+            let name = self.pieces.name()?;
+            self.pieces.expect("=")?;
             let value = self.expression()?;
-            self.takes(";");
+            self.pieces.takes(";");
             let known = self.names.iter().position(|own| *own == name);
             let index = known.unwrap_or_else(|| {
                 self.names.push(name);
@@ -200,22 +132,22 @@ impl Parser<'_> {
             return Ok(Statement::Let(index, value));
         }
         let value = self.expression()?;
-        if !self.takes(";") && self.peek().is_some() && !self.is_at_block_end() {
-            return Err(self.wrong());
+        if !self.pieces.takes(";") && self.pieces.peek().is_some() && !self.is_at_block_end() {
+            return Err(self.pieces.wrong());
         }
         Ok(Statement::Value(value))
     }
 
     fn is_at_block_end(&self) -> bool {
-        matches!(self.peek(), Some(Token::Sign("}")))
+        matches!(self.pieces.peek(), Some(Token::Sign("}")))
     }
 
     fn condition(&mut self) -> Result<Statement, ScriptError> {
-        self.expect("(")?;
+        self.pieces.expect("(")?;
         let condition = self.expression()?;
-        self.expect(")")?;
+        self.pieces.expect(")")?;
         let then = self.block()?;
-        let otherwise = match self.takes_word("else") {
+        let otherwise = match self.pieces.takes_word("else") {
             true => self.block()?,
             false => Vec::new(),
         };
@@ -223,13 +155,13 @@ impl Parser<'_> {
     }
 
     fn block(&mut self) -> Result<Vec<Statement>, ScriptError> {
-        if !self.takes("{") {
+        if !self.pieces.takes("{") {
             return Ok(vec![self.deeper(Self::statement)?]);
         }
         let mut statements = Vec::new();
-        while !self.takes("}") {
-            if self.peek().is_none() {
-                return Err(self.wrong());
+        while !self.pieces.takes("}") {
+            if self.pieces.peek().is_none() {
+                return Err(self.pieces.wrong());
             }
             statements.push(self.deeper(Self::statement)?);
         }
@@ -239,11 +171,11 @@ impl Parser<'_> {
     fn expression(&mut self) -> Result<Expression, ScriptError> {
         self.deeper(|parser| {
             let condition = parser.binary(0)?;
-            if !parser.takes("?") {
+            if !parser.pieces.takes("?") {
                 return Ok(condition);
             }
             let then = parser.expression()?;
-            parser.expect(":")?;
+            parser.pieces.expect(":")?;
             let otherwise = parser.expression()?;
             Ok(Expression::If(
                 Box::new(condition),
@@ -260,68 +192,67 @@ impl Parser<'_> {
         };
         let mut left = self.binary(level + 1)?;
         loop {
-            let found = operators
-                .iter()
-                .find(|(sign, _)| matches!(self.peek(), Some(Token::Sign(own)) if own == sign));
+            let found = operators.iter().find(
+                |(sign, _)| matches!(self.pieces.peek(), Some(Token::Sign(own)) if own == sign),
+            );
             let Some((_, operator)) = found else {
                 return Ok(left);
             };
-            self.next += 1;
+            self.pieces.skip(1);
             let right = self.binary(level + 1)?;
             left = Expression::Binary(*operator, Box::new(left), Box::new(right));
         }
     }
 
     fn unary(&mut self) -> Result<Expression, ScriptError> {
-        if self.takes("-") {
+        if self.pieces.takes("-") {
             let inner = self.deeper(Self::unary)?;
             return Ok(Expression::Unary(Unary::Minus, Box::new(inner)));
         }
-        if self.takes("!") {
+        if self.pieces.takes("!") {
             let inner = self.deeper(Self::unary)?;
             return Ok(Expression::Unary(Unary::Not, Box::new(inner)));
         }
-        if self.takes("+") {
+        if self.pieces.takes("+") {
             return self.deeper(Self::unary);
         }
         self.primary()
     }
 
     fn primary(&mut self) -> Result<Expression, ScriptError> {
-        let offset = self.offset();
-        match self.peek().cloned() {
+        let offset = self.pieces.offset();
+        match self.pieces.peek().cloned() {
             Some(Token::Number(number)) => {
-                self.next += 1;
+                self.pieces.skip(1);
                 Ok(Expression::Number(number))
             }
             Some(Token::Whole(number)) => {
-                self.next += 1;
+                self.pieces.skip(1);
                 Ok(Expression::Whole(number))
             }
             Some(Token::Sign("(")) => {
-                self.next += 1;
+                self.pieces.skip(1);
                 if self.is_cast() {
-                    self.next += 2;
+                    self.pieces.skip(2);
                     return self.deeper(Self::unary);
                 }
                 let inner = self.expression()?;
-                self.expect(")")?;
+                self.pieces.expect(")")?;
                 Ok(inner)
             }
             Some(Token::Name(name)) => {
-                self.next += 1;
+                self.pieces.skip(1);
                 self.named(&name, offset)
             }
-            _ => Err(self.wrong()),
+            _ => Err(self.pieces.wrong()),
         }
     }
 
     /// Whether `double)` or the like follows.
     fn is_cast(&self) -> bool {
-        let token = |index: usize| self.places.get(index).map(|place| &place.token);
-        let is_type = matches!(token(self.next), Some(Token::Name(name))
+        let is_type = matches!(self.pieces.peek(), Some(Token::Name(name))
             if matches!(name.as_str(), "double" | "float" | "def"));
-        is_type && token(self.next + 1) == Some(&Token::Sign(")"))
+        is_type && self.pieces.peek_beyond(1) == Some(&Token::Sign(")"))
     }
 
     fn named(&mut self, name: &str, offset: usize) -> Result<Expression, ScriptError> {
@@ -345,17 +276,17 @@ impl Parser<'_> {
 
     /// `params.name` or `params['name']`; what nobody gave is null.
     fn parameter(&mut self) -> Result<Expression, ScriptError> {
-        let name = if self.takes("[") {
-            let name = match self.peek() {
+        let name = if self.pieces.takes("[") {
+            let name = match self.pieces.peek() {
                 Some(Token::Text(name)) => name.clone(),
-                _ => return Err(self.wrong()),
+                _ => return Err(self.pieces.wrong()),
             };
-            self.next += 1;
-            self.expect("]")?;
+            self.pieces.skip(1);
+            self.pieces.expect("]")?;
             name
         } else {
-            self.expect(".")?;
-            self.name()?
+            self.pieces.expect(".")?;
+            self.pieces.name()?
         };
         if let Some(index) = self.names.iter().position(|own| *own == name) {
             return Ok(Expression::Variable(index));
@@ -371,23 +302,23 @@ impl Parser<'_> {
 
     /// `doc['field'].value`, `.size()`, `.empty`, and `doc.containsKey('field')`.
     fn document(&mut self) -> Result<Expression, ScriptError> {
-        if self.takes(".") {
-            let offset = self.offset();
-            let name = self.name()?;
+        if self.pieces.takes(".") {
+            let offset = self.pieces.offset();
+            let name = self.pieces.name()?;
             if name != "containsKey" {
                 return Err(Self::unknown(offset, &name));
             }
-            self.expect("(")?;
+            self.pieces.expect("(")?;
             let index = self.field()?;
-            self.expect(")")?;
+            self.pieces.expect(")")?;
             return Ok(Expression::Flag(self.script.has_field(&self.names[index])));
         }
-        self.expect("[")?;
+        self.pieces.expect("[")?;
         let index = self.field()?;
-        self.expect("]")?;
-        self.expect(".")?;
-        let offset = self.offset();
-        let name = self.name()?;
+        self.pieces.expect("]")?;
+        self.pieces.expect(".")?;
+        let offset = self.pieces.offset();
+        let name = self.pieces.name()?;
         let count = Expression::FieldCount(index);
         let is_empty = |count| {
             let zero = Box::new(Expression::Whole(0));
@@ -398,8 +329,8 @@ impl Parser<'_> {
             "length" => Ok(count),
             "empty" => Ok(is_empty(count)),
             "size" | "isEmpty" | "getValue" | "getLength" => {
-                self.expect("(")?;
-                self.expect(")")?;
+                self.pieces.expect("(")?;
+                self.pieces.expect(")")?;
                 Ok(match name.as_str() {
                     "isEmpty" => is_empty(count),
                     "getValue" => Expression::Field(index),
@@ -412,23 +343,23 @@ impl Parser<'_> {
 
     /// A field's name in quotes; all of them are variables.
     fn field(&mut self) -> Result<usize, ScriptError> {
-        let Some(Token::Text(path)) = self.peek() else {
-            return Err(self.wrong());
+        let Some(Token::Text(path)) = self.pieces.peek() else {
+            return Err(self.pieces.wrong());
         };
         let name = super::variable_of(path);
         let Some(index) = self.names.iter().position(|own| *own == name) else {
-            return Err(self.wrong());
+            return Err(self.pieces.wrong());
         };
-        self.next += 1;
+        self.pieces.skip(1);
         Ok(index)
     }
 
     fn arguments(&mut self) -> Result<Vec<Expression>, ScriptError> {
-        self.expect("(")?;
+        self.pieces.expect("(")?;
         let mut arguments = Vec::new();
-        while !self.takes(")") {
+        while !self.pieces.takes(")") {
             if !arguments.is_empty() {
-                self.expect(",")?;
+                self.pieces.expect(",")?;
             }
             arguments.push(self.expression()?);
         }
@@ -436,9 +367,9 @@ impl Parser<'_> {
     }
 
     fn math(&mut self) -> Result<Expression, ScriptError> {
-        self.expect(".")?;
-        let offset = self.offset();
-        let name = self.name()?;
+        self.pieces.expect(".")?;
+        let offset = self.pieces.offset();
+        let name = self.pieces.name()?;
         match name.as_str() {
             "PI" => return Ok(Expression::Number(std::f64::consts::PI)),
             "E" => return Ok(Expression::Number(std::f64::consts::E)),
@@ -458,9 +389,9 @@ impl Parser<'_> {
     }
 
     fn constant(&mut self) -> Result<Expression, ScriptError> {
-        self.expect(".")?;
-        let offset = self.offset();
-        let name = self.name()?;
+        self.pieces.expect(".")?;
+        let offset = self.pieces.offset();
+        let name = self.pieces.name()?;
         Ok(Expression::Number(match name.as_str() {
             "NaN" => f64::NAN,
             "POSITIVE_INFINITY" => f64::INFINITY,
@@ -476,14 +407,14 @@ impl Parser<'_> {
     }
 
     fn window(&mut self) -> Result<Expression, ScriptError> {
-        if self.takes("[") {
+        if self.pieces.takes("[") {
             let place = self.expression()?;
-            self.expect("]")?;
+            self.pieces.expect("]")?;
             return Ok(Expression::At(Box::new(place)));
         }
-        self.expect(".")?;
-        let offset = self.offset();
-        match self.name()?.as_str() {
+        self.pieces.expect(".")?;
+        let offset = self.pieces.offset();
+        match self.pieces.name()?.as_str() {
             "length" => Ok(Expression::Length),
             unknown => Err(Self::unknown(offset, unknown)),
         }
@@ -491,19 +422,19 @@ impl Parser<'_> {
 
     /// `MovingFunctions.name(values, ..)`.
     fn moving(&mut self) -> Result<Expression, ScriptError> {
-        self.expect(".")?;
-        let offset = self.offset();
-        let name = self.name()?;
+        self.pieces.expect(".")?;
+        let offset = self.pieces.offset();
+        let name = self.pieces.name()?;
         let Some((_, function, count)) = MOVING.iter().find(|(own, ..)| *own == name) else {
             return Err(Self::unknown(offset, &name));
         };
-        self.expect("(")?;
-        if !self.takes_word("values") {
-            return Err(self.wrong());
+        self.pieces.expect("(")?;
+        if !self.pieces.takes_word("values") {
+            return Err(self.pieces.wrong());
         }
         let mut arguments = Vec::new();
-        while !self.takes(")") {
-            self.expect(",")?;
+        while !self.pieces.takes(")") {
+            self.pieces.expect(",")?;
             arguments.push(self.expression()?);
         }
         if arguments.len() != *count {

@@ -5,12 +5,12 @@
 //! and maps that need no function; there are no loops, no classes and no regular expressions.
 //! Whole numbers divide like Java's.
 
-mod lexer;
 mod parser;
 mod run;
 
 use serde_json::{Map, Value, json};
 
+use super::painless::ScriptError;
 use super::{ElasticError, read};
 
 /// Longest script, as Elasticsearch has it.
@@ -98,13 +98,6 @@ enum Binary {
     Multiply,
     Divide,
     Remainder,
-}
-
-/// What is wrong with a script, and where.
-#[derive(Debug)]
-struct ScriptError {
-    offset: usize,
-    reason: String,
 }
 
 /// Why a script did not come to its end.

@@ -1,122 +1,59 @@
 //! Pieces of a script to statements.
 
-use super::lexer::{Place, Token, tokens};
-use super::{Access, Binary, Expression, ScriptError, Statement};
-
-/// Deepest nesting of statements and expressions.
-const DEPTH_MAX: usize = 64;
+use super::{Access, Binary, Expression, Statement};
+use crate::elastic::painless::{Pieces, ScriptError, Token};
 
 /// Words before the name of a local value.
 const TYPES: &[&str] = &[
     "def", "int", "long", "float", "double", "boolean", "String", "Object", "Map", "List", "var",
 ];
 
-struct Parser<'s> {
-    source: &'s str,
-    places: Vec<Place>,
-    next: usize,
-    depth: usize,
+struct Parser {
+    pieces: Pieces,
 }
 
 /// Reads `source`.
 pub(super) fn parse(source: &str) -> Result<Vec<Statement>, ScriptError> {
     let mut parser = Parser {
-        source,
-        places: tokens(source)?,
-        next: 0,
-        depth: 0,
+        pieces: Pieces::read(source)?,
     };
     let mut statements = Vec::new();
-    while parser.peek().is_some() {
+    while parser.pieces.peek().is_some() {
         statements.extend(parser.statement()?);
     }
     Ok(statements)
 }
 
-impl Parser<'_> {
-    fn peek(&self) -> Option<&Token> {
-        self.places.get(self.next).map(|place| &place.token)
-    }
-
-    fn wrong(&self) -> ScriptError {
-        let place = self.places.get(self.next);
-        let shown = match place.map(|place| &place.token) {
-            None => "<EOF>".to_owned(),
-            Some(Token::Integer(number)) => number.to_string(),
-            Some(Token::Float(number)) => number.to_string(),
-            Some(Token::Name(text) | Token::Text(text)) => text.clone(),
-            Some(Token::Sign(sign)) => (*sign).to_owned(),
-        };
-        ScriptError {
-            offset: place.map_or(self.source.len(), |place| place.offset),
-            reason: format!("unexpected token ['{shown}']."),
-        }
-    }
-
-    fn takes(&mut self, sign: &str) -> bool {
-        let is_next = matches!(self.peek(), Some(Token::Sign(next)) if *next == sign);
-        self.next += usize::from(is_next);
-        is_next
-    }
-
-    fn takes_word(&mut self, word: &str) -> bool {
-        let is_next = matches!(self.peek(), Some(Token::Name(next)) if next == word);
-        self.next += usize::from(is_next);
-        is_next
-    }
-
-    fn expect(&mut self, sign: &str) -> Result<(), ScriptError> {
-        match self.takes(sign) {
-            true => Ok(()),
-            false => Err(self.wrong()),
-        }
-    }
-
-    fn name(&mut self) -> Result<String, ScriptError> {
-        match self.peek() {
-            Some(Token::Name(name)) => {
-                let name = name.clone();
-                self.next += 1;
-                Ok(name)
-            }
-            _ => Err(self.wrong()),
-        }
-    }
-
+impl Parser {
     /// Goes one level deeper for `read`.
     fn deeper<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, ScriptError>,
     ) -> Result<T, ScriptError> {
-        if self.depth >= DEPTH_MAX {
-            let mut error = self.wrong();
-            error.reason = format!("the script is nested deeper than {DEPTH_MAX}");
-            return Err(error);
-        }
-        self.depth += 1;
+        self.pieces.sink()?;
         let read = read(self);
-        self.depth -= 1;
+        self.pieces.rise();
         read
     }
 
     /// The next statement; `None` for an empty one.
     fn statement(&mut self) -> Result<Option<Statement>, ScriptError> {
-        if self.takes(";") {
+        if self.pieces.takes(";") {
             return Ok(None);
         }
-        if self.takes_word("if") {
+        if self.pieces.takes_word("if") {
             return self.deeper(Self::choice).map(Some);
         }
-        let statement = if self.takes_word("return") {
-            let has_value = !matches!(self.peek(), None | Some(Token::Sign(";" | "}")));
+        let statement = if self.pieces.takes_word("return") {
+            let has_value = !matches!(self.pieces.peek(), None | Some(Token::Sign(";" | "}")));
             if has_value {
                 self.expression()?;
             }
             Statement::Return
         } else if self.starts_declaration() {
-            self.next += 1;
-            let name = self.name()?;
-            let value = match self.takes("=") {
+            self.pieces.skip(1);
+            let name = self.pieces.name()?;
+            let value = match self.pieces.takes("=") {
                 true => self.expression()?,
                 false => Expression::Null,
             };
@@ -124,27 +61,27 @@ impl Parser<'_> {
         } else {
             self.change()?
         };
-        match self.peek() {
+        match self.pieces.peek() {
             None | Some(Token::Sign("}")) => {}
-            Some(_) => self.expect(";")?,
+            Some(_) => self.pieces.expect(";")?,
         }
         Ok(Some(statement))
     }
 
     fn starts_declaration(&self) -> bool {
-        let Some(Token::Name(word)) = self.peek() else {
+        let Some(Token::Name(word)) = self.pieces.peek() else {
             return false;
         };
-        let behind = self.places.get(self.next + 1).map(|place| &place.token);
+        let behind = self.pieces.peek_beyond(1);
         TYPES.contains(&word.as_str()) && matches!(behind, Some(Token::Name(_)))
     }
 
     fn choice(&mut self) -> Result<Statement, ScriptError> {
-        self.expect("(")?;
+        self.pieces.expect("(")?;
         let condition = self.expression()?;
-        self.expect(")")?;
+        self.pieces.expect(")")?;
         let then = self.block()?;
-        let otherwise = match self.takes_word("else") {
+        let otherwise = match self.pieces.takes_word("else") {
             true => self.block()?,
             false => Vec::new(),
         };
@@ -152,13 +89,13 @@ impl Parser<'_> {
     }
 
     fn block(&mut self) -> Result<Vec<Statement>, ScriptError> {
-        if !self.takes("{") {
+        if !self.pieces.takes("{") {
             return Ok(self.deeper(Self::statement)?.into_iter().collect());
         }
         let mut statements = Vec::new();
-        while !self.takes("}") {
-            if self.peek().is_none() {
-                return Err(self.wrong());
+        while !self.pieces.takes("}") {
+            if self.pieces.peek().is_none() {
+                return Err(self.pieces.wrong());
             }
             statements.extend(self.deeper(Self::statement)?);
         }
@@ -169,13 +106,13 @@ impl Parser<'_> {
     fn change(&mut self) -> Result<Statement, ScriptError> {
         let before = [("++", Binary::Add), ("--", Binary::Subtract)];
         for (sign, operation) in before {
-            if self.takes(sign) {
+            if self.pieces.takes(sign) {
                 let place = self.postfix()?;
                 return Ok(step(place, operation));
             }
         }
         let place = self.expression()?;
-        if self.takes("=") {
+        if self.pieces.takes("=") {
             return Ok(Statement::Assign(place, self.expression()?));
         }
         let changes = [
@@ -186,14 +123,14 @@ impl Parser<'_> {
             ("%=", Binary::Remainder),
         ];
         for (sign, operation) in changes {
-            if self.takes(sign) {
+            if self.pieces.takes(sign) {
                 let value = self.expression()?;
                 let value = Expression::Binary(operation, Box::new(place.clone()), Box::new(value));
                 return Ok(Statement::Assign(place, value));
             }
         }
         for (sign, operation) in before {
-            if self.takes(sign) {
+            if self.pieces.takes(sign) {
                 return Ok(step(place, operation));
             }
         }
@@ -203,11 +140,11 @@ impl Parser<'_> {
     fn expression(&mut self) -> Result<Expression, ScriptError> {
         self.deeper(|parser| {
             let condition = parser.binary(0)?;
-            if !parser.takes("?") {
+            if !parser.pieces.takes("?") {
                 return Ok(condition);
             }
             let then = parser.expression()?;
-            parser.expect(":")?;
+            parser.pieces.expect(":")?;
             let otherwise = parser.expression()?;
             Ok(Expression::Choose(
                 Box::new(condition),
@@ -246,7 +183,7 @@ impl Parser<'_> {
         };
         let mut left = self.binary(level + 1)?;
         loop {
-            let found = operators.iter().find(|(sign, _)| self.takes(sign));
+            let found = operators.iter().find(|(sign, _)| self.pieces.takes(sign));
             let Some((_, operation)) = found else {
                 return Ok(left);
             };
@@ -256,11 +193,11 @@ impl Parser<'_> {
     }
 
     fn unary(&mut self) -> Result<Expression, ScriptError> {
-        if self.takes("!") {
+        if self.pieces.takes("!") {
             let value = self.deeper(Self::unary)?;
             return Ok(Expression::Not(Box::new(value)));
         }
-        if self.takes("-") {
+        if self.pieces.takes("-") {
             let value = self.deeper(Self::unary)?;
             return Ok(Expression::Negate(Box::new(value)));
         }
@@ -270,16 +207,16 @@ impl Parser<'_> {
     fn postfix(&mut self) -> Result<Expression, ScriptError> {
         let mut value = self.primary()?;
         loop {
-            if self.takes(".") || self.takes("?.") {
-                let name = self.name()?;
-                let access = match self.takes("(") {
+            if self.pieces.takes(".") || self.pieces.takes("?.") {
+                let name = self.pieces.name()?;
+                let access = match self.pieces.takes("(") {
                     true => Access::Call(name, self.arguments(")")?),
                     false => Access::Member(name),
                 };
                 value = Expression::Access(Box::new(value), access);
-            } else if self.takes("[") {
+            } else if self.pieces.takes("[") {
                 let index = self.expression()?;
-                self.expect("]")?;
+                self.pieces.expect("]")?;
                 value = Expression::Access(Box::new(value), Access::At(Box::new(index)));
             } else {
                 return Ok(value);
@@ -289,60 +226,60 @@ impl Parser<'_> {
 
     fn arguments(&mut self, end: &str) -> Result<Vec<Expression>, ScriptError> {
         let mut arguments = Vec::new();
-        if self.takes(end) {
+        if self.pieces.takes(end) {
             return Ok(arguments);
         }
         loop {
             arguments.push(self.expression()?);
-            if self.takes(end) {
+            if self.pieces.takes(end) {
                 return Ok(arguments);
             }
-            self.expect(",")?;
+            self.pieces.expect(",")?;
         }
     }
 
     fn primary(&mut self) -> Result<Expression, ScriptError> {
-        let Some(token) = self.peek().cloned() else {
-            return Err(self.wrong());
+        let Some(token) = self.pieces.peek().cloned() else {
+            return Err(self.pieces.wrong());
         };
         match token {
-            Token::Integer(number) => {
-                self.next += 1;
+            Token::Whole(number) => {
+                self.pieces.skip(1);
                 Ok(Expression::Integer(number))
             }
-            Token::Float(number) => {
-                self.next += 1;
+            Token::Number(number) => {
+                self.pieces.skip(1);
                 Ok(Expression::Float(number))
             }
             Token::Text(text) => {
-                self.next += 1;
+                self.pieces.skip(1);
                 Ok(Expression::Text(text))
             }
             Token::Sign("(") => {
-                self.next += 1;
+                self.pieces.skip(1);
                 let inner = self.expression()?;
-                self.expect(")")?;
+                self.pieces.expect(")")?;
                 Ok(inner)
             }
             Token::Sign("[") => {
-                self.next += 1;
+                self.pieces.skip(1);
                 Ok(Expression::List(self.arguments("]")?))
             }
             Token::Name(name) => {
-                self.next += 1;
+                let wrong = self.pieces.wrong();
+                self.pieces.skip(1);
                 Ok(match name.as_str() {
                     "true" => Expression::Truth(true),
                     "false" => Expression::Truth(false),
                     "null" => Expression::Null,
                     // Loops and objects of one's own are more than documents need.
                     "for" | "while" | "do" | "new" | "try" | "throw" => {
-                        self.next -= 1;
-                        return Err(self.wrong());
+                        return Err(wrong);
                     }
                     _ => Expression::Name(name),
                 })
             }
-            Token::Sign(_) => Err(self.wrong()),
+            Token::Sign(_) => Err(self.pieces.wrong()),
         }
     }
 }

@@ -122,7 +122,7 @@ fn texts_cannot_grow_without_end() {
         "the script makes more than 67108864 bytes of values",
     );
     let deep = format!("ctx._source.n = {}1{}", "(".repeat(500), ")".repeat(500));
-    check(&deep, "{}", "the script is nested deeper than 64");
+    check(&deep, "{}", "a script is nested at most [64] levels deep");
     let list = "ctx._source.l.add(ctx._source.l);".repeat(60);
     check(
         &list,
