@@ -12,6 +12,7 @@ mod aggregate;
 mod budget;
 mod distribution;
 mod error;
+mod estimate;
 mod filter;
 mod frame;
 mod global;

@@ -371,6 +371,18 @@ pub struct Cardinality {
     pub field: Option<FieldRef>,
     /// The value of rows without one.
     pub missing: Option<TermValue>,
+    /// How they are counted.
+    pub counting: Counting,
+}
+
+/// How distinct values are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Counting {
+    /// Exactly; estimated when that takes more memory than there is.
+    #[default]
+    Exact,
+    /// Estimated in little memory, with a standard error of 0.8 %.
+    Estimated,
 }
 
 /// A mean of values by their weights. A row has one weight and any number of values.

@@ -287,6 +287,8 @@ pub enum MetricResult {
     ValueCount(u64),
     /// Number of distinct values.
     Cardinality(u64),
+    /// Number of distinct values, estimated.
+    Estimate(u64),
     /// All of them.
     Stats {
         /// Number of values.
@@ -373,7 +375,9 @@ impl MetricResult {
             Self::Sum(sum) => Some(sum.to_f64()),
             Self::Avg(avg) => *avg,
             Self::Min(extreme) | Self::Max(extreme) => extreme.map(Decimal::to_f64),
-            Self::ValueCount(count) | Self::Cardinality(count) => Some(*count as f64),
+            Self::ValueCount(count) | Self::Cardinality(count) | Self::Estimate(count) => {
+                Some(*count as f64)
+            }
             Self::Stats {
                 count,
                 min,

@@ -7,6 +7,7 @@ use crate::QueryError;
 use crate::adaptive;
 use crate::aggregate::{finish, name_part, plan, unify};
 use crate::budget::Budget;
+use crate::estimate;
 use crate::global;
 use crate::hits;
 use crate::pipeline;
@@ -108,8 +109,10 @@ pub(crate) fn run_until(
     pool: &ScanPool,
     stop: &Stop,
 ) -> Result<SearchResponse, QueryError> {
-    let run_plain =
-        |parts: &[Part<'_>]| adaptive::answer(parts, |parts| run_one(parts, pool, stop));
+    let run_plain = |parts: &[Part<'_>]| {
+        let run = |parts: &[Part<'_>]| run_one(parts, pool, stop);
+        estimate::answer(parts, |parts| adaptive::answer(parts, run))
+    };
     let mut response = if global::is_asked(parts) {
         global::answer(parts, run_plain)?
     } else {

@@ -412,6 +412,7 @@ fn questions() -> Vec<(&'static str, SearchRequest)> {
     let distinct = Aggregation::Cardinality(Cardinality {
         field: field("addr", FieldType::Keyword),
         missing: None,
+        counting: Default::default(),
     });
     let days_by_miner = terms(
         "miner",

@@ -1,11 +1,13 @@
 //! What do a million transactions cost as segments: to write, to merge, to keep and to scan?
 //!
-//! `cargo run --profile quick -p siltstone-storage --example segment_files -- [ROWS] [hex|bech32]`
+//! `cargo run --profile quick -p siltstone-storage --example segment_files -- \
+//!  [ROWS] [hex|bech32|hash]`
 //!
 //! Rows are like those of the comparison with other engines: irregular times over six partitions,
 //! 1 % an hour late, a slow height, a log-normal value and fee, a price that walks, 200 miners and
-//! a million addresses. They come in chunks of 8,192, are sealed 500,000 at a time, and all
-//! segments are merged into one. Times are processor time of this thread alone.
+//! a million addresses; `hash` adds a text of 64 hexadecimal digits that no other row has. They
+//! come in chunks of 8,192, are sealed 500,000 at a time, and all segments are merged into one.
+//! Times are processor time of this thread alone.
 
 use std::env;
 use std::error::Error;
@@ -59,6 +61,7 @@ fn mix(mut value: u64) -> u64 {
 struct Arrivals {
     random: Random,
     is_bech32: bool,
+    has_hashes: bool,
     time_ms: f64,
     cents: i64,
     offsets: [u64; 6],
@@ -87,6 +90,7 @@ impl Arrivals {
         let (mut miners, mut addresses) =
             (DictionaryBuilder::default(), DictionaryBuilder::default());
         let (mut miner_codes, mut address_codes) = (Vec::new(), Vec::new());
+        let (mut hashes, mut hash_codes) = (DictionaryBuilder::default(), Vec::new());
         for _ in 0..rows {
             self.time_ms -= 300.0 * self.random.fraction().ln();
             let is_late = self.random.next().is_multiple_of(100);
@@ -105,6 +109,13 @@ impl Arrivals {
             exponents.push(zeros - 2);
             let miner = (200.0_f64.powf(self.random.fraction()) - 1.0) as u64;
             miner_codes.push(miners.code(format!("miner-{miner:03}").as_bytes()));
+            if self.has_hashes {
+                let mut hash = String::with_capacity(64);
+                for _ in 0..4 {
+                    hash.push_str(&format!("{:016x}", self.random.next()));
+                }
+                hash_codes.push(hashes.code(hash.as_bytes()));
+            }
             let number = self.random.next() % ADDRESSES;
             let address = self.address(number);
             address_codes.push(addresses.code(address.as_bytes()));
@@ -134,6 +145,11 @@ impl Arrivals {
             ("ts".into(), integer(batch.times_ms.clone())),
             ("value".into(), integer(values)),
         ];
+        if self.has_hashes {
+            batch
+                .columns
+                .insert(2, ("hash".into(), text(hashes, hash_codes)));
+        }
         batch
     }
 }
@@ -201,7 +217,7 @@ fn main() -> Outcome<()> {
     let rows: usize = arguments
         .next()
         .map_or(Ok(2_000_000), |rows| rows.parse())?;
-    let is_bech32 = arguments.next().as_deref() == Some("bech32");
+    let kind = arguments.next().unwrap_or_default();
     let folder = env::temp_dir().join(format!("segment_files-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     let disk = FileDisk::open(&folder)?;
@@ -213,7 +229,8 @@ fn main() -> Outcome<()> {
     let options = SegmentOptions::default();
     let mut arrivals = Arrivals {
         random: Random(7),
-        is_bech32,
+        is_bech32: kind == "bech32",
+        has_hashes: kind == "hash",
         time_ms: START_MS as f64,
         cents: 4_000_000,
         offsets: [0; 6],

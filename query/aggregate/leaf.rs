@@ -1,17 +1,23 @@
 //! Aggregations without buckets that read more than one column: bound, fed, merged, finished.
 
+use storage::segment::RowSource;
+
+use super::distinct::BoundDistinct;
 use super::members::Members;
 use super::metric::MetricStates;
 use super::moments::{BoundMoments, MomentSums};
 use super::places::{BoundPlaces, Places};
 use super::scripted::BoundScripted;
+use super::sketch::Sketch;
 use super::top_rows::{BoundRows, RowStates};
 use super::weighted::{BoundWeighted, Weighted};
 use crate::QueryError;
 use crate::budget::Budget;
 use crate::filter::Binder;
-use crate::frame::Frame;
-use crate::request::{FieldRef, MetricValue, Moments, ScriptMetric, TopRows, WeightedAvg};
+use crate::frame::{Columns, Frame};
+use crate::request::{
+    Cardinality, FieldRef, MetricValue, Moments, ScriptMetric, TopRows, WeightedAvg,
+};
 use crate::response::{AggregationResult, MetricResult, PipelineResult};
 
 /// What such an aggregation does.
@@ -23,6 +29,7 @@ pub(crate) enum PlanLeaf<'q> {
     Places(Option<&'q FieldRef>),
     Moments(&'q Moments),
     Script(&'q ScriptMetric),
+    Distinct(&'q Cardinality),
     Rows {
         by: &'q TopRows,
         /// Number of the part of the search that it is planned for.
@@ -38,6 +45,7 @@ pub(crate) enum BoundLeaf {
     Places(BoundPlaces),
     Moments(BoundMoments),
     Script(BoundScripted),
+    Distinct(BoundDistinct),
     Rows(BoundRows),
 }
 
@@ -49,6 +57,7 @@ pub(crate) enum LeafStates {
     Places(Vec<Places>),
     Moments(Vec<MomentSums>),
     Script(MetricStates),
+    Distinct(Vec<Sketch>),
     Rows(RowStates),
 }
 
@@ -61,6 +70,7 @@ impl PlanLeaf<'_> {
             Self::Places(_) => size_of::<Places>(),
             Self::Moments(_) => size_of::<MomentSums>(),
             Self::Script(by) => MetricStates::state_bytes(by.kind),
+            Self::Distinct(_) => size_of::<Sketch>(),
             Self::Rows { .. } => RowStates::STATE_BYTES,
         }
     }
@@ -74,6 +84,7 @@ impl BoundLeaf {
             PlanLeaf::Places(field) => Self::Places(BoundPlaces::bind(*field, binder)?),
             PlanLeaf::Moments(by) => Self::Moments(BoundMoments::bind(by, binder)?),
             PlanLeaf::Script(by) => Self::Script(BoundScripted::bind(by, binder)?),
+            PlanLeaf::Distinct(by) => Self::Distinct(BoundDistinct::bind(by, binder)?),
             PlanLeaf::Rows { by, part } => Self::Rows(BoundRows::bind(by, *part, binder)?),
         })
     }
@@ -98,13 +109,36 @@ impl BoundLeaf {
             (Self::Script(bound), LeafStates::Script(states)) => {
                 bound.feed(states, members, frame, budget)
             }
+            (Self::Distinct(bound), LeafStates::Distinct(states)) => {
+                bound.feed(states, members, frame, budget)
+            }
             (Self::Rows(bound), LeafStates::Rows(states)) => {
                 bound.feed(states, members, frame, budget)
             }
             (Self::Pipeline | Self::Weighted(_) | Self::Rows(_), _)
-            | (Self::Places(_) | Self::Moments(_) | Self::Script(_), _) => {
+            | (Self::Places(_) | Self::Moments(_) | Self::Script(_) | Self::Distinct(_), _) => {
                 unreachable!("states are made from the plan of the same tree")
             }
+        }
+    }
+
+    /// Answers what the dictionaries of `source`, a segment whose rows all take part, say alone.
+    pub(super) fn answer_by_dictionary(
+        &mut self,
+        states: &mut LeafStates,
+        source: &RowSource,
+        columns: &Columns,
+        budget: &Budget,
+    ) -> Result<(), QueryError> {
+        match (self, states) {
+            (Self::Distinct(bound), LeafStates::Distinct(states)) => {
+                if states.is_empty() {
+                    states.push(Sketch::default());
+                }
+                bound.answer_by_dictionary(&mut states[0], source, columns, budget)
+            }
+            (Self::Pipeline | Self::Weighted(_) | Self::Distinct(_) | Self::Rows(_), _)
+            | (Self::Places(_) | Self::Moments(_) | Self::Script(_), _) => Ok(()),
         }
     }
 
@@ -116,6 +150,7 @@ impl BoundLeaf {
             Self::Places(_) => Some("places are read one by one"),
             Self::Moments(_) => Some("values of several fields are read together"),
             Self::Script(_) => Some("a script runs for each row"),
+            Self::Distinct(_) => Some("distinct values are estimated from rows"),
             Self::Rows(_) => Some("single rows are returned from buckets"),
         }
     }
@@ -129,6 +164,7 @@ impl LeafStates {
             PlanLeaf::Places(_) => Self::Places(Vec::new()),
             PlanLeaf::Moments(_) => Self::Moments(Vec::new()),
             PlanLeaf::Script(by) => Self::Script(MetricStates::new(by.kind)),
+            PlanLeaf::Distinct(_) => Self::Distinct(Vec::new()),
             PlanLeaf::Rows { by, .. } => Self::Rows(RowStates::new(by)),
         }
     }
@@ -153,6 +189,11 @@ impl LeafStates {
                 }
             }
             Self::Script(states) => states.grow(group_count),
+            Self::Distinct(states) => {
+                if states.len() < group_count {
+                    states.resize_with(group_count, Sketch::default);
+                }
+            }
             Self::Rows(states) => states.grow(group_count),
         }
     }
@@ -171,6 +212,11 @@ impl LeafStates {
                     own[*group as usize].merge(state);
                 }
                 Ok(())
+            }
+            (Self::Distinct(own), Self::Distinct(other)) => {
+                let pairs = other.iter().zip(groups);
+                let bytes = pairs.map(|(sketch, group)| own[*group as usize].merge(sketch));
+                budget.charge(bytes.sum())
             }
             (Self::Places(own), Self::Places(other)) => {
                 for (state, group) in other.iter().zip(groups) {
@@ -191,7 +237,7 @@ impl LeafStates {
             }
             (Self::Rows(own), Self::Rows(other)) => own.merge(other, groups, budget),
             (Self::Pipeline | Self::Weighted(_) | Self::Rows(_), _)
-            | (Self::Places(_) | Self::Moments(_) | Self::Script(_), _) => {
+            | (Self::Places(_) | Self::Moments(_) | Self::Script(_) | Self::Distinct(_), _) => {
                 unreachable!("the parts of a search were checked to have one shape")
             }
         }
@@ -217,6 +263,10 @@ impl LeafStates {
                 Ok(AggregationResult::Metric(MetricResult::Moments(moments)))
             }
             Self::Script(states) => Ok(AggregationResult::Metric(states.result(group))),
+            Self::Distinct(states) => {
+                let estimate = MetricResult::Estimate(estimate(states, group));
+                Ok(AggregationResult::Metric(estimate))
+            }
             Self::Rows(states) => states.result(group).map(AggregationResult::Rows),
         }
     }
@@ -227,7 +277,14 @@ impl LeafStates {
             Self::Script(states) => states.order_value(group, value),
             Self::Places(_) | Self::Moments(_) => None,
             Self::Weighted(states) => states.get(group? as usize)?.value(),
+            Self::Distinct(states) => Some(estimate(states, group) as f64),
             Self::Pipeline | Self::Rows(_) => None,
         }
     }
+}
+
+/// The estimate of `group`; of no values when there is no such group.
+fn estimate(states: &[Sketch], group: Option<u32>) -> u64 {
+    let state = group.and_then(|group| states.get(group as usize));
+    state.map_or(0, Sketch::estimate)
 }

@@ -8,7 +8,7 @@ use super::state::children;
 use super::term_choice::{TermFilter, TermKind};
 use crate::QueryError;
 use crate::request::{
-    Aggregation, BucketBy, Cardinality, DateHistogram, FieldRef, Filter, Filters, Metric,
+    Aggregation, BucketBy, Cardinality, Counting, DateHistogram, FieldRef, Filter, Filters, Metric,
     NamedAggregation, NumberHistogram, TermValue, Terms, TupleBy, TupleSource,
 };
 use crate::rounding::Rounding;
@@ -144,6 +144,9 @@ fn plan_node<'q>(
         Aggregation::Script(by) => return Ok(leaf(PlanLeaf::Script(by), is_returned)),
         Aggregation::TopRows(by) => {
             return Ok(leaf(PlanLeaf::Rows { by, part: 0 }, is_returned));
+        }
+        Aggregation::Cardinality(by) if by.counting == Counting::Estimated => {
+            return Ok(leaf(PlanLeaf::Distinct(by), is_returned));
         }
         Aggregation::Cardinality(by) => {
             return Ok(PlanNode {

@@ -357,6 +357,9 @@ pub(crate) fn answer_by_dictionaries(
     budget: &Budget,
 ) -> Result<(), QueryError> {
     for (node, state) in nodes.iter_mut().zip(states) {
+        if let (BoundKind::Leaf(leaf), State::Leaf(states)) = (&mut node.kind, &mut *state) {
+            leaf.answer_by_dictionary(states, source, columns, budget)?;
+        }
         if let (BoundKind::Terms(terms), State::Buckets(state)) = (&mut node.kind, state) {
             let BucketState { groups, counts, .. } = &mut **state;
             terms.answer_by_dictionary(source, columns, groups, counts, budget)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use storage::model::{ColumnKind, Dictionary, Offset, PartitionId, origin_of_name};
-use storage::segment::{ColumnOccurrence, RowSource};
+use storage::segment::{ColumnHandle, ColumnOccurrence, RowSource};
 
 use super::{BoundFilter, NumberRange, NumberSet, WantedCodes};
 use crate::QueryError;
@@ -97,6 +97,11 @@ impl<'a> Binder<'a> {
             BoundField::Numbers(slot) => Ok(Some(slot)),
             BoundField::Texts(_) => Err(wrong_kind(field)),
         }
+    }
+
+    /// The column that a slot reads.
+    pub(crate) fn text_column(&self, slot: TextSlot) -> ColumnHandle {
+        self.columns.texts[slot.0].handle
     }
 
     /// The distinct texts of a column.

@@ -522,6 +522,7 @@ fn dictionaries_answer_how_many_terms_there_are() {
         Aggregation::Cardinality(Cardinality {
             field: Some(field(path, FieldType::Keyword)),
             missing,
+            counting: Default::default(),
         })
     };
     let check = |request: &SearchRequest, sources: &[RowSource], count: u64, rows: u64| {

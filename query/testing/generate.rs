@@ -12,8 +12,8 @@ use super::rows::{FIELDS, Row, TIME_FIELD, Value};
 use crate::Steps;
 use crate::pipeline::{Binary, Expression};
 use crate::request::{
-    Aggregation, BucketBy, CalendarUnit, Cardinality, DateHistogram, FieldRef, Filter, Filters,
-    HitsRequest, Input, Interval, Limits, Metric, MetricKind, MetricValue, MissingPlace,
+    Aggregation, BucketBy, CalendarUnit, Cardinality, Counting, DateHistogram, FieldRef, Filter,
+    Filters, HitsRequest, Input, Interval, Limits, Metric, MetricKind, MetricValue, MissingPlace,
     NamedAggregation, NumberHistogram, Order, OrderBy, Pattern, RollupUse, ScriptMetric,
     SearchRequest, SortBy, SortKey, TermSelection, TermValue, Terms, TextPredicate, TokenMatch,
     TopRows, TupleBy, TupleSource, Tuples, WeightedAvg,
@@ -452,7 +452,11 @@ fn script_metric(random: &mut Random) -> Aggregation {
 fn metric(random: &mut Random, topic: &TopicRows, for_cells: bool) -> Aggregation {
     if random.once_in(6) {
         let Terms { field, missing, .. } = terms(random, topic, &[], for_cells);
-        return Aggregation::Cardinality(Cardinality { field, missing });
+        return Aggregation::Cardinality(Cardinality {
+            field,
+            missing,
+            counting: Counting::Exact,
+        });
     }
     if !for_cells && random.once_in(6) {
         return leaf(random);

@@ -3,6 +3,7 @@
 //! answer bit for bit, with cells and without.
 
 mod cases;
+mod estimates;
 mod generate;
 mod naive;
 mod random;

@@ -160,7 +160,8 @@ fn sigma(definition: &Definition<'_>) -> Result<f64, ElasticError> {
     Ok(sigma)
 }
 
-/// `cardinality`: how many distinct values there are. Always exact, so no threshold matters.
+/// `cardinality`: how many distinct values there are. Exact as far as memory reaches, so no
+/// threshold matters; beyond, the answer says that it is an estimate.
 pub(super) fn parse_cardinality(
     context: &Context<'_>,
     definition: &Definition<'_>,
@@ -206,6 +207,7 @@ pub(super) fn parse_cardinality(
         aggregation: Aggregation::Cardinality(Cardinality {
             field: field.map(|field| field.place),
             missing,
+            counting: Default::default(),
         }),
         kind: AggregationKind::Metric(MetricShape {
             unmapped,

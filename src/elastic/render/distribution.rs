@@ -71,6 +71,7 @@ pub(super) fn is_approximate(results: &[AggregationResult]) -> bool {
     let below = |bucket: &Bucket| is_approximate(&bucket.aggregations);
     results.iter().any(|result| match result {
         AggregationResult::Metric(MetricResult::Distribution(all)) => all.is_approximate(),
+        AggregationResult::Metric(MetricResult::Estimate(_)) => true,
         AggregationResult::Single(bucket) => below(bucket),
         AggregationResult::Buckets { buckets, .. } => buckets.iter().any(below),
         AggregationResult::Metric(_)

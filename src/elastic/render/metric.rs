@@ -15,7 +15,9 @@ pub(super) fn metric_entries<M: SerializeMap>(
 ) -> Result<(), M::Error> {
     let number = |number: Number| shape.in_unit(number);
     let value = match result {
-        MetricResult::ValueCount(count) | MetricResult::Cardinality(count) => {
+        MetricResult::ValueCount(count)
+        | MetricResult::Cardinality(count)
+        | MetricResult::Estimate(count) => {
             return map.serialize_entry("value", count);
         }
         MetricResult::ExtendedStats(all) => return extended::entries(map, shape, all),
