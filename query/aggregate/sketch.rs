@@ -1,8 +1,9 @@
 //! How many distinct values there are, about: HyperLogLog.
 //!
-//! A hash of each value chooses one of 2^14 registers and says how many of its other bits begin with
-//! zeros; a register keeps the most that it has met. Registers do not depend on the order of values,
-//! nor on how often one comes, and two sketches merge register by register. The estimate is that of
+//! A hash of each value chooses one of 2^14 registers and says with how many zeros its other bits
+//! begin; a register keeps the most that it has met. Registers do not depend on the order of
+//! values, nor on how often one comes, and two sketches merge register by register. The estimate is
+//! that of
 //! O. Ertl, *New cardinality estimation algorithms for HyperLogLog sketches* (2017), algorithm 6,
 //! which needs no corrections for small and large numbers. Its standard error is
 //! 1.04 / √2^14 = 0.8 %.
