@@ -316,7 +316,6 @@ fn partition_key(partition: Partition) -> Vec<u8> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that panics fails")]
 mod tests {
     use std::io;
     use std::sync::Mutex;
