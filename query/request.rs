@@ -588,7 +588,7 @@ pub struct Terms {
     /// Most buckets returned.
     pub size: usize,
     /// Buckets with fewer rows are left out; 0 also lists values of rows that do not match, the one
-    /// of rows without a value among them.
+    /// of rows without a value among them; a text that is such a value is always listed.
     pub doc_count_min: u64,
     /// Buckets with more rows are left out.
     pub doc_count_max: u64,

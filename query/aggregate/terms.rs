@@ -281,8 +281,10 @@ impl<'p> BoundTerms<'p> {
         if !self.shows_empty {
             return Ok(());
         }
+        // As in Elasticsearch, a text for rows without one is a term even where no row lacks it.
+        let is_text = matches!(self.values, TermSource::Texts(_));
         if let Some(missing) = self.missing_key(table, budget)?
-            && self.has_empty_row(source, columns)?
+            && ((is_text && source.live_row_count() > 0) || self.has_empty_row(source, columns)?)
         {
             table.list(missing, budget)?;
         }

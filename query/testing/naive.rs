@@ -747,6 +747,12 @@ fn terms(
 ) -> AggregationResult {
     let mut found: Vec<(BucketKey, Vec<&Row>)> = Vec::new();
     if by.doc_count_min == 0 {
+        if let (Some(TermValue::Text(text)), false) = (&by.missing, all.is_empty()) {
+            let key = BucketKey::Text(text.clone());
+            if is_allowed(by, &key) {
+                rows_of(&mut found, key);
+            }
+        }
         for row in all {
             for key in row_terms(by, row, by.missing.as_ref()) {
                 rows_of(&mut found, key);

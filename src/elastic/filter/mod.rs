@@ -103,6 +103,7 @@ fn parse_named(context: &Context<'_>, name: &str, body: &Value) -> Result<Filter
         "fuzzy" => words::parse_fuzzy(context, body),
         "intervals" => intervals::parse(context, body),
         "query_string" => query_string::parse(context, body),
+        "nested" => nested(context, body),
         known if UNSUPPORTED.contains(&known) => {
             Err(ElasticError::unsupported(format!("query [{known}]")))
         }
@@ -116,6 +117,26 @@ fn parse_named(context: &Context<'_>, name: &str, body: &Value) -> Result<Filter
                 .at_value(unknown)
                 .caused_by(cause))
         }
+    }
+}
+
+/// `nested`: objects of their own are not looked into, and where there are none it is told.
+fn nested(context: &Context<'_>, body: &Value) -> Result<Filter, ElasticError> {
+    let entries = read::object(body, "nested")?;
+    let path = entries
+        .get("path")
+        .map_or("", |path| path.as_str().unwrap_or_default());
+    if context
+        .field(path)
+        .is_some_and(|field| field.type_name() == "nested")
+    {
+        return Err(ElasticError::unsupported("query [nested]"));
+    }
+    match entries.get("ignore_unmapped") {
+        Some(value) if read::flag(value, "ignore_unmapped")? => Ok(Filter::None),
+        Some(_) | None => Err(context.query_error(format!(
+            "[nested] failed to find nested object under path [{path}]"
+        ))),
     }
 }
 
