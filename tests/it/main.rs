@@ -3,6 +3,7 @@
 mod acceptance;
 mod acceptance_elastic;
 mod acceptance_kafka;
+mod aggregations;
 mod bounds;
 mod clients;
 mod commands;
