@@ -1,5 +1,7 @@
 //! Where a pipeline finds its values.
 
+use std::sync::Arc;
+
 use super::request::GapPolicy;
 use crate::request::MetricValue;
 use crate::response::{AggregationResult, Bucket, BucketKey, PipelineResult};
@@ -10,6 +12,9 @@ pub struct BucketPath {
     /// Places of aggregations, outermost first. Of a sibling pipeline the first is the aggregation
     /// beside it. Empty for values of the bucket itself.
     pub through: Vec<usize>,
+    /// Which bucket is meant where an aggregation has several: its place in `through`, and its key
+    /// as a text.
+    pub keys: Vec<(usize, Arc<str>)>,
     /// What is meant there.
     pub value: PathValue,
 }
@@ -29,7 +34,7 @@ pub enum PathValue {
 
 /// The value of `bucket` at `path`, gaps treated as asked; `None` is a gap.
 pub(super) fn value_of(bucket: &Bucket, path: &BucketPath, gaps: GapPolicy) -> Option<f64> {
-    let found = raw(bucket, &path.through, path.value).filter(|value| value.is_finite());
+    let found = raw(bucket, path, 0).filter(|value| value.is_finite());
     let counts = path.through.is_empty() && path.value != PathValue::Metric(MetricValue::Single);
     let is_empty = bucket.count == 0 && !counts;
     match gaps {
@@ -41,8 +46,9 @@ pub(super) fn value_of(bucket: &Bucket, path: &BucketPath, gaps: GapPolicy) -> O
 }
 
 /// The value of `bucket`, whatever it is.
-fn raw(bucket: &Bucket, through: &[usize], value: PathValue) -> Option<f64> {
-    let Some((first, rest)) = through.split_first() else {
+fn raw(bucket: &Bucket, path: &BucketPath, depth: usize) -> Option<f64> {
+    let value = path.value;
+    let Some(first) = path.through.get(depth) else {
         return match value {
             PathValue::Count => Some(bucket.count as f64),
             PathValue::Key => key_number(&bucket.key),
@@ -50,7 +56,7 @@ fn raw(bucket: &Bucket, through: &[usize], value: PathValue) -> Option<f64> {
         };
     };
     match bucket.aggregations.get(*first)? {
-        AggregationResult::Single(inner) => raw(inner, rest, value),
+        AggregationResult::Single(inner) => raw(inner, path, depth + 1),
         AggregationResult::Metric(metric) => match value {
             PathValue::Metric(value) => metric.value(value),
             PathValue::Count | PathValue::Key | PathValue::BucketCount => None,
@@ -59,10 +65,45 @@ fn raw(bucket: &Bucket, through: &[usize], value: PathValue) -> Option<f64> {
             PathValue::Metric(value) => pipeline_value(result, value),
             PathValue::Count | PathValue::Key | PathValue::BucketCount => None,
         },
-        AggregationResult::Buckets { buckets, .. } => {
-            (value == PathValue::BucketCount).then_some(buckets.len() as f64)
-        }
+        AggregationResult::Buckets { buckets, .. } => match path.key_at(depth) {
+            Some(key) => {
+                let is_meant = |bucket: &&Bucket| key_text(&bucket.key).as_deref() == Some(key);
+                raw(buckets.iter().find(is_meant)?, path, depth + 1)
+            }
+            None => (value == PathValue::BucketCount).then_some(buckets.len() as f64),
+        },
         AggregationResult::Rows(_) => None,
+    }
+}
+
+impl BucketPath {
+    fn key_at(&self, depth: usize) -> Option<&str> {
+        let mut keys = self.keys.iter();
+        let found = keys.find(|(at, _)| *at == depth);
+        found.map(|(_, key)| key.as_ref())
+    }
+
+    /// The path from below its first step.
+    pub(super) fn below_first(&self) -> Self {
+        let keys = self.keys.iter();
+        let keys = keys.filter_map(|(at, key)| Some((at.checked_sub(1)?, Arc::clone(key))));
+        Self {
+            through: self.through.get(1..).unwrap_or_default().to_vec(),
+            keys: keys.collect(),
+            value: self.value,
+        }
+    }
+}
+
+/// A key as paths name it.
+fn key_text(key: &BucketKey) -> Option<String> {
+    match key {
+        BucketKey::Name(name) => Some(name.to_string()),
+        BucketKey::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
+        BucketKey::Time(number) | BucketKey::Integer(number) => Some(number.to_string()),
+        BucketKey::Decimal(number) => Some(number.to_f64().to_string()),
+        BucketKey::Significant { term, .. } => key_text(term),
+        BucketKey::None | BucketKey::Tuple(_) | BucketKey::Cluster { .. } => None,
     }
 }
 

@@ -10,13 +10,10 @@ pub(super) fn run(
     gaps: GapPolicy,
     results: &[AggregationResult],
 ) -> PipelineResult {
-    let Some((first, rest)) = path.through.split_first() else {
+    let Some(first) = path.through.first() else {
         return PipelineResult::Absent;
     };
-    let below = BucketPath {
-        through: rest.to_vec(),
-        value: path.value,
-    };
+    let below = path.below_first();
     let buckets: &[Bucket] = match results.get(*first) {
         Some(AggregationResult::Buckets { buckets, .. }) => buckets,
         Some(AggregationResult::Single(bucket)) => std::slice::from_ref(bucket),

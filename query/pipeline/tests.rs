@@ -2,18 +2,21 @@
 
 use storage::model::{Decimal, ExactSum};
 
+use super::path::value_of;
 use super::*;
 use crate::request::{Filter, Metric, MetricKind, MetricValue, NumberHistogram};
 use crate::response::{BucketKey, BucketsNote, MetricResult};
 
 const COUNT: BucketPath = BucketPath {
     through: Vec::new(),
+    keys: Vec::new(),
     value: PathValue::Count,
 };
 
 fn single(place: usize) -> BucketPath {
     BucketPath {
         through: vec![place],
+        keys: Vec::new(),
         value: PathValue::Metric(MetricValue::Single),
     }
 }
@@ -214,6 +217,41 @@ fn buckets_are_chosen_and_sorted() {
 }
 
 #[test]
+fn a_path_names_one_of_several_buckets() {
+    let bucket = |name: &str, count: u64| Bucket {
+        key: BucketKey::Name(name.into()),
+        count,
+        aggregations: Vec::new(),
+    };
+    let bucket = Bucket {
+        key: BucketKey::Integer(1),
+        count: 5,
+        aggregations: vec![AggregationResult::Buckets {
+            buckets: vec![bucket("hot", 3), bucket("cold", 2)],
+            other_count: 0,
+            term_count: 0,
+            note: BucketsNote::None,
+        }],
+    };
+    let check = |key: Option<&str>, expected: Option<f64>| {
+        let path = BucketPath {
+            through: vec![0],
+            keys: key.map(|key| (0, key.into())).into_iter().collect(),
+            value: PathValue::Count,
+        };
+        assert_eq!(
+            value_of(&bucket, &path, GapPolicy::Skip),
+            expected,
+            "{key:?}"
+        );
+    };
+    check(Some("hot"), Some(3.0));
+    check(Some("cold"), Some(2.0));
+    check(Some("warm"), None);
+    check(None, None);
+}
+
+#[test]
 fn siblings_see_all_buckets() {
     let check = |kind: SiblingKind, expected: PipelineResult| {
         let bucket = |count: u64| Bucket {
@@ -232,6 +270,7 @@ fn siblings_see_all_buckets() {
         ];
         let path = BucketPath {
             through: vec![1],
+            keys: Vec::new(),
             value: PathValue::Count,
         };
         let filter = named(Aggregation::Bucket {

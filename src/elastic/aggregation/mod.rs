@@ -147,6 +147,7 @@ struct Level<'v> {
 fn placeholder(name: &str) -> (NamedAggregation, AggregationShape) {
     let path = BucketPath {
         through: Vec::new(),
+        keys: Vec::new(),
         value: PathValue::Count,
     };
     let pipeline = Pipeline {

@@ -1,6 +1,7 @@
 //! `buckets_path`: `h>s.avg`, `p[99.9]`, `_count`.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use query::adaptive::Adaptive;
 use query::pipeline::{BucketPath, PathValue};
@@ -33,10 +34,15 @@ pub(super) fn resolve(
     let mut requests = siblings.requests.as_slice();
     let mut shapes = siblings.shapes.as_slice();
     let mut through = Vec::new();
+    let mut keys: Vec<(usize, Arc<str>)> = Vec::new();
     let mut elements: VecDeque<&str> = text.split('>').map(str::trim).collect();
     while let Some(element) = elements.pop_front() {
         if let Some(value) = own_value(element) {
-            return Ok(BucketPath { through, value });
+            return Ok(BucketPath {
+                through,
+                keys,
+                value,
+            });
         }
         let (index, rest) = find(element, requests).ok_or_else(nothing)?;
         let is_first = through.is_empty();
@@ -51,7 +57,11 @@ pub(super) fn resolve(
         }
         match (&request.aggregation, elements.is_empty()) {
             (Aggregation::Bucket { by, children }, false) => {
-                let may_be_many = is_first && start == Start::Sibling;
+                // `f['name']>..`: one of its buckets.
+                let key = rest.filter(|_| element.ends_with(']'));
+                let has_key = key.is_some();
+                keys.extend(key.map(|key| (through.len() - 1, Arc::from(key))));
+                let may_be_many = has_key || is_first && start == Start::Sibling;
                 if !may_be_many && has_many(by) && elements.iter().all(|e| own_value(e).is_none()) {
                     return Err(no_number("Object[]", &request.name));
                 }
@@ -62,7 +72,11 @@ pub(super) fn resolve(
             (Aggregation::Bucket { by, .. }, true) => {
                 let value = own_value(rest.unwrap_or_default())
                     .ok_or_else(|| no_number(class_name(by), &request.name))?;
-                return Ok(BucketPath { through, value });
+                return Ok(BucketPath {
+                    through,
+                    keys,
+                    value,
+                });
             }
             (
                 Aggregation::Metric(Metric { kind, .. })
@@ -86,7 +100,11 @@ pub(super) fn resolve(
                     ElasticError::validation(&[format!("path [{text}]: {reason}")])
                 })?;
                 let value = PathValue::Metric(value);
-                return Ok(BucketPath { through, value });
+                return Ok(BucketPath {
+                    through,
+                    keys,
+                    value,
+                });
             }
         }
     }
