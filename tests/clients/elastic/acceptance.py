@@ -385,11 +385,9 @@ def of_events(server, data):
     aggregation = {
         "date_histogram": {"field": "@timestamp", "fixed_interval": "6h", "min_doc_count": 1},
         "aggs": {
-            "hot": {"filter": {"term": {"beverageClass.keyword": "Hot Beverages"}}},
-            "latte": {"filter": {"term": {"beverage.keyword": "Latte"}}},
             "of": {"filters": {"filters": {"hot": {"term": {"beverageClass.keyword": "Hot Beverages"}},
                                            "latte": {"term": {"beverage.keyword": "Latte"}}}}},
-            "share": {"bucket_script": {"buckets_path": {"a": "latte>_count", "b": "hot>_count"},
+            "share": {"bucket_script": {"buckets_path": {"a": "of['latte']>_count", "b": "of['hot']>_count"},
                                         "script": "params.b == 0 ? 0 : params.a / params.b"}},
         },
     }
