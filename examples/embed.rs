@@ -85,12 +85,7 @@ fn sum_by_hour(time_field: &str, field: &str) -> SearchRequest {
                 }],
             },
         }],
-        hits: HitsRequest {
-            size: 0,
-            from: 0,
-            sort: Vec::new(),
-            after: None,
-        },
+        hits: HitsRequest::default(),
         rollup: RollupUse::WhereExact,
         limits: Limits::default(),
     }

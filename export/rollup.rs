@@ -279,12 +279,7 @@ impl RollupBatches {
                 BucketBy::DateHistogram(hours(&self.time)),
                 children,
             )],
-            hits: HitsRequest {
-                size: 0,
-                from: 0,
-                sort: Vec::new(),
-                after: None,
-            },
+            hits: HitsRequest::default(),
             rollup: RollupUse::WhereExact,
             limits: Limits {
                 buckets_max: CELLS_MAX,

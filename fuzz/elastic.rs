@@ -3,9 +3,9 @@
 use jiff::tz::TimeZone;
 use serde_json::json;
 use siltstone::elastic::{
-    FilterPath, SearchParams, SearchTarget, TemplateKind, Templates, parse_alias_actions,
-    parse_bulk, parse_create_index, parse_msearch, parse_put_alias, parse_search,
-    parse_settings_change, parse_template, pretty,
+    FilterPath, IndexFacts, SearchParams, SearchTarget, TemplateKind, Templates,
+    parse_alias_actions, parse_bulk, parse_create_index, parse_msearch, parse_put_alias,
+    parse_search, parse_settings_change, parse_template, pretty,
 };
 use storage::model::{DateFormat, Field, FieldType, Mapping};
 
@@ -28,6 +28,7 @@ pub fn search_body(input: &[u8]) {
         index: "i",
         mapping: &mapping,
         filters: &[],
+        facts: IndexFacts::default(),
     }];
     let _ = parse_search(input, &SearchParams::default(), &targets, NOW_MS);
     let _ = parse_msearch(input, Some("i"));

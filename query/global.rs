@@ -60,12 +60,7 @@ pub(crate) fn answer(
             SearchRequest {
                 filter: Filter::All,
                 aggregations: own.map(<[_]>::to_vec).unwrap_or_default(),
-                hits: HitsRequest {
-                    size: 0,
-                    from: 0,
-                    sort: Vec::new(),
-                    after: None,
-                },
+                hits: HitsRequest::default(),
                 limits: Limits {
                     counted_rows_max: u64::MAX,
                     ..request.limits

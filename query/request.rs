@@ -9,9 +9,14 @@ use storage::model::{Decimal, FieldType, GeoCells, GeoPoint, Span, SpanRelation}
 use crate::Steps;
 use crate::adaptive::Adaptive;
 use crate::pipeline::Pipeline;
-use crate::response::{BucketKey, SortValue};
+use crate::response::BucketKey;
 use crate::row_script::RowScript;
 use crate::text::Analyzer;
+
+pub use crate::hits::request::{
+    After, Collapse, HitPlace, HitsRequest, NamedFilter, SortBy, SortCast, SortKey, SortMode,
+};
+pub use crate::hits::scoring::{Origin, Scoring, ValueChange, ValueScoring, WordScoring};
 
 /// A field of the topic: the column that holds its values and how to read them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,6 +135,111 @@ pub enum Filter {
     },
     /// The script holds.
     Script(Box<RowScript>),
+    /// A place of the field lies in the area.
+    Place {
+        /// A field of places.
+        field: FieldRef,
+        /// Where.
+        area: Area,
+    },
+    /// Rows of one of several shares, by their ids.
+    Slice(Slice),
+}
+
+/// A part of the globe.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Area {
+    /// Between two corners; from east to west across the date line if the first lies east.
+    Box {
+        /// One corner.
+        north_west: GeoPoint,
+        /// The other.
+        south_east: GeoPoint,
+    },
+    /// So far around a place.
+    Circle {
+        /// The place.
+        center: GeoPoint,
+        /// How far.
+        radius_m: f64,
+    },
+}
+
+impl Area {
+    /// Whether `place` lies inside.
+    #[must_use]
+    pub fn contains(&self, place: GeoPoint) -> bool {
+        match self {
+            Self::Box {
+                north_west,
+                south_east,
+            } => {
+                let (west, east) = (north_west.longitude, south_east.longitude);
+                let is_between = match west <= east {
+                    true => (west..=east).contains(&place.longitude),
+                    false => place.longitude >= west || place.longitude <= east,
+                };
+                is_between && (south_east.latitude..=north_west.latitude).contains(&place.latitude)
+            }
+            Self::Circle { center, radius_m } => center.distance_m(place) <= *radius_m,
+        }
+    }
+}
+
+/// One of several shares of all rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slice {
+    /// Which.
+    pub number: u32,
+    /// Of how many.
+    pub count: u32,
+    /// Ids are dealt out to so many piles first, and these to the shares.
+    pub piles: u32,
+}
+
+impl Slice {
+    /// Whether the row of this id is in the share.
+    #[must_use]
+    pub fn contains(&self, id: &str) -> bool {
+        let hash = murmur3(id);
+        let remainder = |of: i32, by: u32| i64::from(of).rem_euclid(i64::from(by.max(1)));
+        let pile = remainder(hash, self.piles);
+        let (count, number) = (i64::from(self.count.max(1)), i64::from(self.number));
+        if count <= i64::from(self.piles) {
+            return pile % count == number;
+        }
+        // Several shares to a pile.
+        let piles = i64::from(self.piles.max(1));
+        let shares = (count - pile).div_euclid(piles) + i64::from((count - pile) % piles != 0);
+        let within = remainder(hash.rotate_left(13), u32::try_from(shares).unwrap_or(1));
+        pile + within * piles == number
+    }
+}
+
+/// The hash that documents are dealt out to shards by: MurmurHash3 of the id's UTF-16.
+fn murmur3(id: &str) -> i32 {
+    let bytes: Vec<u8> = id.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let mixed = |word: u32| {
+        let word = word.wrapping_mul(0xcc9e_2d51).rotate_left(15);
+        word.wrapping_mul(0x1b87_3593)
+    };
+    let mut hash: u32 = 0;
+    let mut words = bytes.chunks_exact(4);
+    for word in &mut words {
+        let word = u32::from_le_bytes(word.try_into().expect("it has four bytes"));
+        hash = (hash ^ mixed(word)).rotate_left(13);
+        hash = hash.wrapping_mul(5).wrapping_add(0xe654_6b64);
+    }
+    let mut last = [0; 4];
+    let rest = words.remainder();
+    last[..rest.len()].copy_from_slice(rest);
+    if !rest.is_empty() {
+        hash ^= mixed(u32::from_le_bytes(last));
+    }
+    hash ^= u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    hash = (hash ^ hash >> 16).wrapping_mul(0x85eb_ca6b);
+    hash = (hash ^ hash >> 13).wrapping_mul(0xc2b2_ae35);
+    (hash ^ hash >> 16).cast_signed()
 }
 
 /// What must hold of a distinct text. Evaluated once a term, never once a row.
@@ -741,58 +851,4 @@ pub enum MetricValue {
     Rank(f64),
     /// The median of the distances from the median.
     MedianAbsoluteDeviation,
-}
-
-/// Which rows are returned.
-#[derive(Debug, Clone)]
-pub struct HitsRequest {
-    /// How many.
-    pub size: usize,
-    /// How many before them are skipped.
-    pub from: usize,
-    /// Order; empty is partition and offset.
-    pub sort: Vec<SortKey>,
-    /// Only rows behind this one in the order.
-    pub after: Option<After>,
-}
-
-/// A place in an order of hits.
-#[derive(Debug, Clone, PartialEq)]
-pub struct After {
-    /// Values of the criteria; `None` for a row without one.
-    pub sort: Vec<Option<SortValue>>,
-    /// The row there; `None` when only its values are known, and all rows with these are passed.
-    pub row: Option<HitPlace>,
-}
-
-/// Where a hit came from: it names the row for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct HitPlace {
-    /// Which part of a search over several topics: 0 for the first or only one.
-    pub part: usize,
-    /// The partition.
-    pub partition: u32,
-    /// The offset there.
-    pub offset: u64,
-}
-
-/// A criterion of hit order.
-#[derive(Debug, Clone)]
-pub struct SortKey {
-    /// By what.
-    pub by: SortBy,
-    /// Largest first.
-    pub descending: bool,
-    /// Rows without a value come first.
-    pub missing_first: bool,
-}
-
-/// What hits are ordered by.
-#[derive(Debug, Clone)]
-pub enum SortBy {
-    /// A field; the smallest of several values when ascending, the largest when descending.
-    /// `None`: no such field, every row is without a value.
-    Field(Option<FieldRef>),
-    /// The row's place: partition, then offset.
-    Row,
 }

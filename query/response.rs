@@ -16,6 +16,8 @@ pub struct SearchResponse {
     pub matched: u64,
     /// The rows asked for.
     pub hits: Vec<Hit>,
+    /// The best score of all rows that match, where rows are scored.
+    pub score_max: Option<f32>,
     /// Results in the order of the request.
     pub aggregations: Vec<AggregationResult>,
     /// How the answer was made.
@@ -50,6 +52,12 @@ pub struct Hit {
     pub source: Vec<u8>,
     /// A value for each sort key; `None` for a row without one.
     pub sort: Vec<Option<SortValue>>,
+    /// What it scores, where rows are scored.
+    pub score: Option<f32>,
+    /// The value that it stands for, where rows with the same value are one.
+    pub group: Option<SortValue>,
+    /// Which of the named filters it matches, and what it scores by them.
+    pub named: Vec<(usize, f32)>,
 }
 
 /// A value that hits were sorted by.
@@ -61,6 +69,8 @@ pub enum SortValue {
     Decimal(Decimal),
     /// Text.
     Text(Arc<[u8]>),
+    /// A score or a distance.
+    Float(f64),
     /// The row's place.
     Row,
     /// A row's place that is said.

@@ -130,10 +130,11 @@ impl Reads {
             }
             BoundFilter::HasNumber(slot)
             | BoundFilter::InRange(slot, _)
-            | BoundFilter::InSet(slot, _) => self.number(*slot, columns),
+            | BoundFilter::InSet(slot, _)
+            | BoundFilter::InArea(slot, _) => self.number(*slot, columns),
             BoundFilter::Distance(..) => self.obstacles.push("places are read one by one".into()),
             BoundFilter::Script(_) => self.obstacles.push("a script runs for each row".into()),
-            BoundFilter::Rows(_) => self
+            BoundFilter::Rows(_) | BoundFilter::Slice { .. } => self
                 .obstacles
                 .push("single rows are asked for by id".into()),
         }
@@ -306,7 +307,9 @@ fn is_cut(filter: &BoundFilter, first_ms: i64, last_ms: i64) -> bool {
         | BoundFilter::HasCode(..)
         | BoundFilter::Rows(_)
         | BoundFilter::Distance(..)
-        | BoundFilter::Script(_) => false,
+        | BoundFilter::Script(_)
+        | BoundFilter::InArea(..)
+        | BoundFilter::Slice { .. } => false,
     }
 }
 

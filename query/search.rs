@@ -129,6 +129,7 @@ fn run_one(parts: &[Part<'_>], pool: &ScanPool, stop: &Stop) -> Result<SearchRes
         return Ok(SearchResponse {
             matched: 0,
             hits: Vec::new(),
+            score_max: None,
             aggregations: Vec::new(),
             profile: Profile::default(),
             failures: Vec::new(),
@@ -145,9 +146,11 @@ fn run_one(parts: &[Part<'_>], pool: &ScanPool, stop: &Stop) -> Result<SearchRes
     }
     unify(&mut plans, aggregations)?;
     let found = scan(parts, &plans, pool, &budget)?;
+    let shown = hits::collect(parts, &budget)?;
     Ok(SearchResponse {
-        matched: found.matched,
-        hits: hits::collect(parts, &budget)?,
+        matched: shown.matched.unwrap_or(found.matched),
+        hits: shown.hits,
+        score_max: shown.score_max,
         aggregations: finish(aggregations, &found.states, &budget)?,
         profile: found.profile,
         failures: Vec::new(),

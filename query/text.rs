@@ -77,7 +77,7 @@ impl Analyzer {
             runs.filter(|run| !run.is_empty()).map(lower)
         };
         match self {
-            Self::Standard => text.unicode_words().map(lower).collect(),
+            Self::Standard => words(text).into_iter().map(lower).collect(),
             Self::Simple => runs().collect(),
             Self::Whitespace => {
                 let words = text.split_whitespace();
@@ -91,11 +91,33 @@ impl Analyzer {
     }
 }
 
+/// The words of `text` by Unicode's boundaries. A colon between letters is part of a word, as it
+/// was up to Unicode 15 and is in Lucene.
+fn words(text: &str) -> Vec<&str> {
+    let mut words: Vec<Range<usize>> = Vec::new();
+    for (start, word) in text.unicode_word_indices() {
+        let end = start + word.len();
+        let starts_with_letter = word.starts_with(char::is_alphabetic);
+        match words.last_mut() {
+            Some(last)
+                if last.end + 1 == start
+                    && text.as_bytes()[last.end] == b':'
+                    && starts_with_letter
+                    && text[last.clone()].ends_with(char::is_alphabetic) =>
+            {
+                last.end = end;
+            }
+            _other => words.push(start..end),
+        }
+    }
+    words.into_iter().map(|word| &text[word]).collect()
+}
+
 /// The tokens of `text`: its words by Unicode's boundaries, in lower case.
 #[must_use]
 pub fn tokens(text: &str) -> Vec<String> {
     let mut tokens = Vec::new();
-    for word in text.unicode_words() {
+    for word in words(text) {
         let mut characters = word.chars().flat_map(char::to_lowercase).peekable();
         while characters.peek().is_some() {
             tokens.push(characters.by_ref().take(TOKEN_CHARS_MAX).collect());
@@ -180,6 +202,7 @@ mod tests {
             &["the", "2", "quick", "brown", "foxes"],
         );
         check("don't 3.14 a_b", &["don't", "3.14", "a_b"]);
+        check("level:error a: b 1:x", &["level:error", "a", "b", "1", "x"]);
         check("日本", &["日", "本"]);
         check(" -- ", &[]);
         assert_eq!(tokens(&"x".repeat(300)).len(), 2);

@@ -59,6 +59,8 @@ pub(crate) fn times_of(filter: &Filter, time_field: Option<&str>) -> RangeInclus
         | Filter::Text { .. }
         | Filter::Distance { .. }
         | Filter::Script(_)
-        | Filter::Ids(_) => ALL,
+        | Filter::Ids(_)
+        | Filter::Place { .. }
+        | Filter::Slice(_) => ALL,
     }
 }

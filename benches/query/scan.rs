@@ -381,12 +381,7 @@ fn ask(filter: Filter, aggregations: Vec<Aggregation>) -> SearchRequest {
     SearchRequest {
         filter,
         aggregations: named(aggregations),
-        hits: HitsRequest {
-            size: 0,
-            from: 0,
-            sort: Vec::new(),
-            after: None,
-        },
+        hits: HitsRequest::default(),
         rollup: RollupUse::Never,
         limits: Limits::default(),
     }
@@ -497,7 +492,7 @@ fn last_of_one_miner() -> SearchRequest {
     last.hits.sort = vec![SortKey {
         by: SortBy::Field(field("ts", FieldType::Date)),
         descending: true,
-        missing_first: false,
+        ..SortKey::default()
     }];
     last
 }

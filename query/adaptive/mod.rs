@@ -171,12 +171,7 @@ fn look(
         SearchRequest {
             filter,
             aggregations: aggregations.into_iter().enumerate().map(named).collect(),
-            hits: HitsRequest {
-                size: 0,
-                from: 0,
-                sort: Vec::new(),
-                after: None,
-            },
+            hits: HitsRequest::default(),
             rollup: part.request.rollup,
             limits: Limits {
                 counted_rows_max: u64::MAX,

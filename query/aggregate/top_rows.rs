@@ -59,7 +59,7 @@ fn order(by: &TopRows) -> Vec<SortKey> {
     vec![SortKey {
         by: SortBy::Row,
         descending: false,
-        missing_first: false,
+        ..SortKey::default()
     }]
 }
 
@@ -72,7 +72,7 @@ impl BoundRows {
         let field = |field: &Option<_>| SortKey {
             by: SortBy::Field(field.clone()),
             descending: false,
-            missing_first: false,
+            ..SortKey::default()
         };
         let keys = order(by);
         let mut bind = |key: &SortKey| BoundKey::bind(key, binder);

@@ -148,6 +148,14 @@ impl<'a> Binder<'a> {
                 None => BoundFilter::Constant(false),
             },
             Filter::Script(script) => BoundFilter::Script(BoundScript::bind(script, self)?),
+            Filter::Place { field, area } => match self.numbers(field)? {
+                Some(slot) => BoundFilter::InArea(slot, *area),
+                None => BoundFilter::Constant(false),
+            },
+            Filter::Slice(slice) => BoundFilter::Slice {
+                source: Box::new(self.source.clone()),
+                slice: *slice,
+            },
             Filter::Ids(ids) => match self.rows_of(ids)? {
                 rows if rows.is_empty() => BoundFilter::Constant(false),
                 rows => BoundFilter::Rows(rows),

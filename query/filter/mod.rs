@@ -12,11 +12,13 @@ pub(crate) use number::{NumberRange, NumberSet};
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
-use storage::model::GeoPoint;
+use storage::model::{GeoPoint, VECTOR_ROWS};
+use storage::segment::RowSource;
 
 use crate::QueryError;
 use crate::frame::{Codes, Frame, NumberSlot, Numbers, TextSlot, ValueIndex};
 use crate::pattern::CodeSet;
+use crate::request::{Area, Slice};
 use crate::row_script::BoundScript;
 use crate::selection::Selection;
 
@@ -49,6 +51,15 @@ pub(crate) enum BoundFilter {
     Distance(NumberSlot, GeoPoint, (Bound<f64>, Bound<f64>)),
     /// The script holds.
     Script(BoundScript),
+    /// A place lies in the area.
+    InArea(NumberSlot, Area),
+    /// The row's id is in the share.
+    Slice {
+        /// Where ids are.
+        source: Box<RowSource>,
+        /// Which share.
+        slice: Slice,
+    },
 }
 
 /// Codes of a column that are looked for.
@@ -105,6 +116,7 @@ impl BoundFilter {
             },
             Self::HasNumber(_) | Self::HasText(_) | Self::InSet(..) => Decision::Unknown,
             Self::Distance(..) | Self::Script(_) | Self::Rows(_) => Decision::Unknown,
+            Self::InArea(..) | Self::Slice { .. } => Decision::Unknown,
         }
     }
 
@@ -179,6 +191,13 @@ impl BoundFilter {
                 let first = frame.first_entry();
                 Selection::of(count, |entry| rows.binary_search(&(first + entry)).is_ok())
             }
+            Self::InArea(slot, area) => {
+                let numbers = frame.numbers(*slot)?;
+                any_number(count, numbers, |value| {
+                    area.contains(GeoPoint::of_code(numbers.mantissas[value]))
+                })
+            }
+            Self::Slice { source, slice } => slice_rows(source, *slice, frame)?,
         })
     }
 }
@@ -217,6 +236,26 @@ fn combine(count: usize, decisions: impl Iterator<Item = Decision>) -> Decision 
     } else {
         Decision::Unknown
     }
+}
+
+/// The rows whose ids are in the share.
+fn slice_rows<F: Frame>(
+    source: &RowSource,
+    slice: Slice,
+    frame: &F,
+) -> Result<Selection, QueryError> {
+    let (mut partitions, mut offsets) = (Vec::new(), Vec::new());
+    let first = frame.first_entry();
+    source.origins(first / VECTOR_ROWS, &mut partitions, &mut offsets)?;
+    let mut is_in = Vec::with_capacity(offsets.len());
+    for (entry, (partition, offset)) in partitions.iter().zip(&offsets).enumerate() {
+        let id = source.id(first + entry)?;
+        is_in.push(match id {
+            Some(id) => slice.contains(&String::from_utf8_lossy(&id)),
+            None => slice.contains(&format!("{partition}-{offset}")),
+        });
+    }
+    Ok(Selection::of(frame.entry_count(), |entry| is_in[entry]))
 }
 
 fn has_value(count: usize, index: ValueIndex<'_>) -> Selection {

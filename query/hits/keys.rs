@@ -3,33 +3,69 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use storage::model::{ColumnKind, Decimal, Dictionary};
+use storage::model::{ColumnKind, Decimal, Dictionary, GeoPoint};
 
 use crate::QueryError;
 use crate::filter::{Binder, BoundField};
 use crate::frame::{Frame, NumberSlot, TextSlot};
-use crate::request::{SortBy, SortKey};
+use crate::request::{FieldRef, SortBy, SortCast, SortKey, SortMode};
 use crate::response::SortValue;
 
-/// A sort key over one source.
+/// A criterion over one source.
 #[derive(Debug, Clone)]
-pub(crate) enum BoundKey {
-    /// No row has a value.
+pub(crate) struct BoundKey {
+    values: KeyValues,
+    choice: Choice,
+    cast: SortCast,
+    missing: Option<SortValue>,
+}
+
+/// Where the values of a criterion are.
+#[derive(Debug, Clone)]
+enum KeyValues {
+    /// No row has one.
     Absent,
     /// The sort key of the rows.
     Time,
     Numbers {
         slot: NumberSlot,
         kind: ColumnKind,
-        descending: bool,
     },
     Texts {
         slot: TextSlot,
         dictionary: Arc<Dictionary>,
-        descending: bool,
     },
     /// Partition and offset.
     Row,
+    /// Not a value of the row: it is handed in.
+    Score,
+    Distance {
+        slot: NumberSlot,
+        from: Vec<GeoPoint>,
+    },
+}
+
+/// What is made of several values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Choice {
+    Least,
+    Greatest,
+    Sum,
+    Avg,
+    Median,
+}
+
+impl Choice {
+    fn of(key: &SortKey) -> Self {
+        match key.mode {
+            SortMode::First if key.descending => Self::Greatest,
+            SortMode::First | SortMode::Min => Self::Least,
+            SortMode::Max => Self::Greatest,
+            SortMode::Sum => Self::Sum,
+            SortMode::Avg => Self::Avg,
+            SortMode::Median => Self::Median,
+        }
+    }
 }
 
 /// A value, borrowed from where it is.
@@ -38,84 +74,219 @@ pub(crate) enum KeyValue<'a> {
     Integer(i64),
     Decimal(Decimal),
     Text(&'a [u8]),
+    Float(f64),
     Row,
 }
 
 impl BoundKey {
     pub(crate) fn bind(key: &SortKey, binder: &mut Binder<'_>) -> Result<Self, QueryError> {
-        let field = match &key.by {
-            SortBy::Row => return Ok(Self::Row),
-            SortBy::Field(None) => return Ok(Self::Absent),
-            SortBy::Field(Some(field)) => field,
+        let values = match &key.by {
+            SortBy::Row => KeyValues::Row,
+            SortBy::Field(None) => KeyValues::Absent,
+            SortBy::Field(Some(field)) => Self::values_of(field, binder)?,
+            SortBy::Score => KeyValues::Score,
+            SortBy::Distance { field, from } => match binder.numbers(field)? {
+                Some(slot) => KeyValues::Distance {
+                    slot,
+                    from: from.clone(),
+                },
+                None => KeyValues::Absent,
+            },
         };
+        Ok(Self {
+            values,
+            choice: Choice::of(key),
+            cast: key.cast,
+            missing: key.missing.clone(),
+        })
+    }
+
+    fn values_of(field: &FieldRef, binder: &mut Binder<'_>) -> Result<KeyValues, QueryError> {
         if binder.is_sort_key(field) {
-            return Ok(Self::Time);
+            return Ok(KeyValues::Time);
         }
-        let descending = key.descending;
         Ok(match binder.field(field)? {
-            BoundField::Absent => Self::Absent,
-            BoundField::Numbers(slot) => Self::Numbers {
+            BoundField::Absent => KeyValues::Absent,
+            BoundField::Numbers(slot) => KeyValues::Numbers {
                 slot,
                 kind: field.field_type.column_kind(),
-                descending,
             },
-            BoundField::Texts(slot) => Self::Texts {
+            BoundField::Texts(slot) => KeyValues::Texts {
                 slot,
                 dictionary: binder.dictionary(slot)?,
-                descending,
             },
         })
     }
 
-    /// The value of `entry`: of several the one that comes first in the order.
+    /// Whether values are the times of the rows, unchanged.
+    pub(crate) fn is_time(&self) -> bool {
+        matches!(self.values, KeyValues::Time) && self.cast == SortCast::None
+    }
+
+    /// What `entry` counts as in the order, if it scores `score`.
+    pub(crate) fn scored_value<F: Frame>(
+        &self,
+        frame: &mut F,
+        entry: usize,
+        score: f32,
+    ) -> Result<Option<KeyValue<'_>>, QueryError> {
+        match &self.values {
+            KeyValues::Score => Ok(Some(KeyValue::Float(f64::from(score)))),
+            _others => self.value(frame, entry),
+        }
+    }
+
+    /// What `entry` counts as in the order.
     pub(crate) fn value<F: Frame>(
         &self,
         frame: &mut F,
         entry: usize,
     ) -> Result<Option<KeyValue<'_>>, QueryError> {
-        Ok(match self {
-            Self::Absent => None,
-            Self::Time => Some(KeyValue::Integer(frame.times_ms()?[entry])),
-            Self::Numbers {
-                slot,
-                kind,
-                descending,
-            } => {
+        let value = self.own_value(frame, entry)?;
+        let value = value.map(|value| cast(value, self.cast));
+        Ok(value.or_else(|| self.missing.as_ref().map(kept)))
+    }
+
+    fn own_value<F: Frame>(
+        &self,
+        frame: &mut F,
+        entry: usize,
+    ) -> Result<Option<KeyValue<'_>>, QueryError> {
+        Ok(match &self.values {
+            KeyValues::Absent => None,
+            KeyValues::Time => Some(KeyValue::Integer(frame.times_ms()?[entry])),
+            KeyValues::Numbers { slot, kind } => {
                 let numbers = frame.numbers(*slot)?;
                 let values = numbers
                     .index
                     .values(entry)
                     .map(|value| numbers.value(value));
-                let first = first(values, *descending, |a, b| a.compare(*b));
-                first.map(|value| match kind {
-                    ColumnKind::Integer => KeyValue::Integer(value.mantissa),
-                    ColumnKind::Decimal | ColumnKind::Text => KeyValue::Decimal(value),
-                })
+                choose_number(values, *kind, self.choice)
             }
-            Self::Texts {
-                slot,
-                dictionary,
-                descending,
-            } => {
+            KeyValues::Texts { slot, dictionary } => {
                 let codes = frame.codes(*slot)?;
                 let codes = &codes.codes[codes.index.values(entry)];
                 let terms = codes.iter().map(|code| dictionary.term(*code));
-                first(terms, *descending, Ord::cmp).map(KeyValue::Text)
+                let term = match self.choice {
+                    Choice::Greatest => terms.max(),
+                    Choice::Least | Choice::Sum | Choice::Avg | Choice::Median => terms.min(),
+                };
+                term.map(KeyValue::Text)
             }
-            Self::Row => Some(KeyValue::Row),
+            KeyValues::Row => Some(KeyValue::Row),
+            KeyValues::Score => Some(KeyValue::Float(1.0)),
+            KeyValues::Distance { slot, from } => {
+                let numbers = frame.numbers(*slot)?;
+                let places = numbers.index.values(entry).map(|value| {
+                    let place = GeoPoint::of_code(numbers.mantissas[value]);
+                    let distances = from.iter().map(|from| from.distance_m(place));
+                    distances.fold(f64::INFINITY, f64::min)
+                });
+                choose_distance(places.collect(), self.choice).map(KeyValue::Float)
+            }
         })
     }
 }
 
-fn first<T>(
-    values: impl Iterator<Item = T>,
-    descending: bool,
-    compare: impl Fn(&T, &T) -> Ordering,
-) -> Option<T> {
-    if descending {
-        values.max_by(compare)
-    } else {
-        values.min_by(compare)
+fn choose_distance(mut distances: Vec<f64>, choice: Choice) -> Option<f64> {
+    distances.sort_unstable_by(f64::total_cmp);
+    let (first, last) = (*distances.first()?, *distances.last()?);
+    Some(match choice {
+        Choice::Least => first,
+        Choice::Greatest => last,
+        Choice::Sum => distances.iter().sum(),
+        Choice::Avg => distances.iter().sum::<f64>() / distances.len() as f64,
+        Choice::Median => {
+            let count = distances.len();
+            (distances[(count - 1) / 2] + distances[count / 2]) / 2.0
+        }
+    })
+}
+
+fn choose_number<'a>(
+    values: impl Iterator<Item = Decimal>,
+    kind: ColumnKind,
+    choice: Choice,
+) -> Option<KeyValue<'a>> {
+    let of_kind = |value: Decimal| match kind {
+        ColumnKind::Integer => KeyValue::Integer(value.mantissa),
+        ColumnKind::Decimal | ColumnKind::Text => KeyValue::Decimal(value),
+    };
+    match choice {
+        Choice::Least => values.min_by(|a, b| a.compare(*b)).map(of_kind),
+        Choice::Greatest => values.max_by(|a, b| a.compare(*b)).map(of_kind),
+        Choice::Sum | Choice::Avg | Choice::Median => {
+            let mut values: Vec<Decimal> = values.collect();
+            match values.as_slice() {
+                [] => None,
+                [single] => Some(of_kind(*single)),
+                _several => {
+                    values.sort_unstable_by(|a, b| a.compare(*b));
+                    let number = combine(&values, choice);
+                    Some(match kind {
+                        ColumnKind::Integer => KeyValue::Integer(nearest(number)),
+                        ColumnKind::Decimal | ColumnKind::Text => {
+                            KeyValue::Decimal(Decimal::from_f64(number)?)
+                        }
+                    })
+                }
+            }
+        }
+    }
+}
+
+/// One number made of several ascending ones.
+fn combine(values: &[Decimal], choice: Choice) -> f64 {
+    let count = values.len();
+    let sum = |values: &[Decimal]| values.iter().map(|value| value.to_f64()).sum::<f64>();
+    match choice {
+        Choice::Median if count % 2 == 1 => values[count / 2].to_f64(),
+        Choice::Median => sum(&values[count / 2 - 1..=count / 2]) / 2.0,
+        Choice::Avg => sum(values) / count as f64,
+        Choice::Least | Choice::Greatest | Choice::Sum => sum(values),
+    }
+}
+
+/// The nearest integer, as far as 64 bits go.
+#[expect(clippy::cast_possible_truncation, reason = "it ends where 64 bits end")]
+fn nearest(number: f64) -> i64 {
+    number.round() as i64
+}
+
+/// The whole part of a number, as far as 64 bits go.
+fn whole(value: Decimal) -> i64 {
+    let digits = u32::from(value.exponent.unsigned_abs());
+    let power = 10_i64.checked_pow(digits);
+    match (value.exponent < 0, power) {
+        (true, Some(power)) => value.mantissa / power,
+        (true, None) => 0,
+        (false, Some(power)) => value.mantissa.saturating_mul(power),
+        (false, None) => value.mantissa.signum().saturating_mul(i64::MAX),
+    }
+}
+
+const NANOS_PER_MILLI: i64 = 1_000_000;
+
+fn cast(value: KeyValue<'_>, to: SortCast) -> KeyValue<'_> {
+    match (value, to) {
+        (KeyValue::Integer(value), SortCast::Decimal) => {
+            KeyValue::Decimal(Decimal::from_i64(value))
+        }
+        (KeyValue::Decimal(value), SortCast::Integer) => KeyValue::Integer(whole(value)),
+        (KeyValue::Integer(ms), SortCast::Nanos) => {
+            KeyValue::Integer(ms.saturating_mul(NANOS_PER_MILLI))
+        }
+        (KeyValue::Integer(nanos), SortCast::Millis) => {
+            KeyValue::Integer(nanos.div_euclid(NANOS_PER_MILLI))
+        }
+        (
+            value,
+            SortCast::None
+            | SortCast::Decimal
+            | SortCast::Integer
+            | SortCast::Nanos
+            | SortCast::Millis,
+        ) => value,
     }
 }
 
@@ -125,6 +296,7 @@ pub(crate) fn keep(value: KeyValue<'_>) -> SortValue {
         KeyValue::Integer(integer) => SortValue::Integer(integer),
         KeyValue::Decimal(decimal) => SortValue::Decimal(decimal.normalized()),
         KeyValue::Text(text) => SortValue::Text(Arc::from(text)),
+        KeyValue::Float(number) => SortValue::Float(number),
         KeyValue::Row => SortValue::Row,
     }
 }
@@ -135,6 +307,7 @@ pub(crate) fn kept(value: &SortValue) -> KeyValue<'_> {
         SortValue::Integer(integer) => KeyValue::Integer(*integer),
         SortValue::Decimal(decimal) => KeyValue::Decimal(*decimal),
         SortValue::Text(text) => KeyValue::Text(text),
+        SortValue::Float(number) => KeyValue::Float(*number),
         SortValue::Row | SortValue::Place(_) => KeyValue::Row,
     }
 }
@@ -172,7 +345,7 @@ impl<'a> Keys<'a> {
     pub(crate) fn row_direction(&self, index: usize) -> Option<bool> {
         match self.sort[index].by {
             SortBy::Row => Some(self.sort[index].descending),
-            SortBy::Field(_) => None,
+            SortBy::Field(_) | SortBy::Score | SortBy::Distance { .. } => None,
         }
     }
 
@@ -191,6 +364,9 @@ pub(crate) fn directed(ordering: Ordering, descending: bool) -> Ordering {
 
 /// Numbers by value, texts by bytes, numbers before texts.
 fn compare_values(a: KeyValue<'_>, b: KeyValue<'_>) -> Ordering {
+    if let (Some(a), Some(b)) = (float(a), float(b)) {
+        return a.total_cmp(&b);
+    }
     match (number(a), number(b)) {
         (Some(a), Some(b)) => a.compare(b),
         (Some(_), None) => Ordering::Less,
@@ -206,6 +382,13 @@ fn number(value: KeyValue<'_>) -> Option<Decimal> {
     match value {
         KeyValue::Integer(integer) => Some(Decimal::from_i64(integer)),
         KeyValue::Decimal(decimal) => Some(decimal),
-        KeyValue::Text(_) | KeyValue::Row => None,
+        KeyValue::Text(_) | KeyValue::Float(_) | KeyValue::Row => None,
+    }
+}
+
+fn float(value: KeyValue<'_>) -> Option<f64> {
+    match value {
+        KeyValue::Float(number) => Some(number),
+        KeyValue::Integer(_) | KeyValue::Decimal(_) | KeyValue::Text(_) | KeyValue::Row => None,
     }
 }

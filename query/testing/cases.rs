@@ -69,12 +69,7 @@ fn request(aggregation: Aggregation) -> SearchRequest {
     SearchRequest {
         filter: Filter::All,
         aggregations: vec![named(aggregation)],
-        hits: HitsRequest {
-            size: 0,
-            from: 0,
-            sort: Vec::new(),
-            after: None,
-        },
+        hits: HitsRequest::default(),
         rollup: RollupUse::WhereExact,
         limits: Limits::default(),
     }
@@ -421,9 +416,9 @@ fn several_topics_answer_as_one() {
             sort: vec![SortKey {
                 by: SortBy::Field(Some(field(path, field_type))),
                 descending: false,
-                missing_first: false,
+                ..SortKey::default()
             }],
-            after: None,
+            ..HitsRequest::default()
         };
         request
     };
@@ -486,9 +481,9 @@ fn newest_rows_first() {
         sort: vec![SortKey {
             by: SortBy::Field(Some(field(TIME_FIELD, FieldType::Date))),
             descending: true,
-            missing_first: false,
+            ..SortKey::default()
         }],
-        after: None,
+        ..HitsRequest::default()
     };
     let ids: Vec<_> = found(&request, &sources)
         .hits

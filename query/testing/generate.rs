@@ -15,8 +15,8 @@ use crate::request::{
     Aggregation, BucketBy, CalendarUnit, Cardinality, Counting, DateHistogram, FieldRef, Filter,
     Filters, HitsRequest, Input, Interval, Limits, Metric, MetricKind, MetricValue, MissingPlace,
     NamedAggregation, NumberHistogram, Order, OrderBy, Pattern, RollupUse, ScriptMetric,
-    SearchRequest, SortBy, SortKey, TermSelection, TermValue, Terms, TextPredicate, TokenMatch,
-    TopRows, TupleBy, TupleSource, Tuples, WeightedAvg,
+    SearchRequest, Slice, SortBy, SortKey, TermSelection, TermValue, Terms, TextPredicate,
+    TokenMatch, TopRows, TupleBy, TupleSource, Tuples, WeightedAvg,
 };
 use crate::response::BucketKey;
 use crate::row_script::RowScript;
@@ -218,7 +218,7 @@ pub(super) fn request(random: &mut Random, topic: &TopicRows) -> SearchRequest {
             size: random.below(20),
             from: random.below(4),
             sort: random.many(3, sort_key),
-            after: None,
+            ..HitsRequest::default()
         },
         rollup: RollupUse::WhereExact,
         limits: Limits::default(),
@@ -237,6 +237,16 @@ fn sort_key(random: &mut Random) -> SortKey {
         by,
         descending: random.once_in(2),
         missing_first: random.once_in(2),
+        ..SortKey::default()
+    }
+}
+
+fn slice(random: &mut Random) -> Slice {
+    let count = 1 + random.below(5) as u32;
+    Slice {
+        number: random.below(count as usize) as u32,
+        count,
+        piles: 1 + random.below(4) as u32,
     }
 }
 
@@ -340,6 +350,7 @@ fn filter(random: &mut Random, topic: &TopicRows, depth: usize) -> Filter {
             Filter::NumberIn { field, values }
         }
         5 | 6 => text_filter(text_field(random), random),
+        7 if random.once_in(2) => Filter::Slice(slice(random)),
         7 => Filter::Ids(ids(random, topic)),
         8 => Filter::And(random.many(3, |random| filter(random, topic, depth - 1))),
         9 => Filter::AtLeast {

@@ -5,6 +5,7 @@
 mod cases;
 mod estimates;
 mod generate;
+mod hits;
 mod naive;
 mod random;
 mod row_groups;

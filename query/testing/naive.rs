@@ -106,6 +106,10 @@ fn matches(filter: &Filter, row: &Row) -> bool {
             .any(|text| text_matches(predicate, text)),
         Filter::Ids(ids) => ids.contains(&row.name()),
         Filter::Distance { .. } | Filter::Script(_) => panic!("they are not dealt"),
+        Filter::Slice(slice) => slice.contains(&row.name()),
+        Filter::Place { field, area } => numbers(row, field)
+            .iter()
+            .any(|value| area.contains(storage::model::GeoPoint::of_code(value.mantissa))),
     }
 }
 
@@ -357,7 +361,7 @@ fn top_rows(by: &TopRows, rows: &[&Row]) -> RowsResult {
         size: by.size,
         from: by.from,
         sort: by.sort.clone(),
-        after: None,
+        ..HitsRequest::default()
     };
     let shown = hits(&request, rows);
     let row_of = |id: &str| rows.iter().find(|row| row.name() == id).expect("a row");
@@ -384,6 +388,9 @@ fn top_rows(by: &TopRows, rows: &[&Row]) -> RowsResult {
                 version: 1,
                 source: if by.documents { source } else { Vec::new() },
                 sort,
+                score: None,
+                group: None,
+                named: Vec::new(),
             })
             .collect(),
     }
@@ -853,6 +860,7 @@ fn metric_at(bucket: &Bucket, path: &[usize], value: MetricValue) -> Option<f64>
 fn sort_value(row: &Row, by: &SortBy, descending: bool) -> Option<SortValue> {
     let field = match by {
         SortBy::Row => return Some(SortValue::Row),
+        SortBy::Score | SortBy::Distance { .. } => panic!("they have tests of their own"),
         SortBy::Field(None) => return None,
         SortBy::Field(Some(field)) => field,
     };

@@ -63,12 +63,7 @@ fn check(filter: Filter, source: &RowSource, expected: (usize, usize)) {
     let request = SearchRequest {
         filter,
         aggregations: Vec::new(),
-        hits: HitsRequest {
-            size: 0,
-            from: 0,
-            sort: Vec::new(),
-            after: None,
-        },
+        hits: HitsRequest::default(),
         rollup: RollupUse::Never,
         limits: Limits {
             counted_rows_max: u64::MAX,

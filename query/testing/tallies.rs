@@ -161,12 +161,7 @@ fn rows_of_one_term_are_summed_by_term_as_one_by_one() {
         let request = SearchRequest {
             filter: Filter::All,
             aggregations: named([aggregation(&mut random)]),
-            hits: HitsRequest {
-                size: 0,
-                from: 0,
-                sort: Vec::new(),
-                after: None,
-            },
+            hits: HitsRequest::default(),
             rollup: RollupUse::Never,
             limits: Limits::default(),
         };

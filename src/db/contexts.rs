@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use query::Stop;
 use query::request::{After, HitPlace};
+use query::response::SortValue;
 
 use super::Db;
 use super::identity::random_uuid;
@@ -193,8 +194,16 @@ impl Db {
             parsed.shape.without_aggregations();
         }
         if let Some(last) = response.as_ref().and_then(|response| response.hits.last()) {
+            // Without an order of its own, a search goes on by score.
+            let score = last
+                .score
+                .map(|score| Some(SortValue::Float(f64::from(score))));
+            let sort = match last.sort.is_empty() {
+                true => score.into_iter().collect(),
+                false => last.sort.clone(),
+            };
             scroll.after = Some(After {
-                sort: last.sort.clone(),
+                sort,
                 row: Some(HitPlace {
                     part: last.part,
                     partition: last.partition,
@@ -253,7 +262,9 @@ impl Db {
                 return None;
             };
             if let Some(kept_ms) = kept_ms {
-                context.expires_ms = now_ms.saturating_add(kept_ms);
+                // A search may keep it longer, not shorter.
+                let until_ms = now_ms.saturating_add(kept_ms);
+                context.expires_ms = context.expires_ms.max(until_ms);
             }
             Some((context.sights.clone(), tie_break))
         });

@@ -55,6 +55,7 @@ impl Db {
             index: topic,
             mapping: &snapshot.topic.mapping,
             filters: &[],
+            facts: crate::elastic::IndexFacts::default(),
         }];
         let params = SearchParams::default();
         let parsed = parse_search(json.as_bytes(), &params, &targets, self.core().now_ms())?;

@@ -3,14 +3,14 @@
 use query::request::SearchRequest;
 use query::response::SearchResponse;
 use query::{QueryError, Stop};
-use serde_json::Value;
+use serde_json::{Value, json};
 use storage::catalog::TimeField;
 use storage::store::{TopicInstant, TopicSnapshot};
 
 use super::{Db, slow};
 use crate::elastic::{
-    self, ElasticError, IndexOptions, ParsedSearch, SearchParams, SearchTarget, SlowWork,
-    parse_count, parse_search,
+    self, ElasticError, IndexFacts, IndexOptions, Lookup, LookupSource, ParsedSearch,
+    RESULT_WINDOW_MAX, SearchParams, SearchTarget, SlowWork, parse_count, parse_search, values_at,
 };
 use crate::error::{Error, Result};
 use crate::options::Stopwatch;
@@ -72,6 +72,7 @@ impl Db {
         if let Some((id, sights, tie_break)) = self.pit_sights(body)? {
             let params = SearchParams {
                 tie_break,
+                has_pit: true,
                 ..params.clone()
             };
             let (parsed, response) = self.run_over(&sights, body, &params, parse_search)?;
@@ -80,6 +81,9 @@ impl Db {
             return Ok(elastic::with_id(&answer, "pit_id", &id));
         }
         let sights = self.sights(index, params)?;
+        for name in elastic::boosted_indices(body)? {
+            self.named(&name, params.indices.options())?;
+        }
         let (mut parsed, response) = self.run_over(&sights, body, params, parse_search)?;
         if params.says_early_end {
             // OpenSearch counts no rows one by one where it knows that all of them match.
@@ -108,11 +112,7 @@ impl Db {
         params: &SearchParams,
     ) -> Result<Vec<u8>> {
         let (parsed, response) = self.run(index, body, params, parse_count)?;
-        Ok(elastic::render_count(
-            &parsed.shape,
-            response.as_ref(),
-            parsed.requests.len(),
-        ))
+        Ok(elastic::render_count(&parsed.shape, response.as_ref()))
     }
 
     /// `_validate/query`: how many indices the query was read against.
@@ -123,10 +123,44 @@ impl Db {
         params: &SearchParams,
     ) -> Result<Vec<String>> {
         let sights = self.sights(index, params)?;
-        let targets: Vec<SearchTarget<'_>> = sights.iter().map(Sight::target).collect();
+        let targets = sights.iter().map(|sight| sight.target(false));
+        let targets: Vec<SearchTarget<'_>> = targets.collect();
         parse_count(body, params, &targets, self.core().now_ms())?;
         let names = targets.iter().map(|target| target.index.to_owned());
         Ok(names.collect())
+    }
+
+    /// Whether an index has rows that match the query of `body`.
+    pub(crate) fn has_rows(&self, index: &str, body: &[u8]) -> Result<bool> {
+        let params = SearchParams::default();
+        let (_, response) = self.run(index, body, &params, parse_count)?;
+        Ok(response.is_some_and(|response| response.matched > 0))
+    }
+
+    /// `_explain`: whether one document matches a query, and what it scores.
+    pub(crate) fn explain_elastic(
+        &self,
+        index: &str,
+        id: &str,
+        body: &[u8],
+        params: &SearchParams,
+    ) -> Result<(u16, Value)> {
+        let topic = self.only_index(index)?;
+        let body = elastic::explain_body(body, id)?;
+        let params = SearchParams {
+            explain: true,
+            ..params.clone()
+        };
+        let (parsed, response) = self.run(index, &body, &params, parse_search)?;
+        let found = elastic::render_search(&parsed.shape, response.as_ref(), 0);
+        let stored = self.stored_document(index, id)?;
+        Ok(elastic::render_explained(
+            topic.name.as_str(),
+            id,
+            &found,
+            stored.is_some(),
+            params.wants_source(),
+        ))
     }
 
     /// Finds the topics, takes a snapshot of each, reads the question against their mappings and
@@ -154,6 +188,7 @@ impl Db {
             Some(Sight {
                 instant: self.core().store.instant(named.state.topic.id)?,
                 filters: named.filters,
+                aliases: named.state.aliases.keys().cloned().collect(),
             })
         });
         Ok(sights.collect())
@@ -179,7 +214,12 @@ impl Db {
         parse: Parse,
         change: impl FnOnce(&mut [SearchRequest]),
     ) -> Result<(ParsedSearch, Option<SearchResponse>)> {
-        let targets: Vec<SearchTarget<'_>> = sights.iter().map(Sight::target).collect();
+        let looked_up = elastic::resolve_lookups(body, |lookup| self.looked_up(lookup))?;
+        let body = looked_up.as_deref().unwrap_or(body);
+        let cheap_only = self.server_setting("search.allow_expensive_queries");
+        let cheap_only = cheap_only.as_deref() == Some("false");
+        let targets = sights.iter().map(|sight| sight.target(cheap_only));
+        let targets: Vec<SearchTarget<'_>> = targets.collect();
         let mut parsed = parse(body, params, &targets, self.core().now_ms())?;
         let buckets_max = self.server_setting("search.max_buckets");
         if let Some(buckets_max) = buckets_max.and_then(|text| text.parse().ok()) {
@@ -192,11 +232,35 @@ impl Db {
         let Some(first) = sights.first().map(|sight| sight.instant.topic.name.clone()) else {
             return Ok((parsed, None));
         };
-        match self.answer_parsed(&parsed, sights, &params.stop) {
-            Ok(response) => Ok((parsed, Some(response))),
-            Err(error) => {
-                let error = Error::from(error).into_elastic().on_shard(first.as_str());
-                Err(error.into())
+        let failed = |error| Error::from(error).into_elastic().on_shard(first.as_str());
+        let response = self
+            .answer_parsed(&parsed, sights, &params.stop)
+            .map_err(failed)?;
+        let inner = std::mem::take(&mut parsed.inner);
+        elastic::answer_inner(&inner, &response, &mut parsed.shape, |requests| {
+            self.answer(requests, sights, &params.stop).map_err(failed)
+        })?;
+        Ok((parsed, Some(response)))
+    }
+
+    /// The values that a lookup of `terms` names.
+    fn looked_up(&self, lookup: &Lookup) -> Result<Vec<Value>> {
+        match &lookup.source {
+            LookupSource::Id(id) => {
+                let stored = self.stored_document(&lookup.index, id)?;
+                // A document that is not there has no values.
+                let values = stored.map(|stored| values_at(&stored.source, &lookup.path));
+                Ok(values.unwrap_or_default())
+            }
+            LookupSource::Query(query) => {
+                let body = json!({ "query": query, "size": RESULT_WINDOW_MAX, "sort": ["_doc"] });
+                let body = body.to_string();
+                let params = SearchParams::default();
+                let (_, response) =
+                    self.run(&lookup.index, body.as_bytes(), &params, parse_search)?;
+                let hits = response.map(|response| response.hits).unwrap_or_default();
+                let values = hits.iter().map(|hit| values_at(&hit.source, &lookup.path));
+                Ok(values.flatten().collect())
             }
         }
     }
@@ -251,14 +315,22 @@ pub(crate) struct Sight {
     pub(super) instant: TopicInstant,
     /// Filters of the aliases that named it.
     pub(super) filters: Vec<Value>,
+    /// Its other names.
+    pub(super) aliases: Vec<String>,
 }
 
 impl Sight {
-    fn target(&self) -> SearchTarget<'_> {
+    fn target(&self, cheap_only: bool) -> SearchTarget<'_> {
         SearchTarget {
             index: self.instant.topic.name.as_str(),
             mapping: &self.instant.topic.mapping,
             filters: &self.filters,
+            facts: IndexFacts {
+                settings: Some(&self.instant.topic.settings),
+                aliases: &self.aliases,
+                shards: self.instant.topic.partitions,
+                cheap_only,
+            },
         }
     }
 }

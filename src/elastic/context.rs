@@ -1,8 +1,10 @@
 //! What every part of a search is read against: one index, its fields and the present.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use query::request::FieldRef;
+use serde_json::Value;
 use storage::model::{Field, FieldType, Mapping};
 
 use super::ElasticError;
@@ -20,6 +22,21 @@ pub(super) struct Context<'a> {
     pub(super) mapping: &'a Mapping,
     /// What date math calls `now`.
     pub(super) now_ms: i64,
+    /// What else is known of the index.
+    pub(super) facts: IndexFacts<'a>,
+}
+
+/// What is known of an index beside its fields.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct IndexFacts<'a> {
+    /// Its settings, by names such as `index.max_result_window`.
+    pub settings: Option<&'a BTreeMap<String, Value>>,
+    /// Its other names.
+    pub aliases: &'a [String],
+    /// Its partitions.
+    pub shards: u32,
+    /// Queries that look at every distinct text are forbidden.
+    pub cheap_only: bool,
 }
 
 /// A field that a request names.
@@ -42,7 +59,7 @@ impl NamedField<'_> {
     /// Whether its texts are compared without regard to case.
     pub(super) fn ignores_case(&self) -> bool {
         let normalizer = self.field.attributes.get("normalizer");
-        normalizer.and_then(serde_json::Value::as_str) == Some("lowercase")
+        normalizer.and_then(Value::as_str) == Some("lowercase")
     }
 
     /// The type as the mapping's writer called it.
@@ -52,6 +69,29 @@ impl NamedField<'_> {
 }
 
 impl<'a> Context<'a> {
+    /// A setting of the index, without `index.` in front.
+    pub(super) fn setting(&self, name: &str) -> Option<String> {
+        let value = self.facts.settings?.get(&format!("index.{name}"))?;
+        super::read::text(value, name).ok()
+    }
+
+    /// A limit that the index may set for itself.
+    pub(super) fn limit(&self, name: &str, default: usize) -> usize {
+        let said = self.setting(name);
+        said.and_then(|text| text.parse().ok()).unwrap_or(default)
+    }
+
+    /// In how many shards a client sees it.
+    pub(super) fn shards(&self) -> u32 {
+        self.facts.shards.max(1)
+    }
+
+    /// Whether `pattern` names the index, by any of its names.
+    pub(super) fn is_named(&self, pattern: &str) -> bool {
+        let mut names = self.facts.aliases.iter().map(String::as_str);
+        matches_wildcard(pattern, self.index) || names.any(|name| matches_wildcard(pattern, name))
+    }
+
     /// The field that `path` names; `None` when there is none.
     pub(super) fn field(&self, path: &str) -> Option<NamedField<'a>> {
         let mapping = self.mapping;

@@ -42,6 +42,23 @@ pub(crate) fn pit_of(body: &[u8]) -> Result<Option<PitBody>, ElasticError> {
     }))
 }
 
+/// The names that `indices_boost` of a search gives, those without wildcards.
+///
+/// # Errors
+/// When the body cannot be read.
+pub(crate) fn boosted_indices(body: &[u8]) -> Result<Vec<String>, ElasticError> {
+    let needle = b"\"indices_boost\"";
+    if !body.windows(needle.len()).any(|window| window == needle) {
+        return Ok(Vec::new());
+    }
+    let entries = object(body)?;
+    let boosts = entries.get("indices_boost");
+    let boosts = boosts.map_or(&[][..], read::one_or_many).iter();
+    let names = boosts.filter_map(Value::as_object).flat_map(Map::keys);
+    let names = names.filter(|name| !name.contains('*'));
+    Ok(names.cloned().collect())
+}
+
 /// The text of the entry `key` of a body, or a list of texts.
 pub(crate) fn texts_of(body: &[u8], key: &str) -> Result<Vec<String>, ElasticError> {
     let entries = object(body)?;

@@ -110,6 +110,7 @@ fn search(
             index: &named.name,
             mapping: &indices[&named.name].mapping,
             filters: &[],
+            facts: IndexFacts::default(),
         })
         .collect();
     parse_search(body, params, &targets, NOW_MS)

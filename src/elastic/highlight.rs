@@ -161,6 +161,8 @@ fn texts_asked<'f>(filter: &'f Filter, asked: &mut Vec<(&'f FieldRef, &'f TextPr
         | Filter::NumberIn { .. }
         | Filter::Distance { .. }
         | Filter::Script(_)
+        | Filter::Place { .. }
+        | Filter::Slice(_)
         | Filter::Ids(_) => {}
     }
 }

@@ -1,19 +1,16 @@
-//! What a search says about its hits: order, document, fields.
+//! What a search says about its hits: document, fields, where they go on.
 
 use jiff::tz::TimeZone;
 use query::request::{After, HitPlace, SortBy, SortKey};
 use query::response::SortValue;
 use serde_json::{Map, Value};
-use storage::model::{ColumnKind, FieldType};
+use storage::model::FieldType;
 
-use super::aggregation::{text_field, value_text};
+use super::aggregation::value_text;
 use super::context::{Context, NamedField};
 use super::read;
 use super::shape::{FieldShape, HitShape, SortKind, SortShape, SourceShape, ValueText};
-use super::{ElasticError, SearchParams};
-
-/// Most criteria of an order.
-const SORT_KEYS_MAX: usize = 64;
+use super::{ElasticError, SearchParams, sort};
 
 /// Most fields that one request may ask for.
 const FIELDS_MAX: usize = 1_024;
@@ -31,6 +28,7 @@ pub(super) fn parse(
         source: source(body, params)?,
         version: option(body, "version")? || params.versions,
         sequence_number: option(body, "seq_no_primary_term")? || params.sequence_numbers,
+        explain: option(body, "explain")? || params.explain,
         ..HitShape::default()
     };
     let list = |text: &String| text.split(',').map(Value::from).collect::<Value>();
@@ -49,21 +47,15 @@ pub(super) fn parse(
     }
     for key in ["docvalue_fields", "fields"] {
         if let Some(wanted) = body.get(key) {
+            if key == "docvalue_fields" {
+                check_count(context, read::one_or_many(wanted).len())?;
+            }
             fields(context, key, wanted, &mut shape.fields)?;
         }
     }
-    let mut sort = Sorting::default();
-    match (&params.sort, body.get("sort")) {
-        (Some(text), _) => sort.url(context, text)?,
-        (None, Some(value)) => sort.criteria(context, value)?,
-        (None, None) => {}
-    }
-    sort.without_score_alone();
-    if params.tie_break && !sort.keys.iter().any(|key| matches!(key.by, SortBy::Row)) {
-        sort.criterion(context, "_shard_doc", None)?;
-    }
-    shape.sort = sort.shapes;
-    Ok((shape, sort.keys))
+    let (keys, shapes) = sort::parse(context, body, params)?;
+    shape.sort = shapes;
+    Ok((shape, keys))
 }
 
 /// Where `search_after` says that hits go on.
@@ -98,9 +90,6 @@ pub(super) fn after(
     let mut sort = Vec::with_capacity(keys.len());
     let mut keys = keys.iter();
     for (shape, value) in shape.sort.iter().zip(values) {
-        if shape.kind == SortKind::Score {
-            continue;
-        }
         let key = keys.next();
         sort.push(after_value(context, shape, key, value)?);
     }
@@ -144,7 +133,11 @@ fn after_value(
             let number = super::values::decimal(&text).ok_or_else(wrong)?;
             Ok(Some(SortValue::Decimal(number)))
         }
-        SortKind::Integer | SortKind::Nanos | SortKind::Score => {
+        SortKind::Score | SortKind::Distance => {
+            let number = read::float(value, field).map_err(|_| wrong())?;
+            Ok(Some(SortValue::Float(number)))
+        }
+        SortKind::Integer | SortKind::Nanos => {
             if let Some(number) = value.as_i64() {
                 // What a row without a value shows.
                 let is_missing = number == i64::MAX || number == i64::MIN;
@@ -291,9 +284,11 @@ fn fields(
         };
         for field in context.fields(&pattern)? {
             let shape = field_shape(context, &field, format.as_deref())?;
+            // Asked for in two formats, a column is shown in both.
+            let is_column = key == "docvalue_fields";
             match shapes.iter_mut().find(|known| known.path == shape.path) {
-                Some(known) => *known = shape,
-                None => shapes.push(shape),
+                Some(known) if !is_column => *known = shape,
+                Some(_) | None => shapes.push(shape),
             }
         }
         if shapes.len() > FIELDS_MAX {
@@ -303,6 +298,21 @@ fn fields(
         }
     }
     Ok(())
+}
+
+/// Most columns that hits may show, unless the index says otherwise.
+const COLUMNS_MAX: usize = 100;
+
+fn check_count(context: &Context<'_>, count: usize) -> Result<(), ElasticError> {
+    let most = context.limit("max_docvalue_fields_search", COLUMNS_MAX);
+    if count <= most {
+        return Ok(());
+    }
+    Err(context.fail(ElasticError::illegal_argument(format!(
+        "Trying to retrieve too many docvalue_fields. Must be less than or equal to: [{most}] but \
+         was [{count}]. This limit can be set by changing the [index.max_docvalue_fields_search] \
+         index level setting."
+    ))))
 }
 
 fn field_shape(
@@ -321,194 +331,4 @@ fn field_shape(
         field: field.field.clone(),
         text,
     })
-}
-
-/// Criteria while they are read.
-#[derive(Default)]
-struct Sorting {
-    keys: Vec<SortKey>,
-    shapes: Vec<SortShape>,
-}
-
-/// What a criterion says beside its field.
-struct SortOptions {
-    descending: bool,
-    missing_first: Option<bool>,
-    unmapped: bool,
-    format: Option<String>,
-}
-
-impl Sorting {
-    /// `field:desc,other`.
-    fn url(&mut self, context: &Context<'_>, text: &str) -> Result<(), ElasticError> {
-        for part in text.split(',') {
-            let (field, direction) = part.rsplit_once(':').unwrap_or((part, ""));
-            let direction = (!direction.is_empty()).then(|| Value::String(direction.into()));
-            self.criterion(context, field.trim(), direction.as_ref())?;
-        }
-        Ok(())
-    }
-
-    /// A name, an object (of several keys even), or a list of them.
-    fn criteria(&mut self, context: &Context<'_>, value: &Value) -> Result<(), ElasticError> {
-        for entry in read::one_or_many(value) {
-            match entry {
-                Value::String(field) => self.criterion(context, field, None)?,
-                Value::Object(entries) => {
-                    for (field, options) in entries {
-                        self.criterion(context, field, Some(options))?;
-                    }
-                }
-                other => {
-                    return Err(ElasticError::illegal_argument(format!(
-                        "malformed sort format, within the sort array, an object, or an actual \
-                         string are allowed, found [{}]",
-                        read::token_name(other)
-                    )));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn criterion(
-        &mut self,
-        context: &Context<'_>,
-        name: &str,
-        options: Option<&Value>,
-    ) -> Result<(), ElasticError> {
-        if self.shapes.len() == SORT_KEYS_MAX {
-            return Err(ElasticError::illegal_argument(format!(
-                "an order has at most [{SORT_KEYS_MAX}] criteria"
-            )));
-        }
-        let options = sort_options(name, options)?;
-        let missing_first = options.missing_first.unwrap_or(false);
-        let mut shape = SortShape {
-            kind: SortKind::Row,
-            descending: options.descending,
-            missing_first,
-            text: None,
-        };
-        let by = match name {
-            "_doc" | "_shard_doc" => SortBy::Row,
-            "_score" => {
-                shape.kind = SortKind::Score;
-                self.shapes.push(shape);
-                return Ok(());
-            }
-            name => {
-                let field = sort_field(context, name, &options)?;
-                if let (Some(field), Some(format)) = (&field, options.format.as_deref()) {
-                    shape.text = value_text(context, field, Some(format), &TimeZone::UTC)?;
-                }
-                shape.kind = sort_kind(field.as_ref());
-                SortBy::Field(field.map(|field| field.place))
-            }
-        };
-        self.keys.push(SortKey {
-            by,
-            descending: options.descending,
-            missing_first,
-        });
-        self.shapes.push(shape);
-        Ok(())
-    }
-
-    /// An order by score alone is no order: every hit scores the same.
-    fn without_score_alone(&mut self) {
-        if self.keys.is_empty() {
-            self.shapes.clear();
-        }
-    }
-}
-
-fn sort_field<'a>(
-    context: &Context<'a>,
-    name: &str,
-    options: &SortOptions,
-) -> Result<Option<NamedField<'a>>, ElasticError> {
-    match context.whole_field(name) {
-        Some(field) if field.field_type() == FieldType::Text => Err(text_field(context, name)),
-        None if !options.unmapped && !context.index.is_empty() => {
-            Err(context.query_error(format!("No mapping found for [{name}] in order to sort on")))
-        }
-        field => Ok(field),
-    }
-}
-
-fn sort_kind(field: Option<&NamedField<'_>>) -> SortKind {
-    match field.map(NamedField::field_type) {
-        Some(FieldType::DateNanos) => SortKind::Nanos,
-        Some(field_type) => match field_type.column_kind() {
-            ColumnKind::Integer => SortKind::Integer,
-            ColumnKind::Decimal => SortKind::Decimal,
-            ColumnKind::Text => SortKind::Text,
-        },
-        None => SortKind::Integer,
-    }
-}
-
-fn sort_options(name: &str, value: Option<&Value>) -> Result<SortOptions, ElasticError> {
-    let mut options = SortOptions {
-        descending: name == "_score",
-        missing_first: None,
-        unmapped: false,
-        format: None,
-    };
-    match value {
-        None => {}
-        Some(Value::Object(entries)) => {
-            let mut mode = None;
-            for (key, value) in entries {
-                match key.as_str() {
-                    "order" => options.descending = is_descending(value)?,
-                    "missing" => options.missing_first = missing_first(value)?,
-                    "unmapped_type" => options.unmapped = !value.is_null(),
-                    "format" => options.format = Some(read::text(value, key)?),
-                    "mode" => mode = Some(read::text(value, key)?),
-                    "numeric_type" | "nested" | "nested_path" | "nested_filter" => {
-                        return Err(ElasticError::unsupported(format!("[{key}] of [sort]")));
-                    }
-                    unknown => {
-                        return Err(ElasticError::content(format!(
-                            "[field_sort] unknown field [{unknown}]"
-                        ))
-                        .at_key(unknown));
-                    }
-                }
-            }
-            check_mode(mode.as_deref(), options.descending)?;
-        }
-        Some(direction) => options.descending = is_descending(direction)?,
-    }
-    Ok(options)
-}
-
-/// The smallest of several values ascending and the largest descending is what happens anyway.
-fn check_mode(mode: Option<&str>, descending: bool) -> Result<(), ElasticError> {
-    match (mode, descending) {
-        (None, _) | (Some("min"), false) | (Some("max"), true) => Ok(()),
-        (Some(other), _) => Err(ElasticError::unsupported(format!(
-            "[mode] [{other}] of [sort]"
-        ))),
-    }
-}
-
-fn is_descending(value: &Value) -> Result<bool, ElasticError> {
-    match read::text(value, "order")?.to_lowercase().as_str() {
-        "asc" => Ok(false),
-        "desc" => Ok(true),
-        other => Err(ElasticError::illegal_argument(format!(
-            "Unknown SortOrder [{other}]"
-        ))),
-    }
-}
-
-fn missing_first(value: &Value) -> Result<Option<bool>, ElasticError> {
-    match value.as_str() {
-        Some("_first") => Ok(Some(true)),
-        Some("_last") => Ok(Some(false)),
-        Some(_) | None => Err(ElasticError::unsupported("a value for [missing] of [sort]")),
-    }
 }

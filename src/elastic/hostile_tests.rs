@@ -27,6 +27,7 @@ fn search(body: &[u8]) {
         index: "i",
         mapping: &mapping,
         filters: &[],
+        facts: IndexFacts::default(),
     }];
     let parsed = parse_search(body, &SearchParams::default(), &targets, 1_700_000_000_000);
     if let Err(error) = parsed {

@@ -5,10 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use storage::catalog::{RejectedRecords, Topic};
-use storage::model::{Field, FieldType};
 
 use super::alias::Aliases;
-use super::field_types::type_name;
 use super::index_expression::matches_wildcard;
 use super::mapping::mapping_to_value;
 use super::settings::{normalized, shown_settings};
@@ -215,114 +213,6 @@ const SETTINGS_DEFAULT: &[(&str, &str)] = &[
     ("index.query.default_field", "*"),
     ("index.refresh_interval", "1s"),
 ];
-
-/// Prints the answer of `GET /{index}/_field_caps?fields=a,b*`.
-#[must_use]
-pub fn render_field_caps(fields: &str, topics: &[&Topic], personality: Personality) -> Vec<u8> {
-    let patterns: Vec<&str> = fields.split(',').map(str::trim).collect();
-    // Which indices have the field as which type.
-    let mut found: BTreeMap<String, BTreeMap<String, Capabilities>> = BTreeMap::new();
-    for topic in topics {
-        for (path, field) in &topic.mapping.fields {
-            note(&mut found, &patterns, topic, path, field);
-            for (name, subfield) in &field.subfields {
-                note(
-                    &mut found,
-                    &patterns,
-                    topic,
-                    &format!("{path}.{name}"),
-                    subfield,
-                );
-            }
-        }
-        for (path, type_name) in METADATA_FIELDS {
-            if patterns
-                .iter()
-                .any(|pattern| matches_wildcard(pattern, path))
-            {
-                let capabilities = found.entry((*path).into()).or_default();
-                capabilities
-                    .entry((*type_name).into())
-                    .or_default()
-                    .note(topic, true, true);
-            }
-        }
-    }
-    let indices: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
-    let fields: Map<String, Value> = found
-        .into_iter()
-        .map(|(path, types)| {
-            let several = types.len() > 1;
-            let types: Map<String, Value> = types
-                .into_iter()
-                .map(|(name, capabilities)| {
-                    let mut shown = capabilities.to_value(&name, several);
-                    if let (Personality::OpenSearch, Some(shown)) =
-                        (personality, shown.as_object_mut())
-                    {
-                        shown.shift_remove("metadata_field");
-                    }
-                    (name, shown)
-                })
-                .collect();
-            (path, Value::Object(types))
-        })
-        .collect();
-    json!({"indices": indices, "fields": fields})
-        .to_string()
-        .into_bytes()
-}
-
-/// Values of a row that are no field.
-const METADATA_FIELDS: &[(&str, &str)] =
-    &[("_id", "_id"), ("_index", "_index"), ("_source", "_source")];
-
-fn note(
-    found: &mut BTreeMap<String, BTreeMap<String, Capabilities>>,
-    patterns: &[&str],
-    topic: &Topic,
-    path: &str,
-    field: &Field,
-) {
-    if patterns
-        .iter()
-        .any(|pattern| matches_wildcard(pattern, path))
-    {
-        let can_aggregate = field.field_type != FieldType::Text || field.has_whole_texts();
-        let types = found.entry(path.into()).or_default();
-        let capabilities = types.entry(type_name(field).into()).or_default();
-        capabilities.note(topic, can_aggregate, false);
-    }
-}
-
-/// What can be done with a field of one type.
-#[derive(Default)]
-struct Capabilities {
-    indices: Vec<String>,
-    can_aggregate: bool,
-    is_metadata: bool,
-}
-
-impl Capabilities {
-    fn note(&mut self, topic: &Topic, can_aggregate: bool, is_metadata: bool) {
-        self.indices.push(topic.name.to_string());
-        self.can_aggregate = can_aggregate;
-        self.is_metadata = is_metadata;
-    }
-
-    fn to_value(&self, type_name: &str, name_indices: bool) -> Value {
-        let mut value = json!({
-            "type": type_name,
-            "metadata_field": self.is_metadata,
-            "searchable": true,
-            "aggregatable": self.can_aggregate,
-        });
-        if name_indices {
-            value["indices"] = self.indices.clone().into();
-        }
-        value
-    }
-}
 
 #[cfg(test)]
 #[path = "info_tests.rs"]

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use storage::catalog::{Dynamic, Materialize};
-use storage::model::{Mapping, TopicId, TopicName};
+use storage::model::{Field, FieldType, Mapping, TopicId, TopicName};
 
 use super::*;
+use crate::elastic::{FieldCapsRequest, render_field_caps};
 
 fn topic() -> Topic {
     let mut mapping = Mapping::default();
@@ -64,11 +65,21 @@ fn an_index_shows_its_settings_as_texts() {
 
 #[test]
 fn fields_say_what_can_be_done_with_them() {
-    let shown = parsed(&render_field_caps(
-        "o.ts,agent*",
-        &[&topic()],
-        Personality::Elasticsearch,
-    ));
+    let request = FieldCapsRequest {
+        fields: "o*,agent*",
+        include_unmapped: true,
+        personality: Personality::Elasticsearch,
+    };
+    let mut other = topic();
+    other.name = TopicName::parse("bare").expect("a name");
+    other.mapping = Arc::default();
+    let both = parsed(&render_field_caps(request, &[&topic(), &other]));
+    assert_eq!(
+        both["fields"]["agent"]["unmapped"]["indices"],
+        json!(["bare"])
+    );
+    let shown = parsed(&render_field_caps(request, &[&topic()]));
+    assert_eq!(shown["fields"]["o"]["object"]["searchable"], false);
     assert_eq!(shown["indices"], json!(["logs"]));
     assert_eq!(
         shown["fields"]["o.ts"],
@@ -79,5 +90,5 @@ fn fields_say_what_can_be_done_with_them() {
         shown["fields"]["agent.keyword"]["keyword"]["aggregatable"],
         true
     );
-    assert_eq!(shown["fields"].as_object().map(Map::len), Some(3));
+    assert_eq!(shown["fields"].as_object().map(Map::len), Some(4));
 }

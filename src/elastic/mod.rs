@@ -6,17 +6,22 @@
 mod aggregation;
 mod alias;
 mod analyze;
+mod areas;
 mod bulk;
 mod by_query;
+mod collapse;
 mod context;
 mod context_body;
 mod date_math;
 mod dynamic_templates;
 mod error;
+mod explain;
+mod field_caps;
 mod field_mapping;
 mod field_types;
 mod filter;
 mod filter_path;
+mod function_score;
 mod geo;
 mod health;
 mod highlight;
@@ -25,18 +30,24 @@ mod human;
 mod index;
 mod index_expression;
 mod info;
+mod lookup;
 mod mapping;
 mod msearch;
 mod painless;
 mod params;
 mod read;
 mod render;
+mod rescore;
+mod scores;
+mod scoring;
 mod script;
 mod search;
 mod server_settings;
 mod settings;
 mod shape;
+mod slice;
 mod slow;
+mod sort;
 mod stored;
 mod template;
 mod update_script;
@@ -63,8 +74,12 @@ pub use by_query::{
     ByQueryDone, ByQueryKind, ByQueryRequest, Target, batch_documents, documents_max,
     parse_conflicts,
 };
-pub(crate) use context_body::{keep_alive_ms, pit_of, texts_of, with_id};
+pub(crate) use collapse::answer_inner;
+pub use context::IndexFacts;
+pub(crate) use context_body::{boosted_indices, keep_alive_ms, pit_of, texts_of, with_id};
 pub use error::ElasticError;
+pub(crate) use explain::{explain_body, render_explained};
+pub use field_caps::{FieldCapsRequest, render_field_caps};
 pub use field_mapping::render_field_mappings;
 pub use filter_path::{FilterPath, pretty};
 pub use health::{Health, HealthLevel, render_health, replicas};
@@ -76,9 +91,10 @@ pub use index_expression::{
     resolve_indices,
 };
 pub use info::{
-    Personality, ServerInfo, SettingsShape, render_field_caps, render_indices, render_info,
-    render_mappings, render_rejected, render_settings, uuid_text,
+    Personality, ServerInfo, SettingsShape, render_indices, render_info, render_mappings,
+    render_rejected, render_settings, uuid_text,
 };
+pub(crate) use lookup::{Lookup, LookupSource, resolve_lookups, values_at};
 pub use mapping::{mapping_to_value, put_mapping};
 pub use msearch::{SearchItem, parse_msearch, render_msearch};
 pub use params::{IndexParams, SearchParams};

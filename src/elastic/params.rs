@@ -117,9 +117,22 @@ pub struct SearchParams {
     pub opaque_id: Option<String>,
     /// Says when nobody waits for the answer any more.
     pub stop: Stop,
+    /// Whether the search is over a point in time.
+    pub has_pit: bool,
+    /// Whether hits explain their scores.
+    pub explain: bool,
+    /// Whether hits say what they score by each named query.
+    pub named_scores: bool,
 }
 
 impl SearchParams {
+    /// Whether the URL asks for the document.
+    pub(crate) fn wants_source(&self) -> bool {
+        let is_said = |text: &Option<String>| text.is_some();
+        let parts = is_said(&self.source_includes) || is_said(&self.source_excludes);
+        parts || self.source.as_deref().is_some_and(|text| text != "false")
+    }
+
     /// Reads the parameters of `path`, which errors name.
     ///
     /// # Errors
@@ -158,6 +171,8 @@ impl SearchParams {
                 "stored_fields" => params.stored_fields = text(value),
                 "seq_no_primary_term" => params.sequence_numbers = flag(name, value)?,
                 "version" => params.versions = flag(name, value)?,
+                "explain" => params.explain = flag(name, value)?,
+                "include_named_queries_score" => params.named_scores = flag(name, value)?,
                 "search_type" => check_search_type(value)?,
                 "batched_reduce_size" => check_least(value, "batchedReduceSize", 2)?,
                 "pre_filter_shard_size" => check_least(value, "preFilterShardSize", 1)?,

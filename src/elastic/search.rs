@@ -1,23 +1,28 @@
 //! Search bodies: JSON and URL parameters to requests and the shape of the answer.
 
-use query::request::{Filter, HitsRequest, Limits, RollupUse, SearchRequest};
+use query::request::{Filter, HitsRequest, Limits, RollupUse, SearchRequest, Slice};
 use serde_json::{Map, Value};
 use storage::model::Mapping;
 
 use super::aggregation::{ParsedAggregations, parse_aggregations};
-use super::context::Context;
+use super::collapse::InnerSearch;
+use super::context::{Context, IndexFacts};
 use super::filter::{QueryStringOptions, parse_filter, parse_query_string};
 use super::highlight;
 use super::hits;
 use super::read;
+use super::scores::Scores;
 use super::shape::{ResponseShape, TotalShape};
-use super::{ElasticError, SearchParams};
+use super::{ElasticError, SearchParams, collapse, slice};
 
 /// Most hits that `from` and `size` may reach.
 pub const RESULT_WINDOW_MAX: usize = 10_000;
 
 /// Hits returned unless the request says otherwise.
 const SIZE_DEFAULT: usize = 10;
+
+/// Most fields that a request may want computed, unless the index says otherwise.
+const SCRIPT_FIELDS_MAX: usize = 32;
 
 /// Hits are counted up to here unless the request says otherwise.
 const TRACK_TOTAL_DEFAULT: u64 = 10_000;
@@ -31,6 +36,8 @@ pub struct SearchTarget<'a> {
     pub mapping: &'a Mapping,
     /// Queries, any of which lets a row take part; all rows do when there are none.
     pub filters: &'a [Value],
+    /// What else is known of it.
+    pub facts: IndexFacts<'a>,
 }
 
 /// What a search asks of each index, and how its answer is printed.
@@ -41,6 +48,8 @@ pub struct ParsedSearch {
     /// Where a `post_filter` leaves hits out that aggregations take: for each target the request
     /// whose aggregations are answered instead.
     pub unfiltered: Vec<SearchRequest>,
+    /// Hits that each hit shows of those it stands for.
+    pub(crate) inner: Vec<InnerSearch>,
     /// How the merged answer is printed.
     pub shape: ResponseShape,
 }
@@ -99,6 +108,7 @@ fn parse_each(
         index: "",
         mapping: &nothing,
         filters: &[],
+        facts: IndexFacts::default(),
     }];
     let mut joined: Option<ParsedSearch> = None;
     for target in if targets.is_empty() { &none } else { targets } {
@@ -106,11 +116,13 @@ fn parse_each(
             index: target.index,
             mapping: target.mapping,
             now_ms,
+            facts: target.facts,
         };
         let Parsed {
             mut request,
             post_filter,
             shape,
+            inner,
         } = parse(&context, &entries).map_err(|error| error.locate(text))?;
         if !target.filters.is_empty() {
             let filters = target.filters.iter();
@@ -127,12 +139,16 @@ fn parse_each(
                 joined = Some(ParsedSearch {
                     requests: vec![request],
                     unfiltered: unfiltered.into_iter().collect(),
+                    inner,
                     shape,
                 });
             }
             Some(joined) => {
                 joined.requests.push(request);
                 joined.unfiltered.extend(unfiltered);
+                for (own, other) in joined.inner.iter_mut().zip(inner) {
+                    own.join(other);
+                }
                 joined.shape.join(shape);
             }
         }
@@ -142,6 +158,7 @@ fn parse_each(
         joined.requests.clear();
         joined.unfiltered.clear();
         joined.shape.indices.clear();
+        joined.shape.shards = 0;
     }
     Ok(joined)
 }
@@ -152,6 +169,7 @@ struct Parsed {
     /// What hits must match beside it.
     post_filter: Option<Filter>,
     shape: ResponseShape,
+    inner: Vec<InnerSearch>,
 }
 
 /// Lets `filter` choose among the hits of `request`. Its aggregations, where it has some, go to the
@@ -206,9 +224,9 @@ struct Written {
     total: TotalShape,
     filter: Filter,
     post_filter: Option<Filter>,
-    score: f64,
     aggregations: ParsedAggregations,
     profile: bool,
+    slice: Option<Slice>,
 }
 
 fn parse_one(
@@ -216,58 +234,60 @@ fn parse_one(
     body: &Map<String, Value>,
     params: &SearchParams,
 ) -> Result<Parsed, ElasticError> {
-    let mut written = Written {
-        size: SIZE_DEFAULT,
-        from: 0,
-        total: TotalShape::UpTo(TRACK_TOTAL_DEFAULT),
-        filter: Filter::All,
-        post_filter: None,
-        score: 1.0,
-        aggregations: ParsedAggregations::default(),
-        profile: false,
-    };
+    let mut written = Written::new();
     for (key, value) in body {
         written.entry(context, key, value, params)?;
     }
     written.parameters(context, params)?;
     written.check(context, body, params)?;
+    written.take_slice();
     let (mut hits, sort) = hits::parse(context, body, params)?;
-    if let Some(value) = body.get("highlight").filter(|value| !value.is_null()) {
+    let said = |key: &str| body.get(key).filter(|value| !value.is_null());
+    if let Some(value) = said("highlight") {
         hits.highlight = Some(highlight::parse(context, value, &written.filter)?);
     }
-    let after = match body.get("search_after").filter(|after| !after.is_null()) {
+    let after = match said("search_after") {
         Some(after) => Some(hits::after(context, &hits, &sort, after)?),
         None => None,
     };
-    let is_scored = hits.sort.is_empty();
+    let collapsed = collapse::parse(context, body, params, &sort)?;
+    hits.collapse = collapsed.as_ref().map(|collapsed| collapsed.path.clone());
+    let has_aggregations = !written.aggregations.requests.is_empty();
+    let scores = Scores::of(context, body, params, has_aggregations, &hits)?;
+    hits.named = scores
+        .named
+        .iter()
+        .map(|named| named.name.clone())
+        .collect();
+    hits.named_scores = params.named_scores;
+    let inner = collapsed.as_ref();
+    let inner = inner.map(|collapsed| collapsed.inner(context, body, params));
+    let inner = inner.transpose()?.unwrap_or_default();
     let request = SearchRequest {
-        filter: written.filter,
-        aggregations: written.aggregations.requests,
         hits: HitsRequest {
             size: written.size,
             from: written.from,
             sort,
             after,
+            collapse: collapsed.map(|collapsed| collapsed.by),
+            score: scores.scoring,
+            score_min: scores.least,
+            named: scores.named,
         },
-        rollup: match params.rollup {
-            Some(false) => RollupUse::Never,
-            Some(true) | None => RollupUse::WhereExact,
-        },
-        limits: Limits {
-            counted_rows_max: match written.total {
-                TotalShape::Exact => u64::MAX,
-                TotalShape::UpTo(limit) => limit.max(1),
-                TotalShape::Absent => 0,
-            },
-            ..Limits::default()
-        },
+        rollup: rollup(params),
+        limits: limits(written.total),
+        filter: written.filter,
+        aggregations: written.aggregations.requests,
     };
     let shape = ResponseShape {
         indices: vec![context.index.into()],
+        shards: usize::try_from(context.shards()).unwrap_or(usize::MAX),
         total: written.total,
         total_as_int: params.total_hits_as_int,
-        score: is_scored.then_some(written.score),
+        score: scores.same,
+        says_score_max: scores.says_max,
         hits,
+        inner: Vec::new(),
         aggregations: written.aggregations.shapes,
         profile: written.profile,
         ended_early: false,
@@ -276,10 +296,67 @@ fn parse_one(
         request,
         post_filter: written.post_filter,
         shape,
+        inner,
     })
 }
 
+fn rollup(params: &SearchParams) -> RollupUse {
+    match params.rollup {
+        Some(false) => RollupUse::Never,
+        Some(true) | None => RollupUse::WhereExact,
+    }
+}
+
+fn limits(total: TotalShape) -> Limits {
+    Limits {
+        counted_rows_max: match total {
+            TotalShape::Exact => u64::MAX,
+            TotalShape::UpTo(limit) => limit.max(1),
+            TotalShape::Absent => 0,
+        },
+        ..Limits::default()
+    }
+}
+
+/// Reads a search for hits below a hit.
+pub(super) fn parse_below(
+    context: &Context<'_>,
+    body: &Map<String, Value>,
+    params: &SearchParams,
+) -> Result<(SearchRequest, ResponseShape), ElasticError> {
+    let Parsed {
+        mut request,
+        post_filter,
+        shape,
+        ..
+    } = parse_one(context, body, params)?;
+    if let Some(filter) = post_filter {
+        request.filter = and(request.filter, filter);
+    }
+    Ok((request, shape))
+}
+
 impl Written {
+    /// Lets only the rows of its share match.
+    fn take_slice(&mut self) {
+        let slice = self.slice.take().map_or(Filter::All, Filter::Slice);
+        let filter = std::mem::replace(&mut self.filter, Filter::All);
+        self.filter = and(filter, slice);
+    }
+
+    fn new() -> Self {
+        Self {
+            size: SIZE_DEFAULT,
+            from: 0,
+            total: TotalShape::UpTo(TRACK_TOTAL_DEFAULT),
+            filter: Filter::All,
+            post_filter: None,
+            aggregations: ParsedAggregations::default(),
+            profile: false,
+            slice: None,
+        }
+    }
+
     fn entry(
         &mut self,
         context: &Context<'_>,
@@ -288,10 +365,7 @@ impl Written {
         params: &SearchParams,
     ) -> Result<(), ElasticError> {
         match key {
-            "query" => {
-                self.filter = parse_filter(context, value)?;
-                self.score = score_of(value);
-            }
+            "query" => self.filter = parse_filter(context, value)?,
             "post_filter" if !value.is_null() => {
                 self.post_filter = Some(parse_filter(context, value)?);
             }
@@ -312,13 +386,21 @@ impl Written {
             | "seq_no_primary_term"
             | "search_after"
             | "highlight"
+            | "collapse"
+            | "indices_boost"
+            | "min_score"
+            | "rescore"
+            | "explain"
+            | "track_scores"
             | "pit" => {}
+            "slice" if !value.is_null() => {
+                self.slice = Some(slice::parse(context, value, params)?);
+            }
             // They change scores, timing or the server's own bookkeeping.
-            "timeout" | "terminate_after" | "indices_boost" | "track_scores" | "stats" | "ext"
-            | "preference" => {}
-            "script_fields" | "runtime_mappings" | "suggest" | "rescore" | "collapse"
-            | "explain" | "min_score" | "slice" | "knn" | "post_filter" | "derived" | "rank"
-            | "retriever" => {
+            "timeout" | "terminate_after" | "stats" | "ext" | "preference" => {}
+            "script_fields" => script_fields(context, value)?,
+            "runtime_mappings" | "suggest" | "slice" | "knn" | "post_filter" | "derived"
+            | "rank" | "retriever" => {
                 if !says_nothing(value) {
                     return Err(ElasticError::unsupported(format!("[{key}]")));
                 }
@@ -385,8 +467,9 @@ impl Written {
                 self.size
             ))));
         }
+        let is_said = body.contains_key("track_total_hits") || params.track_total_hits.is_some();
         if let (true, TotalShape::UpTo(limit)) = (params.total_hits_as_int, self.total)
-            && body.contains_key("track_total_hits")
+            && is_said
         {
             return Err(ElasticError::illegal_argument(format!(
                 "[rest_total_hits_as_int] cannot be used if the tracking of total hits is not \
@@ -425,11 +508,39 @@ fn says_nothing(value: &Value) -> bool {
 
 fn non_negative(value: &Value, key: &str) -> Result<usize, ElasticError> {
     let number = read::integer(value, key)?;
+    if number > i64::from(i32::MAX) {
+        return Err(ElasticError::new(
+            400,
+            "input_coercion_exception",
+            format!(
+                "Numeric value ({number}) out of range of int ({} - {})",
+                i32::MIN,
+                i32::MAX
+            ),
+        ));
+    }
     usize::try_from(number).map_err(|_| {
         ElasticError::illegal_argument(format!(
             "[{key}] parameter cannot be negative, found [{number}]"
         ))
     })
+}
+
+/// `script_fields`: none can be computed.
+fn script_fields(context: &Context<'_>, value: &Value) -> Result<(), ElasticError> {
+    if says_nothing(value) {
+        return Ok(());
+    }
+    let count = value.as_object().map_or(1, Map::len);
+    let most = context.limit("max_script_fields", SCRIPT_FIELDS_MAX);
+    if count > most {
+        return Err(context.fail(ElasticError::illegal_argument(format!(
+            "Trying to retrieve too many script_fields. Must be less than or equal to: [{most}] \
+             but was [{count}]. This limit can be set by changing the [index.max_script_fields] \
+             index level setting."
+        ))));
+    }
+    Err(ElasticError::unsupported("[script_fields]"))
 }
 
 /// `track_total_hits`: all, none, or up to a number.
@@ -446,24 +557,6 @@ fn total(value: &Value) -> Result<TotalShape, ElasticError> {
                 "[track_total_hits] parameter must be positive or equals to -1, got {limit}"
             ))
         }),
-    }
-}
-
-/// What every hit scores: nothing is weighed here, but what only filters scores 0.
-fn score_of(query: &Value) -> f64 {
-    let Some((name, body)) = query.as_object().and_then(|query| query.iter().next()) else {
-        return 1.0;
-    };
-    match name.as_str() {
-        "bool" => {
-            let scores = ["must", "should"].iter().any(|key| {
-                body.get(key)
-                    .is_some_and(|clause| !read::one_or_many(clause).is_empty())
-            });
-            let is_empty = body.as_object().is_some_and(Map::is_empty);
-            if scores || is_empty { 1.0 } else { 0.0 }
-        }
-        _leaf => body.get("boost").and_then(Value::as_f64).unwrap_or(1.0),
     }
 }
 

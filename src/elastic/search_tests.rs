@@ -4,6 +4,7 @@ use query::request::SortBy;
 use storage::model::{Field, FieldType};
 
 use super::*;
+use crate::elastic::scoring;
 
 fn mapping() -> Mapping {
     let mut mapping = Mapping::default();
@@ -26,6 +27,7 @@ fn parse(body: &str, url: &[(&str, &str)]) -> Result<ParsedSearch, ElasticError>
             index: "logs",
             mapping: &mapping,
             filters: &[],
+            facts: IndexFacts::default(),
         }],
         0,
     )
@@ -110,6 +112,7 @@ fn a_count_takes_a_query_alone() {
         index: "logs",
         mapping: &mapping,
         filters: &[],
+        facts: IndexFacts::default(),
     }];
     let parse = |body: &str| parse_count(body.as_bytes(), &SearchParams::default(), &targets, 0);
     assert_eq!(
@@ -128,4 +131,90 @@ fn a_count_takes_a_query_alone() {
 fn deep_bodies_are_refused() {
     let body = format!("{}{}", r#"{"query":"#.repeat(100_000), "}".repeat(100_000));
     assert_eq!(refused(&body).status(), 400);
+}
+
+#[test]
+fn only_words_of_full_texts_are_weighed() {
+    let check = |query: &str, expected: Option<f64>| {
+        let query: Value = serde_json::from_str(query).expect("JSON");
+        let mapping = mapping();
+        let context = Context {
+            index: "logs",
+            mapping: &mapping,
+            now_ms: 0,
+            facts: IndexFacts::default(),
+        };
+        let scored = scoring::parse(&context, &query).expect("it is read");
+        assert_eq!(scoring::same_for_all(&scored.scoring), expected, "{query}");
+    };
+    check(r#"{"match_all":{}}"#, Some(1.0));
+    check(r#"{"match_all":{"boost":2.5}}"#, Some(2.5));
+    check(r#"{"term":{"n":{"value":1,"boost":3}}}"#, Some(3.0));
+    check(r#"{"bool":{"filter":[{"term":{"n":1}}]}}"#, Some(0.0));
+    check(
+        r#"{"bool":{"must":[{"term":{"n":1}},{"range":{"n":{"gte":1}}}]}}"#,
+        Some(2.0),
+    );
+    check(
+        r#"{"constant_score":{"filter":{"match":{"text":"a"}},"boost":4}}"#,
+        Some(4.0),
+    );
+    check(
+        r#"{"bool":{"should":[{"term":{"n":1}},{"term":{"n":2}}]}}"#,
+        None,
+    );
+    check(r#"{"match":{"text":"fox"}}"#, None);
+    check(
+        r#"{"dis_max":{"queries":[{"match_all":{}},{"term":{"n":1}}]}}"#,
+        None,
+    );
+}
+
+#[test]
+fn what_collapse_does_not_go_with() {
+    let check = |body: &str, reason: &str| {
+        let error = refused(body);
+        assert!(
+            error.reason().contains(reason),
+            "{body}: {}",
+            error.reason()
+        );
+    };
+    check(
+        r#"{"collapse":{"field":"x"}}"#,
+        "no mapping found for `x` in order to collapse on",
+    );
+    check(
+        r#"{"collapse":{"field":"text"}}"#,
+        "only keywords and numbers",
+    );
+    check(
+        r#"{"collapse":{"field":"n"},"sort":["n","_doc"],"search_after":[1,2]}"#,
+        "must be the same",
+    );
+    check(
+        r#"{"collapse":{"field":"n","inner_hits":{"collapse":{"field":"n","inner_hits":{}}}}}"#,
+        "unknown field [inner_hits]",
+    );
+    check(
+        r#"{"slice":{"id":3,"max":2}}"#,
+        "max must be greater than id",
+    );
+    check(
+        r#"{"slice":{"id":0,"max":1}}"#,
+        "max must be greater than 1",
+    );
+    check(
+        r#"{"slice":{"id":0,"max":2}}"#,
+        "[scroll] or [point-in-time]",
+    );
+    check(r#"{"sort":[{"text":"asc"}]}"#, "text");
+    check(
+        r#"{"sort":[{"n":{"mode":"mean"}}]}"#,
+        "Unknown SortMode [mean]",
+    );
+    check(
+        r#"{"query":{"match":{"n":{"query":1,"boost":-1}}}}"#,
+        "negative [boost]",
+    );
 }

@@ -4,6 +4,7 @@
 //! concerns printing stays here and meets the result again in `render`.
 
 use jiff::tz::TimeZone;
+use query::response::SearchResponse;
 use serde_json::Value;
 use storage::model::{DateFormat, Field, GeoCells};
 
@@ -15,12 +16,18 @@ use super::render::DecimalPattern;
 pub struct ResponseShape {
     /// Names of the searched indices, in the order of the requests.
     pub(super) indices: Vec<String>,
+    /// Their partitions, which clients know as shards.
+    pub(super) shards: usize,
     pub(super) total: TotalShape,
     /// The total as a number instead of an object.
     pub(super) total_as_int: bool,
-    /// The score of every hit; `None` when hits are sorted by something else.
+    /// The score of every hit; `None` when hits are sorted by something else, or each has its own.
     pub(super) score: Option<f64>,
+    /// Whether the best score is said.
+    pub(super) says_score_max: bool,
     pub(super) hits: HitShape,
+    /// What each hit shows of those that it stands for.
+    pub(super) inner: Vec<InnerShape>,
     pub(super) aggregations: Vec<AggregationShape>,
     /// Whether the answer says how it was made.
     pub(super) profile: bool,
@@ -63,6 +70,22 @@ pub(super) struct HitShape {
     pub(super) sort: Vec<SortShape>,
     /// Why it matches.
     pub(super) highlight: Option<HighlightShape>,
+    /// The field that hits are taken together by.
+    pub(super) collapse: Option<String>,
+    /// Names of the filters that hits are asked about.
+    pub(super) named: Vec<String>,
+    /// What they score by them is said too.
+    pub(super) named_scores: bool,
+    /// What is said of each score.
+    pub(super) explain: bool,
+}
+
+/// Hits below a hit, and the answers for each hit.
+#[derive(Debug, Clone)]
+pub(super) struct InnerShape {
+    pub(super) name: String,
+    pub(super) shape: Box<ResponseShape>,
+    pub(super) answers: Vec<SearchResponse>,
 }
 
 /// What is shown of the document.
@@ -100,6 +123,8 @@ pub(super) struct SortShape {
     pub(super) missing_first: bool,
     /// Dates as texts, when the request names a format.
     pub(super) text: Option<ValueText>,
+    /// Distances are said in units of so many metres.
+    pub(super) unit_m: f64,
 }
 
 /// What a sort value is; it decides what a row without one shows.
@@ -113,8 +138,9 @@ pub(super) enum SortKind {
     Text,
     /// The row's place.
     Row,
-    /// The score: not a criterion of the request, every row has the same.
     Score,
+    /// How far away a place is.
+    Distance,
 }
 
 /// How one aggregation is printed.
@@ -329,6 +355,7 @@ impl ResponseShape {
     /// printed that only the other has.
     pub(super) fn join(&mut self, other: Self) {
         self.indices.extend(other.indices);
+        self.shards += other.shards;
         join_all(&mut self.aggregations, other.aggregations);
         for (own, others) in self.hits.sort.iter_mut().zip(other.hits.sort) {
             if own.text.is_none() {

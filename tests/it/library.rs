@@ -299,12 +299,7 @@ fn hours(rollup: RollupUse) -> SearchRequest {
                 ],
             },
         }],
-        hits: HitsRequest {
-            size: 0,
-            from: 0,
-            sort: Vec::new(),
-            after: None,
-        },
+        hits: HitsRequest::default(),
         rollup,
         limits: Limits::default(),
     }

@@ -103,6 +103,7 @@ mod tests {
             index: "i",
             mapping: &mapping,
             now_ms: 0,
+            facts: crate::elastic::IndexFacts::default(),
         };
         let field = source
             .contains("_value")

@@ -33,6 +33,7 @@ fn parse(aggregations: &Value) -> Result<ParsedAggregations, ElasticError> {
         index: "logs",
         mapping: &mapping,
         now_ms: 0,
+        facts: crate::elastic::IndexFacts::default(),
     };
     parse_aggregations(&context, aggregations, true)
 }

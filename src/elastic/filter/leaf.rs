@@ -129,7 +129,7 @@ pub(in crate::elastic) fn analyzer_of(field: &NamedField<'_>) -> Analyzer {
 }
 
 /// How texts that are looked for in `field` are cut.
-pub(super) fn search_analyzer_of(field: &NamedField<'_>) -> Analyzer {
+pub(in crate::elastic) fn search_analyzer_of(field: &NamedField<'_>) -> Analyzer {
     let name = field.field.attributes.get("search_analyzer");
     let name = name.and_then(serde_json::Value::as_str);
     name.and_then(Analyzer::parse)
@@ -162,6 +162,9 @@ pub(super) fn has_texts(field: &NamedField<'_>) -> bool {
 
 /// Rows with any value in one of the fields that `path` names, or in fields below it.
 pub(super) fn exists(context: &Context<'_>, path: &str) -> Result<Filter, ElasticError> {
+    if path == "_source" {
+        return Err(context.query_error("The _source field is not searchable"));
+    }
     if matches!(path, "_id" | "_index" | "_seq_no" | "_version" | "*") {
         return Ok(Filter::All);
     }

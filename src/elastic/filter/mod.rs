@@ -1,6 +1,7 @@
 //! Queries: the JSON of the query language to a typed filter. Nothing is scored, so what only
 //! changes scores is read and left aside.
 
+mod bitmap;
 mod boolean;
 mod geo;
 mod intervals;
@@ -9,6 +10,8 @@ mod pattern;
 mod query_string;
 mod range;
 mod script;
+mod simple_string;
+mod span_queries;
 mod spans;
 mod syntax;
 mod term;
@@ -18,10 +21,10 @@ use query::request::Filter;
 use serde_json::{Map, Value};
 
 use super::ElasticError;
-use super::context::Context;
-use super::read;
+use super::context::{Context, NamedField};
+use super::{areas, read, scoring};
 
-pub(super) use leaf::analyzer_of;
+pub(super) use leaf::{analyzer_of, search_analyzer_of};
 pub(super) use pattern::regexp_pattern;
 pub(super) use query_string::{QueryStringOptions, parse_query_string};
 
@@ -30,9 +33,6 @@ const CLAUSES_MAX: usize = 4_096;
 
 /// Queries that Elasticsearch has and this server does not have yet.
 pub(super) const UNSUPPORTED: &[&str] = &[
-    "combined_fields",
-    "distance_feature",
-    "geo_bounding_box",
     "geo_polygon",
     "geo_shape",
     "has_child",
@@ -45,14 +45,8 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "pinned",
     "rank_feature",
     "script_score",
-    "simple_query_string",
     "span_first",
-    "span_near",
-    "span_not",
-    "span_or",
-    "span_term",
     "terms_set",
-    "wrapper",
 ];
 
 /// Reads one query: an object with one key, its type.
@@ -78,7 +72,30 @@ pub(super) fn parse_filter(context: &Context<'_>, value: &Value) -> Result<Filte
     parse_named(context, name, body)
 }
 
+/// Queries that look at every distinct text, which a server may forbid.
+const EXPENSIVE: &[&str] = &["fuzzy", "prefix", "regexp", "wildcard"];
+
+fn check_cost(context: &Context<'_>, name: &str) -> Result<(), ElasticError> {
+    let hint = match name {
+        "prefix" => " For optimised prefix queries on text fields please enable [index_prefixes].",
+        _others => "",
+    };
+    let kind = match name {
+        "nested" | "has_child" | "has_parent" | "parent_id" => "joining",
+        other if EXPENSIVE.contains(&other) => other,
+        _cheap => return Ok(()),
+    };
+    if !context.facts.cheap_only {
+        return Ok(());
+    }
+    Err(context.fail(ElasticError::illegal_argument(format!(
+        "[{kind}] queries cannot be executed when 'search.allow_expensive_queries' is set to \
+         false.{hint}"
+    ))))
+}
+
 fn parse_named(context: &Context<'_>, name: &str, body: &Value) -> Result<Filter, ElasticError> {
+    check_cost(context, name)?;
     match name {
         "match_all" => options_only(name, body, &[]).map(|()| Filter::All),
         "match_none" => options_only(name, body, &[]).map(|()| Filter::None),
@@ -87,7 +104,6 @@ fn parse_named(context: &Context<'_>, name: &str, body: &Value) -> Result<Filter
         "function_score" => boolean::parse_wrapping(context, name, body, "query"),
         "boosting" => boolean::parse_wrapping(context, name, body, "positive"),
         "dis_max" => boolean::parse_dis_max(context, body),
-        "geo_distance" => geo::parse_distance(context, body),
         "range" => range::parse(context, body),
         "script" => script::parse(context, body),
         "term" => term::parse_term(context, body),
@@ -100,10 +116,18 @@ fn parse_named(context: &Context<'_>, name: &str, body: &Value) -> Result<Filter
         "match_phrase_prefix" => words::parse_match_phrase_prefix(context, body),
         "match_bool_prefix" => words::parse_match_bool_prefix(context, body),
         "multi_match" => words::parse_multi_match(context, body),
+        "combined_fields" => words::parse_combined_fields(context, body),
         "fuzzy" => words::parse_fuzzy(context, body),
         "intervals" => intervals::parse(context, body),
         "query_string" => query_string::parse(context, body),
         "nested" => nested(context, body),
+        "simple_query_string" => simple_string::parse(context, body),
+        "span_term" | "span_near" | "span_or" | "span_not" | "span_multi" | "span_containing"
+        | "span_within" => span_queries::parse(context, name, body),
+        "wrapper" => parse_wrapped(context, body),
+        "geo_distance" => geo::parse_distance(context, body),
+        "geo_bounding_box" => areas::parse_box(context, body),
+        "distance_feature" => parse_near(context, body),
         known if UNSUPPORTED.contains(&known) => {
             Err(ElasticError::unsupported(format!("query [{known}]")))
         }
@@ -138,6 +162,28 @@ fn nested(context: &Context<'_>, body: &Value) -> Result<Filter, ElasticError> {
             "[nested] failed to find nested object under path [{path}]"
         ))),
     }
+}
+
+/// `wrapper`: a query in base64.
+fn parse_wrapped(context: &Context<'_>, body: &Value) -> Result<Filter, ElasticError> {
+    options_only("wrapper", body, &["query"])?;
+    let text = read::text(body.get("query").unwrap_or(&Value::Null), "query")?;
+    let wrong =
+        || ElasticError::parsing("[wrapper] query is no JSON in base64").at_value("wrapper");
+    let bytes = bitmap::base64(&text).ok_or_else(wrong)?;
+    let inner: Value = serde_json::from_slice(&bytes).map_err(|_| wrong())?;
+    parse_filter(context, &inner)
+}
+
+/// `distance_feature`: every row with a value, the nearer the better.
+fn parse_near(context: &Context<'_>, body: &Value) -> Result<Filter, ElasticError> {
+    let (field, ..) = scoring::distance_feature(context, body)?;
+    Ok(field.map_or(Filter::None, |field| Filter::Exists(field.place)))
+}
+
+/// Words of `field` that begin so.
+pub(super) fn prefix_filter(field: &NamedField<'_>, prefix: &str) -> Filter {
+    leaf::pattern(field, pattern::prefix_pattern(prefix, false))
 }
 
 /// Keys that any query may have and that do not change which rows match.

@@ -12,6 +12,9 @@ use crate::elastic::read;
 /// Longest pattern, in characters.
 const PATTERN_CHARS_MAX: usize = 1_000;
 
+/// Longest pattern that an index may allow.
+const PATTERN_CHARS_HARD_MAX: usize = 10_000;
+
 /// Reads one of the three queries.
 pub(super) fn parse(
     context: &Context<'_>,
@@ -42,12 +45,13 @@ pub(super) fn parse(
         return Ok(Filter::None);
     };
     let any_case = any_case || field.ignores_case();
+    check_length(context, &text)?;
     let pattern = match name {
         "prefix" => prefix_pattern(&text, any_case),
         "wildcard" => wildcard_pattern(&text, any_case),
         _regexp => regexp_pattern(context, &text, any_case)?,
     };
-    checked(context, name, &field, &text, pattern)
+    checked(context, name, &field, pattern)
 }
 
 /// The rows of a pattern, when the field and the length allow it.
@@ -55,7 +59,6 @@ fn checked(
     context: &Context<'_>,
     name: &str,
     field: &NamedField<'_>,
-    text: &str,
     pattern: Pattern,
 ) -> Result<Filter, ElasticError> {
     if !leaf::has_texts(field) {
@@ -66,15 +69,22 @@ fn checked(
             field.type_name()
         )));
     }
-    let length = text.chars().count();
-    if length > PATTERN_CHARS_MAX {
-        return Err(context.fail(ElasticError::illegal_argument(format!(
-            "The length of regex [{length}] used in the Regexp Query request has exceeded the \
-             allowed maximum of [{PATTERN_CHARS_MAX}]. This maximum can be set by changing the \
-             [index.max_regex_length] index level setting."
-        ))));
-    }
     Ok(leaf::pattern(field, pattern))
+}
+
+pub(super) fn check_length(context: &Context<'_>, text: &str) -> Result<(), ElasticError> {
+    let length = text.chars().count();
+    let most = context.limit("max_regex_length", PATTERN_CHARS_MAX);
+    // The limit of patterns stays when an index asks for more.
+    let most = most.min(PATTERN_CHARS_HARD_MAX);
+    if length <= most {
+        return Ok(());
+    }
+    Err(context.fail(ElasticError::illegal_argument(format!(
+        "The length of regex [{length}] used in the Regexp Query request has exceeded the allowed \
+         maximum of [{most}]. This maximum can be set by changing the [index.max_regex_length] \
+         index level setting."
+    ))))
 }
 
 /// Texts that start with `text`.

@@ -9,7 +9,7 @@ use storage::model::FieldType;
 
 use super::boolean::minimum_should_match;
 use super::leaf::{self, Strictness};
-use super::pattern::regexp_pattern;
+use super::pattern::{check_length, regexp_pattern};
 use super::range::{self, TextRange};
 use super::syntax::{self, Clause, Node, Occurs, RangeEnd, Word};
 use super::words::{self, Operator, WordOptions};
@@ -34,6 +34,11 @@ pub(in crate::elastic) struct QueryStringOptions {
 }
 
 impl QueryStringOptions {
+    /// How many of the clauses that may match must.
+    pub(super) fn set_count_min(&mut self, count_min: &Value) {
+        self.count_min = Some(count_min.clone());
+    }
+
     /// Every field, any clause, strict.
     pub(in crate::elastic) fn new() -> Self {
         Self {
@@ -47,6 +52,15 @@ impl QueryStringOptions {
     }
 }
 
+/// The rows that the tree of a query string asks for.
+pub(super) fn filter_of(
+    context: &Context<'_>,
+    node: &Node,
+    options: &QueryStringOptions,
+) -> Result<Filter, ElasticError> {
+    Reader { context, options }.node(node, None)
+}
+
 /// `query_string` as JSON.
 pub(super) fn parse(context: &Context<'_>, body: &Value) -> Result<Filter, ElasticError> {
     let mut options = QueryStringOptions::new();
@@ -56,6 +70,12 @@ pub(super) fn parse(context: &Context<'_>, body: &Value) -> Result<Filter, Elast
             "query" => text = Some(read::text(value, key)?),
             "default_field" => options.fields = vec![read::text(value, key)?],
             "fields" => {
+                if read::one_or_many(value).iter().any(Value::is_null) {
+                    return Err(ElasticError::parsing(
+                        "[query_string] field name in [fields] cannot be null",
+                    )
+                    .at_value(key));
+                }
                 options.fields = read::one_or_many(value)
                     .iter()
                     .map(|field| read::text(field, key))
@@ -290,9 +310,15 @@ impl Reader<'_> {
         strictness: Strictness,
     ) -> Result<Filter, ElasticError> {
         if leaf::has_texts(field) {
+            check_length(self.context, regex)?;
+            // Words of a full text are kept in lower case.
+            let regex = match field.field_type() {
+                FieldType::Text => regex.to_lowercase(),
+                _whole => regex.to_owned(),
+            };
             return Ok(leaf::pattern(
                 field,
-                regexp_pattern(self.context, regex, false)?,
+                regexp_pattern(self.context, &regex, false)?,
             ));
         }
         self.no_pattern("regexp", field, strictness)

@@ -47,6 +47,13 @@ pub(super) fn parse(context: &Context<'_>, body: &Value) -> Result<Filter, Elast
     let options = clause.body.as_object().ok_or_else(|| {
         ElasticError::parsing("[range] query does not support a plain value").at_value(clause.path)
     })?;
+    let is_text = |field: NamedField<'_>| leaf::has_texts(&field) && field.type_name() != "ip";
+    if context.facts.cheap_only && context.field(clause.path).is_some_and(is_text) {
+        return Err(context.fail(ElasticError::illegal_argument(
+            "[range] queries on [text] or [keyword] fields cannot be executed when \
+             'search.allow_expensive_queries' is set to false.",
+        )));
+    }
     let mut range = TextRange::open();
     let (mut lower_included, mut upper_included) = (true, true);
     let mut relation = "intersects".to_owned();

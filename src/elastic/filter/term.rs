@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use query::request::{Filter, Pattern};
 use serde_json::Value;
-use storage::model::FieldType;
+use storage::model::{Decimal, FieldType};
 
 use super::leaf;
 use super::pattern::escape_regex;
@@ -61,6 +61,10 @@ pub(super) fn parse_term(context: &Context<'_>, body: &Value) -> Result<Filter, 
 
 /// `terms`: one of several values.
 pub(super) fn parse_terms(context: &Context<'_>, body: &Value) -> Result<Filter, ElasticError> {
+    if body.get("value_type").and_then(Value::as_str) == Some("bitmap") {
+        return parse_bitmap(context, body);
+    }
+    let body = &without(body, "value_type");
     let clause = FieldClause::read("terms", body)?;
     let values = match clause.body {
         Value::Array(values) => values,
@@ -72,10 +76,11 @@ pub(super) fn parse_terms(context: &Context<'_>, body: &Value) -> Result<Filter,
             );
         }
     };
-    if values.len() > TERMS_MAX {
+    let most = context.limit("max_terms_count", TERMS_MAX);
+    if values.len() > most {
         return Err(context.query_error(format!(
             "failed to create query: The number of terms [{}] used in the Terms Query request has \
-             exceeded the allowed maximum of [{TERMS_MAX}]. This maximum can be set by changing \
+             exceeded the allowed maximum of [{most}]. This maximum can be set by changing \
              the [index.max_terms_count] index level setting.",
             values.len()
         )));
@@ -92,6 +97,41 @@ pub(super) fn parse_terms(context: &Context<'_>, body: &Value) -> Result<Filter,
         None => Ok(Filter::None),
         Some(field) => one_of(context, &field, &texts),
     }
+}
+
+/// `terms` with `"value_type": "bitmap"`: the numbers of Roaring bitmaps.
+fn parse_bitmap(context: &Context<'_>, body: &Value) -> Result<Filter, ElasticError> {
+    let body = without(body, "value_type");
+    let clause = FieldClause::read("terms", &body)?;
+    let Some(field) = context.whole_field(clause.path) else {
+        return Ok(Filter::None);
+    };
+    if !matches!(
+        field.field_type(),
+        FieldType::Long | FieldType::Integer | FieldType::Short | FieldType::Byte
+    ) {
+        return Err(context.query_error(format!(
+            "[terms] query with a bitmap needs a field of integers, not [{}]",
+            field.path
+        )));
+    }
+    let mut numbers = Vec::new();
+    for value in read::one_or_many(clause.body) {
+        let text = read::text(value, clause.path)?;
+        let found = super::bitmap::numbers(&text).map_err(|reason| {
+            ElasticError::illegal_argument(format!("Failed to deserialize the bitmap: {reason}"))
+        })?;
+        numbers.extend(found.into_iter().map(Decimal::from_i64));
+    }
+    Ok(leaf::numbers(&field, numbers))
+}
+
+fn without(body: &Value, key: &str) -> Value {
+    let mut body = body.clone();
+    if let Some(entries) = body.as_object_mut() {
+        entries.remove(key);
+    }
+    body
 }
 
 fn one_of(

@@ -42,6 +42,7 @@ fn parse_with(mapping: &Mapping, query: &Value) -> Result<Filter, ElasticError> 
             index: "logs",
             mapping,
             now_ms: NOW_MS,
+            facts: crate::elastic::IndexFacts::default(),
         },
         query,
     )
@@ -85,6 +86,8 @@ fn show(filter: &Filter) -> String {
         Filter::Text { field, predicate } => format!("{}{}", name(field), text(predicate)),
         Filter::Distance { metres, .. } => format!("distance {metres:?}"),
         Filter::Script(script) => format!("script of {} fields", script.fields.len()),
+        Filter::Place { area, .. } => format!("{area:?}"),
+        Filter::Slice(slice) => format!("{slice:?}"),
         Filter::Ids(ids) => format!("id={}", ids.iter().cloned().collect::<Vec<_>>().join("|")),
     }
 }

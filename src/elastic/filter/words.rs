@@ -268,7 +268,7 @@ impl WordQuery {
             "zero_terms_query" => {
                 self.options.empty_is_all = read::text(value, key)?.eq_ignore_ascii_case("all");
             }
-            "fields" if name == "multi_match" => {
+            "fields" if matches!(name, "multi_match" | "combined_fields") => {
                 for field in read::one_or_many(value) {
                     self.fields.push(read::text(field, key)?);
                 }
@@ -476,8 +476,13 @@ pub(super) fn parse_multi_match(
         fields.extend(context.fields(name)?);
     }
     query.check_kind()?;
+    if query.kind == "cross_fields" && query.options.operator == Operator::And {
+        return across(context, &fields, &query);
+    }
     let find = |field: &NamedField<'_>| match query.kind.as_str() {
-        "best_fields" | "most_fields" => words(context, field, &query.text, &query.options),
+        "best_fields" | "most_fields" | "cross_fields" => {
+            words(context, field, &query.text, &query.options)
+        }
         "phrase" => phrase(context, field, &query.text, &query.options),
         "phrase_prefix" => phrase_prefix(context, field, &query),
         "bool_prefix" => bool_prefix(context, field, &query),
@@ -488,4 +493,58 @@ pub(super) fn parse_multi_match(
     Ok(any_of(
         fields.iter().map(find).collect::<Result<Vec<_>, _>>()?,
     ))
+}
+
+/// `combined_fields`: fields as if they were one, so that each word may stand in another.
+pub(super) fn parse_combined_fields(
+    context: &Context<'_>,
+    body: &Value,
+) -> Result<Filter, ElasticError> {
+    let entries = read::object(body, "combined_fields")?.clone();
+    let query = WordQuery::read("combined_fields", entries)?;
+    let mut fields = Vec::new();
+    for name in &query.fields {
+        let name = name.split('^').next().unwrap_or(name);
+        fields.extend(context.fields(name)?);
+    }
+    if fields.is_empty() && query.fields.is_empty() {
+        return Err(
+            ElasticError::content("[combined_fields] requires [fields] to be provided")
+                .at_key("combined_fields"),
+        );
+    }
+    across(context, &fields, &query)
+}
+
+/// Rows that have each word, or as many of them as are wanted, in one of the fields.
+fn across(
+    context: &Context<'_>,
+    fields: &[NamedField<'_>],
+    query: &WordQuery,
+) -> Result<Filter, ElasticError> {
+    let Some(first) = fields.first() else {
+        return Ok(Filter::None);
+    };
+    let tokens = query.options.tokens(first, &query.text);
+    let options = WordOptions {
+        count_min: None,
+        ..query.options.clone()
+    };
+    let mut each = Vec::with_capacity(tokens.len());
+    for token in &tokens {
+        let in_any = fields
+            .iter()
+            .map(|field| words(context, field, token, &options));
+        each.push(any_of(in_any.collect::<Result<Vec<_>, _>>()?));
+    }
+    let count = match (&query.options.count_min, query.options.operator) {
+        (Some(count_min), _) => minimum_should_match(count_min, each.len())?.max(1),
+        (None, Operator::And) => each.len(),
+        (None, Operator::Or) => 1,
+    };
+    match (each.is_empty(), query.options.empty_is_all) {
+        (true, true) => Ok(Filter::All),
+        (true, false) => Ok(Filter::None),
+        (false, _) => Ok(at_least(count, each)),
+    }
 }

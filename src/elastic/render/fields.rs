@@ -28,11 +28,24 @@ impl<'a> Fields<'a> {
             collect(&document, &shape.source_path, 0, &mut |value| {
                 values.extend(shown(shape, value));
             });
-            if !values.is_empty() {
-                fields.push((shape.path.as_str(), values));
+            let path = shape.path.as_str();
+            match fields
+                .iter_mut()
+                .find(|(known, _): &&mut (&str, Vec<Value>)| *known == path)
+            {
+                Some((_, all)) => all.extend(values),
+                None if values.is_empty() => {}
+                None => fields.push((path, values)),
             }
         }
         Self(fields)
+    }
+
+    /// Adds a value of a field that is not there.
+    pub(super) fn add(&mut self, path: &'a str, value: Value) {
+        if !self.0.iter().any(|(known, _)| *known == path) {
+            self.0.push((path, vec![value]));
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -51,7 +64,7 @@ impl Serialize for Fields<'_> {
 }
 
 /// Calls `found` with each scalar at `path`, through lists and through keys with dots.
-pub(super) fn collect(
+pub(in crate::elastic) fn collect(
     value: &Value,
     path: &[String],
     depth: usize,

@@ -1,7 +1,9 @@
 //! Hits as JSON.
 
+use std::collections::BTreeMap;
+
 use query::request::HitPlace;
-use query::response::{Hit, SortValue};
+use query::response::{Hit, SearchResponse, SortValue};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -11,15 +13,20 @@ use super::highlight::Highlights;
 use super::number::Number;
 use crate::elastic::filter_path::{Selection, project};
 use crate::elastic::hits::number_of_place;
-use crate::elastic::shape::{HitShape, SortKind, SortShape, SourceShape};
+use crate::elastic::shape::{
+    HitShape, InnerShape, ResponseShape, SortKind, SortShape, SourceShape,
+};
 
 /// One hit and how it is shown.
 pub(super) struct ShownHit<'a> {
     /// Names of the searched indices.
     pub(super) indices: &'a [String],
     pub(super) shape: &'a HitShape,
+    /// The score of every hit, unless each has its own.
     pub(super) score: Option<f64>,
     pub(super) hit: &'a Hit,
+    /// Hits that it stands for, by name.
+    pub(super) inner: Vec<(&'a InnerShape, &'a SearchResponse)>,
 }
 
 impl Serialize for ShownHit<'_> {
@@ -38,9 +45,15 @@ impl Serialize for ShownHit<'_> {
             map.serialize_entry("_seq_no", &hit.offset)?;
             map.serialize_entry("_primary_term", &1)?;
         }
-        map.serialize_entry("_score", &self.score)?;
+        match hit.score {
+            Some(score) => map.serialize_entry("_score", &score)?,
+            None => map.serialize_entry("_score", &self.score)?,
+        }
         self.source_entry(&mut map)?;
-        let fields = Fields::read(&shape.fields, &hit.source);
+        let mut fields = Fields::read(&shape.fields, &hit.source);
+        if let Some(path) = &shape.collapse {
+            fields.add(path, group_value(hit.group.as_ref()));
+        }
         if !fields.is_empty() {
             map.serialize_entry("fields", &fields)?;
         }
@@ -50,6 +63,16 @@ impl Serialize for ShownHit<'_> {
                 map.serialize_entry("highlight", &found)?;
             }
         }
+        if shape.explain {
+            let score = hit.score.map_or(self.score.unwrap_or(1.0), f64::from);
+            map.serialize_entry("_explanation", &explanation(score))?;
+        }
+        if !hit.named.is_empty() {
+            self.named_entry(&mut map)?;
+        }
+        if !self.inner.is_empty() {
+            map.serialize_entry("inner_hits", &Inner(&self.inner))?;
+        }
         if !shape.sort.is_empty() {
             map.serialize_entry("sort", &self.sort_values())?;
         }
@@ -57,7 +80,78 @@ impl Serialize for ShownHit<'_> {
     }
 }
 
+/// A score, explained by what it is the sum of: words and boosts, which are not said one by one.
+fn explanation(score: f64) -> Value {
+    let score = serde_json::json!(narrowed(score));
+    serde_json::json!({
+        "value": score,
+        "description": "score of the query, sum of its matching parts",
+        "details": [],
+    })
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "scores are answered with fewer digits"
+)]
+fn narrowed(score: f64) -> f32 {
+    score as f32
+}
+
+/// Hits below a hit.
+struct Inner<'a>(&'a [(&'a InnerShape, &'a SearchResponse)]);
+
+impl Serialize for Inner<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (inner, response) in self.0 {
+            map.serialize_entry(&inner.name, &InnerHits(&inner.shape, response))?;
+        }
+        map.end()
+    }
+}
+
+struct InnerHits<'a>(&'a ResponseShape, &'a SearchResponse);
+
+impl Serialize for InnerHits<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        let hits = super::Hits {
+            shape: self.0,
+            response: self.1,
+        };
+        map.serialize_entry("hits", &hits)?;
+        map.end()
+    }
+}
+
+/// The value that hits were taken together by.
+fn group_value(value: Option<&SortValue>) -> Value {
+    match value {
+        Some(SortValue::Integer(number)) => (*number).into(),
+        Some(SortValue::Decimal(number)) => number.to_f64().into(),
+        Some(SortValue::Text(text)) => String::from_utf8_lossy(text).into(),
+        Some(SortValue::Float(_) | SortValue::Row | SortValue::Place(_)) | None => Value::Null,
+    }
+}
+
 impl ShownHit<'_> {
+    /// Which named queries it matches.
+    fn named_entry<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let names = &self.shape.named;
+        let named = self.hit.named.iter();
+        let mut named: Vec<_> = named
+            .map(|(number, score)| (&names[*number], score))
+            .collect();
+        named.sort_by_key(|(name, _)| *name);
+        if self.shape.named_scores {
+            let scores: BTreeMap<_, _> = named.into_iter().collect();
+            return map.serialize_entry("matched_queries", &scores);
+        }
+        let names: Vec<_> = named.into_iter().map(|(name, _)| name).collect();
+        map.serialize_entry("matched_queries", &names)
+    }
+
     fn source_entry<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         let Ok(source) = serde_json::from_slice::<&RawValue>(&self.hit.source) else {
             // Records are checked before they become rows; what is no JSON has no source.
@@ -85,8 +179,9 @@ pub(super) fn sort_values(shapes: &[SortShape], hit: &Hit) -> Vec<SortShown> {
     let shapes = shapes.iter();
     shapes
         .map(|shape| match shape.kind {
-            SortKind::Score => SortShown::Json(Value::from(1.0)),
             SortKind::Row
+            | SortKind::Score
+            | SortKind::Distance
             | SortKind::Integer
             | SortKind::Nanos
             | SortKind::Decimal
@@ -102,6 +197,8 @@ pub(super) fn sort_values(shapes: &[SortShape], hit: &Hit) -> Vec<SortShown> {
 pub(super) enum SortShown {
     Json(Value),
     Number(Number),
+    /// With as many digits as a score has.
+    Score(f64),
 }
 
 impl Serialize for SortShown {
@@ -109,6 +206,7 @@ impl Serialize for SortShown {
         match self {
             Self::Json(value) => value.serialize(serializer),
             Self::Number(number) => number.serialize(serializer),
+            Self::Score(score) => narrowed(*score).serialize(serializer),
         }
     }
 }
@@ -120,6 +218,10 @@ fn shown(hit: &Hit, shape: &SortShape, value: &SortValue) -> SortShown {
             None => (*number).into(),
         }),
         SortValue::Decimal(number) => SortShown::Number(Number::of_decimal(*number)),
+        SortValue::Float(number) => match shape.kind {
+            SortKind::Score => SortShown::Score(*number),
+            _distance => SortShown::Json((number / shape.unit_m).into()),
+        },
         SortValue::Text(text) => SortShown::Json(String::from_utf8_lossy(text).into()),
         SortValue::Row | SortValue::Place(_) => {
             let place = HitPlace {
@@ -136,8 +238,8 @@ fn shown(hit: &Hit, shape: &SortShape, value: &SortValue) -> SortShown {
 fn missing(shape: &SortShape) -> Value {
     let is_least = shape.missing_first != shape.descending;
     match shape.kind {
-        SortKind::Decimal if is_least => "-Infinity".into(),
-        SortKind::Decimal => "Infinity".into(),
+        SortKind::Decimal | SortKind::Distance if is_least => "-Infinity".into(),
+        SortKind::Decimal | SortKind::Distance => "Infinity".into(),
         SortKind::Text => Value::Null,
         SortKind::Integer | SortKind::Nanos | SortKind::Row | SortKind::Score => {
             if is_least {

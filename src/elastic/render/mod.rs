@@ -21,6 +21,7 @@ use self::shards::Shards;
 use super::shape::{ResponseShape, TotalShape};
 
 pub(super) use aggregation::range_end;
+pub(super) use fields::collect;
 pub(super) use number::DecimalPattern;
 
 /// Prints an answer; `None` is the answer of a search over no index at all.
@@ -38,13 +39,9 @@ pub fn render_search(
     serde_json::to_vec(&reply).expect("answers are printed from texts and finite numbers")
 }
 
-/// Prints the answer of a count over `shards` indices.
+/// Prints the answer of a count.
 #[must_use]
-pub fn render_count(
-    shape: &ResponseShape,
-    response: Option<&SearchResponse>,
-    shards: usize,
-) -> Vec<u8> {
+pub fn render_count(shape: &ResponseShape, response: Option<&SearchResponse>) -> Vec<u8> {
     struct Reply<'a>(u64, Shards<'a>);
     impl Serialize for Reply<'_> {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -55,7 +52,7 @@ pub fn render_count(
         }
     }
     let count = response.map_or(0, |response| response.matched);
-    let reply = Reply(count, Shards::new(shards, shape, response));
+    let reply = Reply(count, Shards::new(shape.shards, shape, response));
     serde_json::to_vec(&reply).expect("numbers and texts are JSON")
 }
 
@@ -74,7 +71,7 @@ impl Serialize for Reply<'_> {
             map.serialize_entry("terminated_early", &true)?;
         }
         let shards = if self.response.is_some() {
-            self.shape.indices.len()
+            self.shape.shards
         } else {
             0
         };
@@ -128,17 +125,27 @@ impl Serialize for Hits<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         total_entry(&mut map, self.shape, self.response.matched)?;
-        let best = self.shape.score.filter(|_| !self.response.hits.is_empty());
-        map.serialize_entry("max_score", &best)?;
+        let says = self.shape.says_score_max && !self.response.hits.is_empty();
+        match self.response.score_max.filter(|_| says) {
+            Some(best) => map.serialize_entry("max_score", &best)?,
+            None => map.serialize_entry("max_score", &self.shape.score.filter(|_| says))?,
+        }
+        let inner = |number: usize| {
+            let all = self.shape.inner.iter();
+            all.filter_map(|inner| Some((inner, inner.answers.get(number)?)))
+                .collect()
+        };
         let hits: Vec<_> = self
             .response
             .hits
             .iter()
-            .map(|hit| hits::ShownHit {
+            .enumerate()
+            .map(|(number, hit)| hits::ShownHit {
                 indices: &self.shape.indices,
                 shape: &self.shape.hits,
                 score: self.shape.score,
                 hit,
+                inner: inner(number),
             })
             .collect();
         map.serialize_entry("hits", &hits)?;

@@ -34,6 +34,7 @@ fn shape(body: &str, url: &[(&str, &str)]) -> ResponseShape {
         index: "logs",
         mapping: &mapping,
         filters: &[],
+        facts: crate::elastic::IndexFacts::default(),
     }];
     parse_search(body.as_bytes(), &params, &targets, 0)
         .expect(body)
@@ -44,6 +45,7 @@ fn response() -> SearchResponse {
     SearchResponse {
         matched: 2,
         hits: Vec::new(),
+        score_max: None,
         aggregations: Vec::new(),
         profile: Profile::default(),
         failures: Vec::new(),
@@ -59,6 +61,9 @@ fn hit(source: &str, sort: Vec<Option<SortValue>>) -> Hit {
         version: 1,
         source: source.into(),
         sort,
+        score: None,
+        group: None,
+        named: Vec::new(),
     }
 }
 
@@ -402,11 +407,13 @@ fn an_unmapped_field_takes_the_format_of_the_index_that_has_it() {
             index: "a",
             mapping: &without,
             filters: &[],
+            facts: crate::elastic::IndexFacts::default(),
         },
         SearchTarget {
             index: "b",
             mapping: &with,
             filters: &[],
+            facts: crate::elastic::IndexFacts::default(),
         },
     ];
     let body = br#"{"size":0,"aggs":{"a":{"max":{"field":"ts"}}}}"#;

@@ -29,6 +29,7 @@ impl Serialize for TopHits<'_> {
                 shape: &shape.hits,
                 score: shape.score,
                 hit,
+                inner: Vec::new(),
             })
             .collect();
         map.serialize_entry("hits", &hits)?;
@@ -107,6 +108,7 @@ fn plain(column: &MetricColumn, value: Option<&SortValue>) -> Value {
             None => (*number).into(),
         },
         Some(SortValue::Text(text)) => String::from_utf8_lossy(text).into(),
+        Some(SortValue::Float(number)) => (*number).into(),
         Some(SortValue::Decimal(_) | SortValue::Row | SortValue::Place(_)) | None => Value::Null,
     }
 }

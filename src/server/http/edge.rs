@@ -236,6 +236,7 @@ impl Edge {
             Endpoint::ValidateQuery { index } => {
                 search::validate(self, request, index.as_deref().unwrap_or(all))
             }
+            Endpoint::Explain { index, id } => search::explain(self, request, index, id),
             Endpoint::DataStream { names } => {
                 templates::data_stream(self, request, names.as_deref())
             }

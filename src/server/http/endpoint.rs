@@ -82,6 +82,8 @@ pub(super) enum Endpoint {
     ClearCache { index: Option<String> },
     /// `/[{index}/]_validate/query`
     ValidateQuery { index: Option<String> },
+    /// `/{index}/_explain/{id}`
+    Explain { index: String, id: String },
     /// `/_data_stream[/{names}]`
     DataStream { names: Option<String> },
     /// `/_ingest/pipeline/{name}`, `/_ilm/policy/{name}`, `/_scripts/{name}`: kept and shown.
@@ -344,6 +346,10 @@ impl Endpoint {
                 index,
                 id: (*id).into(),
             }),
+            ("_explain", [id]) => Some(Self::Explain {
+                index,
+                id: (*id).into(),
+            }),
             ("_source", [id]) => Some(Self::DocumentSource {
                 index,
                 id: (*id).into(),
@@ -383,7 +389,7 @@ impl Endpoint {
             Self::FieldMapping { .. } => &[M::Get],
             Self::SetClosed { .. } | Self::Rollover { .. } => &[M::Post],
             Self::ClearCache { .. } => &[M::Post, M::Get],
-            Self::ValidateQuery { .. } => &[M::Get, M::Post],
+            Self::ValidateQuery { .. } | Self::Explain { .. } => &[M::Get, M::Post],
             Self::Index { .. } => &[M::Get, M::Head, M::Put, M::Delete],
             Self::Mapping { index: Some(_) } => &[M::Get, M::Put, M::Post],
             Self::Mapping { index: None } => &[M::Get, M::Put, M::Post],
@@ -469,6 +475,7 @@ impl Endpoint {
             | Self::MultiSearch { .. }
             | Self::Scroll { .. }
             | Self::ValidateQuery { .. }
+            | Self::Explain { .. }
             | Self::DeleteByQuery { .. }
             | Self::UpdateByQuery { .. }
             | Self::Reindex

@@ -11,8 +11,9 @@ use super::reply::Reply;
 use super::request::Request;
 use crate::db::Existing;
 use crate::elastic::{
-    self, AnalyzedIndex, ElasticError, Expand, IndexOptions, SettingsShape, render_field_mappings,
-    render_indices, render_mappings, render_rejected, render_settings, texts_of,
+    self, AnalyzedIndex, ElasticError, Expand, FieldCapsRequest, IndexOptions, SettingsShape,
+    render_field_caps, render_field_mappings, render_indices, render_mappings, render_rejected,
+    render_settings, texts_of,
 };
 use crate::error::Result;
 
@@ -182,12 +183,23 @@ pub(super) fn field_caps(edge: &Edge, request: &Request, index: &str) -> Result<
     if fields.is_empty() {
         return Err(ElasticError::validation(&["no fields specified".into()]).into());
     }
-    let topics = found(edge, request, index)?;
-    Ok(Reply::ok(elastic::render_field_caps(
-        &fields,
-        &borrowed(&topics),
-        edge.info.personality,
-    )))
+    let mut topics = found(edge, request, index)?;
+    let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    if let Some(filter) = body.get("index_filter").filter(|filter| !filter.is_null()) {
+        let query = json!({ "query": filter }).to_string();
+        let mut kept = Vec::with_capacity(topics.len());
+        for topic in topics {
+            let has_rows = edge.db.has_rows(topic.name.as_str(), query.as_bytes())?;
+            kept.extend(has_rows.then_some(topic));
+        }
+        topics = kept;
+    }
+    let asked = FieldCapsRequest {
+        fields: &fields,
+        include_unmapped: request.switch("include_unmapped")? == Some(true),
+        personality: edge.info.personality,
+    };
+    Ok(Reply::ok(render_field_caps(asked, &borrowed(&topics))))
 }
 
 /// `/{index}/_refresh`: answers when everything acknowledged before is visible.

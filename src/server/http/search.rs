@@ -66,6 +66,15 @@ pub(super) fn validate(edge: &Edge, request: &Request, index: &str) -> Result<Re
     Ok(Reply::value(200, &reply))
 }
 
+/// `/{index}/_explain/{id}`
+pub(super) fn explain(edge: &Edge, request: &Request, index: &str, id: &str) -> Result<Reply> {
+    let params = params(request)?;
+    let (status, answer) = edge
+        .db
+        .explain_elastic(index, id, request.search_body(), &params)?;
+    Ok(Reply::value(status, &answer))
+}
+
 /// The query as it was read, in its own words: rows match it or not, there is nothing to rewrite.
 fn explanation(body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
