@@ -97,12 +97,7 @@ fn request(filter: Filter, path: &str, field_type: FieldType) -> SearchRequest {
     SearchRequest {
         filter,
         aggregations: vec![distinct(), named(all)],
-        hits: HitsRequest {
-            size: 0,
-            from: 0,
-            sort: Vec::new(),
-            after: None,
-        },
+        hits: HitsRequest::default(),
         rollup: RollupUse::Never,
         limits: Limits::default(),
     }
