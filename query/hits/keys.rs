@@ -3,11 +3,12 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use storage::model::{ColumnKind, Decimal, Dictionary, GeoPoint};
+use storage::model::{ColumnKind, Decimal, Dictionary, FieldType, GeoPoint};
 
 use crate::QueryError;
 use crate::filter::{Binder, BoundField};
 use crate::frame::{Frame, NumberSlot, TextSlot};
+use crate::pattern::address;
 use crate::request::{FieldRef, SortBy, SortCast, SortKey, SortMode};
 use crate::response::SortValue;
 
@@ -34,6 +35,7 @@ enum KeyValues {
     Texts {
         slot: TextSlot,
         dictionary: Arc<Dictionary>,
+        order: TextOrder,
     },
     /// Partition and offset.
     Row,
@@ -114,6 +116,7 @@ impl BoundKey {
             BoundField::Texts(slot) => KeyValues::Texts {
                 slot,
                 dictionary: binder.dictionary(slot)?,
+                order: TextOrder::of(field),
             },
         })
     }
@@ -163,13 +166,19 @@ impl BoundKey {
                     .map(|value| numbers.value(value));
                 choose_number(values, *kind, self.choice)
             }
-            KeyValues::Texts { slot, dictionary } => {
+            KeyValues::Texts {
+                slot,
+                dictionary,
+                order,
+            } => {
                 let codes = frame.codes(*slot)?;
                 let codes = &codes.codes[codes.index.values(entry)];
                 let terms = codes.iter().map(|code| dictionary.term(*code));
                 let term = match self.choice {
-                    Choice::Greatest => terms.max(),
-                    Choice::Least | Choice::Sum | Choice::Avg | Choice::Median => terms.min(),
+                    Choice::Greatest => terms.max_by(|a, b| order.compare(a, b)),
+                    Choice::Least | Choice::Sum | Choice::Avg | Choice::Median => {
+                        terms.min_by(|a, b| order.compare(a, b))
+                    }
                 };
                 term.map(KeyValue::Text)
             }
@@ -185,6 +194,39 @@ impl BoundKey {
                 choose_distance(places.collect(), self.choice).map(KeyValue::Float)
             }
         })
+    }
+}
+
+/// How texts order.
+#[derive(Debug, Clone, Copy)]
+enum TextOrder {
+    Bytes,
+    /// By the numbers that they are as addresses.
+    Addresses,
+}
+
+impl TextOrder {
+    fn of(field: &FieldRef) -> Self {
+        match field.field_type {
+            FieldType::Ip => Self::Addresses,
+            _others => Self::Bytes,
+        }
+    }
+
+    fn by(criterion: &SortBy) -> Self {
+        match criterion {
+            SortBy::Field(Some(field)) => Self::of(field),
+            SortBy::Field(None) | SortBy::Row | SortBy::Score | SortBy::Distance { .. } => {
+                Self::Bytes
+            }
+        }
+    }
+
+    fn compare(self, a: &[u8], b: &[u8]) -> Ordering {
+        match self {
+            Self::Bytes => a.cmp(b),
+            Self::Addresses => address(a).cmp(&address(b)),
+        }
     }
 }
 
@@ -332,7 +374,9 @@ impl<'a> Keys<'a> {
     ) -> Ordering {
         let key = &self.sort[index];
         match (a, b) {
-            (Some(a), Some(b)) => directed(compare_values(a, b), key.descending),
+            (Some(a), Some(b)) => {
+                directed(compare_values(a, b, TextOrder::by(&key.by)), key.descending)
+            }
             (None, None) => Ordering::Equal,
             (None, Some(_)) if key.missing_first => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
@@ -362,8 +406,8 @@ pub(crate) fn directed(ordering: Ordering, descending: bool) -> Ordering {
     }
 }
 
-/// Numbers by value, texts by bytes, numbers before texts.
-fn compare_values(a: KeyValue<'_>, b: KeyValue<'_>) -> Ordering {
+/// Numbers by value, texts by `order`, numbers before texts.
+fn compare_values(a: KeyValue<'_>, b: KeyValue<'_>, order: TextOrder) -> Ordering {
     if let (Some(a), Some(b)) = (float(a), float(b)) {
         return a.total_cmp(&b);
     }
@@ -372,7 +416,7 @@ fn compare_values(a: KeyValue<'_>, b: KeyValue<'_>) -> Ordering {
         (Some(_), None) => Ordering::Less,
         (None, Some(_)) => Ordering::Greater,
         (None, None) => match (a, b) {
-            (KeyValue::Text(a), KeyValue::Text(b)) => a.cmp(b),
+            (KeyValue::Text(a), KeyValue::Text(b)) => order.compare(a, b),
             _ => Ordering::Equal,
         },
     }

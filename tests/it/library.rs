@@ -112,6 +112,10 @@ fn addresses_order_by_their_numbers() {
     check(r#"{"_key": "asc"}"#, 3, &ascending[..3]);
     check(r#"{"_count": "desc"}"#, 4, &ascending[..4]);
     check(r#"{"_key": "desc"}"#, 2, &["2001:db8::1", "10.0.0.10"]);
+    let sorted = db.search("t", r#"{"sort": {"ip": "asc"}, "_source": false}"#);
+    let sorted = sorted.expect("an answer");
+    let places = ascending.map(|ip| sorted.find(&format!(r#""sort":["{ip}"]"#)));
+    assert!(places.is_sorted() && places[0].is_some(), "{sorted}");
 }
 
 #[test]
