@@ -177,6 +177,8 @@ pub struct SettingsShape<'a> {
     pub names: Option<&'a str>,
     /// Beside what was said what counts otherwise.
     pub defaults: bool,
+    /// With those that only OpenSearch has.
+    pub is_open_search: bool,
 }
 
 /// Settings, every value a text.
@@ -188,6 +190,9 @@ fn settings(topic: &Topic, shape: SettingsShape<'_>) -> Value {
     set("uuid", uuid_text(topic.uuid));
     set("version.created", VERSION_CREATED.into());
     set("provided_name", topic.name.to_string());
+    if shape.is_open_search {
+        set("replication.type", "DOCUMENT".into());
+    }
     if !flat.contains_key("index.number_of_replicas") {
         flat.insert("index.number_of_replicas".into(), "0".into());
     }

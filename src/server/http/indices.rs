@@ -11,9 +11,9 @@ use super::reply::Reply;
 use super::request::Request;
 use crate::db::Existing;
 use crate::elastic::{
-    self, AnalyzedIndex, ElasticError, Expand, FieldCapsRequest, IndexOptions, SettingsShape,
-    render_field_caps, render_field_mappings, render_indices, render_mappings, render_rejected,
-    render_settings, texts_of,
+    self, AnalyzedIndex, ElasticError, Expand, FieldCapsRequest, IndexOptions, Personality,
+    SettingsShape, render_field_caps, render_field_mappings, render_indices, render_mappings,
+    render_rejected, render_settings, texts_of,
 };
 use crate::error::Result;
 
@@ -26,7 +26,10 @@ pub(super) fn index(edge: &Edge, request: &Request, index: &str) -> Result<Reply
                 .iter()
                 .map(|named| (named.state.topic.as_ref(), named.state.aliases.as_ref()))
                 .collect();
-            Ok(Reply::ok(render_indices(&shown, shape(request, None)?)))
+            Ok(Reply::ok(render_indices(
+                &shown,
+                shape(edge, request, None)?,
+            )))
         }
         Method::Head => Ok(match found(edge, request, index) {
             Ok(topics) if !topics.is_empty() => Reply::empty(200),
@@ -105,15 +108,20 @@ pub(super) fn settings(
         ..IndexOptions::default()
     })?;
     let topics = edge.db.topics(index, options)?;
-    let shape = shape(request, names)?;
+    let shape = shape(edge, request, names)?;
     Ok(Reply::ok(render_settings(&borrowed(&topics), shape)))
 }
 
-fn shape<'r>(request: &'r Request, names: Option<&'r str>) -> Result<SettingsShape<'r>> {
+fn shape<'r>(
+    edge: &Edge,
+    request: &'r Request,
+    names: Option<&'r str>,
+) -> Result<SettingsShape<'r>> {
     Ok(SettingsShape {
         is_flat: request.switch("flat_settings")? == Some(true),
         names,
         defaults: request.switch("include_defaults")? == Some(true),
+        is_open_search: edge.info.personality == Personality::OpenSearch,
     })
 }
 
@@ -294,7 +302,6 @@ mod tests {
 
     use super::*;
     use crate::db::Db;
-    use crate::elastic::Personality;
     use crate::options::{Options, Work};
 
     fn edge() -> Edge {
