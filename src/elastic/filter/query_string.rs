@@ -31,6 +31,9 @@ pub(in crate::elastic) struct QueryStringOptions {
     zone: Option<TimeZone>,
     count_min: Option<Value>,
     phrase_slop: u32,
+    /// How far near words are that do not say it.
+    fuzziness: Value,
+    fuzzy_prefix_chars: usize,
 }
 
 impl QueryStringOptions {
@@ -48,6 +51,8 @@ impl QueryStringOptions {
             zone: None,
             count_min: None,
             phrase_slop: 0,
+            fuzziness: "AUTO".into(),
+            fuzzy_prefix_chars: 0,
         }
     }
 }
@@ -88,6 +93,8 @@ pub(super) fn parse(context: &Context<'_>, body: &Value) -> Result<Filter, Elast
             "lenient" => options.lenient = read::flag(value, key)?,
             "time_zone" => options.zone = Some(parse_zone(&read::text(value, key)?)?),
             "minimum_should_match" => options.count_min = Some(value.clone()),
+            "fuzziness" => options.fuzziness = value.clone(),
+            "fuzzy_prefix_length" => options.fuzzy_prefix_chars = read::count(value, key)?,
             "phrase_slop" => {
                 options.phrase_slop = u32::try_from(read::count(value, key)?).unwrap_or(u32::MAX);
             }
@@ -99,9 +106,7 @@ pub(super) fn parse(context: &Context<'_>, body: &Value) -> Result<Filter, Elast
             | "boost"
             | "enable_position_increments"
             | "escape"
-            | "fuzziness"
             | "fuzzy_max_expansions"
-            | "fuzzy_prefix_length"
             | "fuzzy_rewrite"
             | "fuzzy_transpositions"
             | "max_determinized_states"
@@ -171,9 +176,11 @@ impl Reader<'_> {
             Node::Word(word) if is_bare_star(word) => {
                 leaf::exists(self.context, field.unwrap_or("*"))
             }
-            Node::Word(_) | Node::Phrase(..) | Node::Regex(_) | Node::Range(..) => {
-                self.fields(node, field)
-            }
+            Node::Word(_)
+            | Node::Fuzzy(..)
+            | Node::Phrase(..)
+            | Node::Regex(_)
+            | Node::Range(..) => self.fields(node, field),
         }
     }
 
@@ -204,7 +211,11 @@ impl Reader<'_> {
             Node::Word(Word { text, .. }) | Node::Phrase(text, _) => {
                 leaf::exists(self.context, text)
             }
-            Node::Clauses(_) | Node::Field(..) | Node::Regex(_) | Node::Range(..) => Err(self
+            Node::Clauses(_)
+            | Node::Field(..)
+            | Node::Fuzzy(..)
+            | Node::Regex(_)
+            | Node::Range(..) => Err(self
                 .context
                 .query_error("Failed to parse query: [_exists_] needs a field")),
         }
@@ -242,7 +253,11 @@ impl Reader<'_> {
             Node::Word(Word { text, .. }) | Node::Phrase(text, _) => {
                 term::metadata(self.context, path, std::slice::from_ref(text))
             }
-            Node::Clauses(_) | Node::Field(..) | Node::Regex(_) | Node::Range(..) => None,
+            Node::Clauses(_)
+            | Node::Field(..)
+            | Node::Fuzzy(..)
+            | Node::Regex(_)
+            | Node::Range(..) => None,
         }
     }
 
@@ -266,6 +281,7 @@ impl Reader<'_> {
                 };
                 words::phrase(self.context, field, text, &options)
             }
+            Node::Fuzzy(word, edits_max) => self.fuzzy(word, *edits_max, field, strictness),
             Node::Regex(regex) => self.regex(regex, field, strictness),
             Node::Range(lower, upper) => {
                 let range = TextRange {
@@ -301,6 +317,28 @@ impl Reader<'_> {
             return Ok(leaf::pattern(field, Pattern::Wildcard(pattern)));
         }
         self.no_pattern("wildcard", field, strictness)
+    }
+
+    fn fuzzy(
+        &self,
+        word: &str,
+        edits_max: Option<u8>,
+        field: &NamedField<'_>,
+        strictness: Strictness,
+    ) -> Result<Filter, ElasticError> {
+        if !leaf::has_texts(field) {
+            return self.no_pattern("fuzzy", field, strictness);
+        }
+        let word = match field.field_type() {
+            FieldType::Text => word.to_lowercase(),
+            _whole => word.to_owned(),
+        };
+        let fuzziness = match edits_max {
+            Some(edits_max) => edits_max.into(),
+            None => self.options.fuzziness.clone(),
+        };
+        let near = words::near(&word, &fuzziness, self.options.fuzzy_prefix_chars)?;
+        Ok(leaf::pattern(field, near))
     }
 
     fn regex(

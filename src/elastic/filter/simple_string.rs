@@ -5,7 +5,7 @@ use query::request::Filter;
 use serde_json::Value;
 
 use super::query_string::{QueryStringOptions, filter_of};
-use super::syntax::{Clause, Node, Occurs, Word};
+use super::syntax::{Clause, EDITS_MAX, Node, Occurs, Word};
 use super::words::Operator;
 use crate::elastic::ElasticError;
 use crate::elastic::context::Context;
@@ -180,8 +180,11 @@ impl Parser<'_> {
         }
         self.rest = &self.rest[end..];
         let text = match text.rsplit_once('~') {
-            // A word that may be wrong is looked for as it is.
-            Some((word, digits)) if digits.chars().all(|c| c.is_ascii_digit()) => word.to_owned(),
+            Some((word, digits)) if digits.chars().all(|c| c.is_ascii_digit()) => {
+                let edits_max = digits.parse().ok();
+                let edits_max = edits_max.map(|edits: u8| edits.min(EDITS_MAX));
+                return (!word.is_empty()).then(|| Node::Fuzzy(word.to_owned(), edits_max));
+            }
             _plain => text,
         };
         let wildcard = text.ends_with('*').then(|| text.clone());
@@ -225,6 +228,7 @@ mod tests {
             }
             Node::Word(word) => word.text.clone(),
             Node::Phrase(text, slop) => format!("{text:?}~{slop}"),
+            Node::Fuzzy(word, edits_max) => format!("{word}~{edits_max:?}"),
             Node::Field(..) | Node::Regex(_) | Node::Range(..) => panic!("there are none"),
         }
     }
@@ -247,6 +251,7 @@ mod tests {
         check("(a | b) + c", "(+(a b) +c)");
         check(r#"a) "b"#, "(a b)");
         check(r"a\+b", "a+b");
+        check("a~ b~1 c~9", "(a~None b~Some(1) c~Some(2))");
         check("", "");
         check("+ | (", "");
         check(&"(".repeat(100_000), "");

@@ -23,6 +23,8 @@ pub(super) enum Node {
     Field(String, Box<Node>),
     /// A word, wildcards included.
     Word(Word),
+    /// A word, or one that so many changes of letters make of it; `None` leaves it to the reader.
+    Fuzzy(String, Option<u8>),
     /// Words next to each other, up to so many moves apart.
     Phrase(String, u32),
     /// A regular expression.
@@ -30,6 +32,9 @@ pub(super) enum Node {
     /// A range.
     Range(Option<RangeEnd>, Option<RangeEnd>),
 }
+
+/// Most changes that make a word a near one, as Lucene has it.
+pub(super) const EDITS_MAX: u8 = 2;
 
 /// A word: the text with escapes undone, and as a pattern when it has wildcards.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -252,7 +257,7 @@ impl<'t> Parser<'t> {
     }
 
     fn value(&mut self, depth: usize) -> Result<Node, String> {
-        let node = match self.peek() {
+        let mut node = match self.peek() {
             Some('(') => {
                 self.rest = &self.rest[1..];
                 let inner = self.query(depth + 1)?;
@@ -273,8 +278,18 @@ impl<'t> Parser<'t> {
             Some(c) => Node::Word(self.word().ok_or_else(|| self.unexpected(c))?),
             None => return Err("Encountered \"<EOF>\" where a value was expected".into()),
         };
-        if self.take("~") {
-            return Err("fuzzy words are not supported yet".into());
+        if self.rest.starts_with('~') {
+            node = match node {
+                Node::Word(Word {
+                    text,
+                    wildcard: None,
+                }) => {
+                    self.rest = &self.rest[1..];
+                    let edits_max = self.edits(&text);
+                    Node::Fuzzy(text, edits_max)
+                }
+                _other => return Err(self.unexpected('~')),
+            };
         }
         if self.take("^") {
             let digits = self
@@ -429,6 +444,26 @@ impl<'t> Parser<'t> {
             return Err("Encountered a range without a value".into());
         }
         Ok(text)
+    }
+
+    /// The number behind `~`: of changes, or below 1 the share of letters that stay.
+    fn edits(&mut self, word: &str) -> Option<u8> {
+        let is_part = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+        let (number, rest) = self
+            .rest
+            .split_at(self.rest.bytes().take_while(is_part).count());
+        self.rest = rest;
+        let number: f64 = number.parse().ok()?;
+        let changes = match number {
+            0.0 => 0.0,
+            share if share < 1.0 => (1.0 - share) * word.chars().count() as f64,
+            changes => changes,
+        };
+        Some(match changes {
+            changes if changes < 1.0 => 0,
+            changes if changes < 2.0 => 1,
+            _more => EDITS_MAX,
+        })
     }
 
     fn number(&mut self) -> u32 {

@@ -175,6 +175,18 @@ fn words_that_are_near_or_begin() {
         "message Ordered(a b Wildcard(\"c*\"); Some(2))",
     );
     check(&json!({"fuzzy": {"host": "web"}}), "host~web~1");
+    let near = |query: &str, expected: &str| {
+        check(&json!({"query_string": {"query": query}}), expected);
+    };
+    near("host:web~", "host~web~1");
+    near("host:server~", "host~server~2");
+    near("host:server~1", "host~server~1");
+    near("host:server~9", "host~server~2");
+    near("host:server~0.9", "host~server~0");
+    check(
+        &json!({"query_string": {"query": "host:server~", "fuzziness": 1}}),
+        "host~server~1",
+    );
     check(
         &json!({"multi_match": {"query": "a", "fields": ["message"], "type": "bool_prefix", "slop": 1}}),
         "parsing_exception: [slop] not allowed for type [bool_prefix]",
