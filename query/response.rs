@@ -48,6 +48,8 @@ pub struct Hit {
     pub offset: u64,
     /// How often its document was written: 1 for a row without an id.
     pub version: u64,
+    /// The routing that it was written with.
+    pub routing: Option<String>,
     /// The document, byte for byte.
     pub source: Vec<u8>,
     /// A value for each sort key; `None` for a row without one.

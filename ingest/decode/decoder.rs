@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use storage::catalog::{Dynamic, TimeField, Topic};
-use storage::model::{Column, ColumnBatch, FieldType, Mapping, PartitionId, VERSION_COLUMN};
+use storage::model::{
+    Column, ColumnBatch, FieldType, Mapping, PartitionId, ROUTING_COLUMN, VERSION_COLUMN,
+};
 use storage::store::Removal;
 
 use super::columns::ColumnBuilder;
@@ -104,6 +106,8 @@ struct Rows {
     ids: ColumnBuilder,
     /// Versions of documents, where they are not 1.
     versions: ColumnBuilder,
+    /// Routings of documents that were written with one.
+    routings: ColumnBuilder,
     removals: Vec<Removal>,
     /// Bytes of the documents.
     source_bytes: usize,
@@ -118,6 +122,7 @@ impl Rows {
             offsets: Vec::new(),
             ids: ColumnBuilder::text(),
             versions: ColumnBuilder::integer(),
+            routings: ColumnBuilder::text(),
             removals: Vec::new(),
             source_bytes: 0,
             times_are_field: true,
@@ -210,12 +215,15 @@ impl DocumentDecoder {
         row
     }
 
-    /// Says that the last row is this version of its document.
-    pub fn note_version(&mut self, version: u64) {
+    /// Says that the last row is this version of its document, written with this routing.
+    pub fn note_write(&mut self, version: u64, routing: Option<&str>) {
         let row = u32::try_from(self.row_count().saturating_sub(1)).expect("checked for each row");
         if version != 1 {
             let version = i64::try_from(version).expect("versions are checked when they are read");
             self.rows.versions.push_integer(row, version);
+        }
+        if let Some(routing) = routing {
+            self.rows.routings.push_text(row, routing.as_bytes());
         }
     }
 
@@ -249,6 +257,9 @@ impl DocumentDecoder {
         }
         if let Some(versions) = rows.versions.finish(row_count) {
             columns.push((VERSION_COLUMN.into(), versions));
+        }
+        if let Some(routings) = rows.routings.finish(row_count) {
+            columns.push((ROUTING_COLUMN.into(), routings));
         }
         columns.sort_unstable_by(|left, right| left.0.cmp(&right.0));
         let ids = match rows.ids.finish(row_count) {

@@ -31,5 +31,7 @@ pub use decoder::{
 pub use error::DocumentError;
 pub use fields::FieldsCommit;
 pub use own_id::{ID_FIELD_SETTING, KEY_AS_ID, OwnId};
-pub use record::{ID_BYTES_MAX, Meaning, OPERATION_HEADER, Operation, VERSION_HEADER};
+pub use record::{
+    ID_BYTES_MAX, Meaning, OPERATION_HEADER, Operation, ROUTING_HEADER, VERSION_HEADER,
+};
 pub use routing::{Spread, partition_of_id};

@@ -12,6 +12,9 @@ pub const OPERATION_HEADER: &str = "siltstone.op";
 /// Header of such records with the version of the document from now on, where it is not 1.
 pub const VERSION_HEADER: &str = "siltstone.version";
 
+/// Header of such records with the routing of the document, where it has one.
+pub const ROUTING_HEADER: &str = "siltstone.routing";
+
 /// Longest id, in bytes.
 pub const ID_BYTES_MAX: usize = 512;
 
@@ -55,6 +58,8 @@ pub enum Meaning<'a> {
         id: Option<&'a str>,
         /// Its version, from 1 on.
         version: u64,
+        /// The routing that its writer gave.
+        routing: Option<&'a str>,
         /// Its bytes.
         source: &'a [u8],
     },
@@ -86,6 +91,7 @@ impl<'a> Meaning<'a> {
                 Some(source) => Self::Document {
                     id: None,
                     version: 1,
+                    routing: None,
                     source,
                 },
             };
@@ -99,6 +105,13 @@ impl<'a> Meaning<'a> {
         };
         let Some(version) = version else {
             return Self::Malformed("a version of a document that is no number from 1 on");
+        };
+        let Ok(routing) = header(ROUTING_HEADER)
+            .flatten()
+            .map(std::str::from_utf8)
+            .transpose()
+        else {
+            return Self::Malformed("a routing of a document that is no text");
         };
         let id = match record.key.map(std::str::from_utf8) {
             None => None,
@@ -118,6 +131,7 @@ impl<'a> Meaning<'a> {
             (Operation::Index | Operation::Create, id, Some(source)) => Self::Document {
                 id,
                 version,
+                routing,
                 source,
             },
             (Operation::Delete, Some(id), _) => Self::Delete { id, version },

@@ -1,12 +1,14 @@
 //! The newest that is known of an id.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use storage::log::{AbortedBatches, Batches, DecompressionBuffer, Record};
 use storage::model::{Offset, Partition, PartitionId, TopicId};
 use storage::store::{FoundRow, Store};
 
 use super::WriteError;
-use crate::decode::OPERATION_HEADER;
+use crate::decode::{OPERATION_HEADER, ROUTING_HEADER};
 
 /// The newest write of an id.
 #[derive(Debug, Clone)]
@@ -15,6 +17,8 @@ pub(super) struct Latest {
     pub(super) offset: Offset,
     pub(super) version: u64,
     pub(super) is_live: bool,
+    /// The routing that it was written with.
+    pub(super) routing: Option<Arc<str>>,
     pub(super) content: Content,
 }
 
@@ -38,6 +42,8 @@ pub struct StoredDocument {
     pub offset: Offset,
     /// Its version.
     pub version: u64,
+    /// The routing that it was written with.
+    pub routing: Option<Arc<str>>,
     /// The document, byte for byte.
     pub source: Bytes,
 }
@@ -49,6 +55,7 @@ impl Latest {
             offset: found.offset,
             version: found.source.version(found.row)?,
             is_live: true,
+            routing: found.source.routing(found.row)?.map(Into::into),
             content: Content::Row(found),
         })
     }
@@ -79,17 +86,27 @@ fn record_value(store: &Store, partition: Partition, offset: Offset) -> Result<B
     Ok(value.unwrap_or_default())
 }
 
-/// Whether the record at `offset` is a document without an id.
-pub(super) fn has_nameless_document(
+/// A document without an id in the log.
+pub(super) struct Nameless {
+    pub(super) routing: Option<Arc<str>>,
+}
+
+/// The document without an id that the record at `offset` is, if it is one.
+pub(super) fn nameless_document(
     store: &Store,
     partition: Partition,
     offset: Offset,
-) -> Result<bool, WriteError> {
-    let is_one = with_record(store, partition, offset, |record| {
+) -> Result<Option<Nameless>, WriteError> {
+    let found = with_record(store, partition, offset, |record| {
         let is_write = record.headers.last(OPERATION_HEADER.as_bytes()).is_some();
-        record.value.is_some() && (!is_write || record.key.is_none())
+        let is_one = record.value.is_some() && (!is_write || record.key.is_none());
+        let routing = record.headers.last(ROUTING_HEADER.as_bytes()).flatten();
+        let routing = routing.filter(|_| is_write);
+        is_one.then(|| Nameless {
+            routing: routing.map(|text| String::from_utf8_lossy(text).into()),
+        })
     })?;
-    Ok(is_one.unwrap_or(false))
+    Ok(found.flatten())
 }
 
 /// What `read` makes of the record at `offset`, if there is one.

@@ -9,7 +9,7 @@ use storage::model::{Offset, Partition, PartitionId, TopicId, origin_of_name};
 use storage::store::{Store, StoreError};
 
 use super::WriteError;
-use super::latest::{Content, Latest, has_nameless_document};
+use super::latest::{Content, Latest, nameless_document};
 use crate::decode::{Meaning, Spread};
 
 /// Bytes of log that are looked through at once.
@@ -28,12 +28,13 @@ pub(super) struct PendingIds {
 }
 
 /// A write whose record is not a row yet.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Written {
     partition: PartitionId,
     offset: Offset,
     version: u64,
     is_live: bool,
+    routing: Option<Arc<str>>,
 }
 
 impl PendingIds {
@@ -95,6 +96,7 @@ impl PendingIds {
             offset: written.offset,
             version: written.version,
             is_live: written.is_live,
+            routing: written.routing.clone(),
             content: Content::Log,
         })
     }
@@ -109,17 +111,17 @@ impl PendingIds {
         let rows_end = rows_end.and_then(|index| self.rows_end.get(index));
         let place = Partition::new(self.topic, partition);
         let end = store.log_bounds(place).map(|bounds| bounds.high_watermark);
-        if rows_end.is_none_or(|rows_end| offset < *rows_end)
-            || end.is_none_or(|end| offset >= end)
-            || !has_nameless_document(store, place, offset)?
+        if rows_end.is_none_or(|rows_end| offset < *rows_end) || end.is_none_or(|end| offset >= end)
         {
             return Ok(None);
         }
-        Ok(Some(Latest {
+        let document = nameless_document(store, place, offset)?;
+        Ok(document.map(|document| Latest {
             partition,
             offset,
             version: 1,
             is_live: true,
+            routing: document.routing,
             content: Content::Log,
         }))
     }
@@ -131,6 +133,7 @@ impl PendingIds {
             offset: latest.offset,
             version: latest.version,
             is_live: latest.is_live,
+            routing: latest.routing.clone(),
         };
         let id: Arc<str> = id.into();
         self.ids.insert(Arc::clone(&id), written);
@@ -170,13 +173,14 @@ impl PendingIds {
                 };
                 for record in records.map_while(Result::ok) {
                     let meaning = Meaning::of(&record, partition.id, spread);
-                    let (id, version, is_live) = match meaning {
+                    let (id, version, routing, is_live) = match meaning {
                         Meaning::Document {
                             id: Some(id),
                             version,
+                            routing,
                             ..
-                        } => (id, version, true),
-                        Meaning::Delete { id, version } => (id, version, false),
+                        } => (id, version, routing, true),
+                        Meaning::Delete { id, version } => (id, version, None, false),
                         Meaning::Document { id: None, .. }
                         | Meaning::Nothing
                         | Meaning::Malformed(_) => continue,
@@ -186,6 +190,7 @@ impl PendingIds {
                         offset: record.offset,
                         version,
                         is_live,
+                        routing: routing.map(Into::into),
                         content: Content::Log,
                     };
                     self.add(id, &latest);

@@ -58,6 +58,7 @@ fn create(store: &Store) -> TopicId {
 fn document(id: Option<&str>, source: &str) -> DocumentWrite {
     DocumentWrite {
         id: id.map(Into::into),
+        routing: None,
         action: Action::Index(Bytes::copy_from_slice(source.as_bytes())),
         condition: Condition::Always,
     }
@@ -138,12 +139,13 @@ fn decode(
 ) {
     for record in batch.records(&mut DecompressionBuffer::default()).unwrap() {
         let record = record.unwrap();
-        let (id, version, source) = match Meaning::of(&record, partition, spread) {
+        let (id, version, routing, source) = match Meaning::of(&record, partition, spread) {
             Meaning::Document {
                 id,
                 version,
+                routing,
                 source,
-            } => (id.map(str::as_bytes), version, source),
+            } => (id.map(str::as_bytes), version, routing, source),
             Meaning::Delete { id, .. } => {
                 decoder.remove(Removal {
                     partition,
@@ -164,13 +166,23 @@ fn decode(
                 source,
             })
             .unwrap();
-        decoder.note_version(version);
+        decoder.note_write(version, routing);
     }
 }
 
 /// The documents that rows and writes agree on: id, version and content.
 fn stored(store: &Store, writer: &DocumentWriter, topic: TopicId, id: &str) -> String {
-    match writer.get(store, topic, id).unwrap() {
+    stored_with(store, writer, topic, id, None)
+}
+
+fn stored_with(
+    store: &Store,
+    writer: &DocumentWriter,
+    topic: TopicId,
+    id: &str,
+    routing: Option<&str>,
+) -> String {
+    match writer.get(store, topic, id, routing).unwrap() {
         None => "none".into(),
         Some(stored) => {
             let source = String::from_utf8(stored.source.to_vec()).unwrap();
@@ -339,7 +351,12 @@ fn conditions_are_checked_against_the_newest_write() {
     };
     assert!(write(after(0, 1), "a").contains("no document was found"));
     assert_eq!(write(Condition::Always, "a"), "Created a 1");
-    let at = writer.get(&store, topic, "a").unwrap().unwrap().offset.0;
+    let at = writer
+        .get(&store, topic, "a", None)
+        .unwrap()
+        .unwrap()
+        .offset
+        .0;
     assert!(write(after(at + 50, 1), "a").contains("current document has seqNo"));
     assert!(write(after(at, 9), "a").contains("primary term [1]"));
     assert_eq!(write(after(at, 1), "a"), "Updated a 2");
@@ -350,6 +367,60 @@ fn conditions_are_checked_against_the_newest_write() {
     assert!(write(Condition::VersionFrom(9), "a").contains("is higher than"));
     materialize(&store, topic);
     assert_eq!(write(Condition::Always, "a"), "Updated a 11");
+}
+
+#[test]
+fn a_routed_document_is_found_with_its_routing_alone() {
+    let disk = memory();
+    let mut store = open(&disk);
+    let topic = create(&store);
+    let mut writer = DocumentWriter::new();
+    let routed = |write: DocumentWrite, routing: &str| DocumentWrite {
+        routing: Some(routing.into()),
+        ..write
+    };
+    let writes = [
+        routed(document(Some("a"), "{}"), "x"),
+        deletion("a"),
+        routed(update("a", r#"{"k":1}"#), "y"),
+        routed(update("a", r#"{"k":2}"#), "x"),
+        routed(creation("a", "{}"), "y"),
+        routed(document(Some("b"), "{}"), "b"),
+        deletion("b"),
+    ];
+    let written = writer.write(&store, topic, &writes, 0).unwrap();
+    assert_eq!(
+        outcomes(&written),
+        [
+            "Created a 1",
+            "NotFound a 1",
+            "missing a",
+            "Updated a 2",
+            "conflict a document already exists (current version [2])",
+            "Created b 1",
+            "Deleted b 2",
+        ]
+    );
+    for round in ["staged", "loaded", "row"] {
+        match round {
+            "loaded" => {
+                drop(store);
+                store = open(&disk);
+                writer = DocumentWriter::new();
+            }
+            "row" => materialize(&store, topic),
+            _ => {}
+        }
+        let found = |routing| stored_with(&store, &writer, topic, "a", routing);
+        assert_eq!(found(Some("x")), r#"2 {"k":2}"#, "{round}");
+        assert_eq!(found(Some("y")), "none", "{round}");
+        assert_eq!(found(None), "none", "{round}");
+    }
+    let replaced = [routed(document(Some("a"), "{}"), "y")];
+    let written = writer.write(&store, topic, &replaced, 0).unwrap();
+    assert_eq!(outcomes(&written), ["Updated a 3"]);
+    assert_eq!(stored_with(&store, &writer, topic, "a", Some("x")), "none");
+    assert_eq!(stored_with(&store, &writer, topic, "a", Some("y")), "3 {}");
 }
 
 #[test]

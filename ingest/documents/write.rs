@@ -18,6 +18,8 @@ pub const DOCUMENT_BYTES_MAX: usize = 32 << 20;
 pub struct DocumentWrite {
     /// Its id; a new document without one gets its partition and offset.
     pub id: Option<String>,
+    /// What its writer wants it to be found with.
+    pub routing: Option<String>,
     /// What is asked for.
     pub action: Action,
     /// When it may be done.
@@ -176,6 +178,12 @@ pub enum Refusal {
     IdTooLong {
         /// The id.
         id: String,
+    },
+    /// The routing is too long.
+    #[error("routing of {bytes} bytes is longer than {ID_BYTES_MAX} bytes")]
+    RoutingTooLong {
+        /// Its size.
+        bytes: usize,
     },
     /// The id would be that of another record.
     #[error("id [{id}] is of the form that records without an id are named by: partition-offset")]

@@ -17,8 +17,8 @@ use super::write::{
     WriteOutcome, WriteResult,
 };
 use crate::decode::{
-    Document, DocumentDecoder, FieldsCommit, ID_BYTES_MAX, OPERATION_HEADER, Operation, Spread,
-    VERSION_HEADER,
+    Document, DocumentDecoder, FieldsCommit, ID_BYTES_MAX, OPERATION_HEADER, Operation,
+    ROUTING_HEADER, Spread, VERSION_HEADER,
 };
 
 /// Bytes of a batch after which the next one begins.
@@ -106,7 +106,8 @@ impl DocumentWriter {
         Ok(outcomes)
     }
 
-    /// The document with this id, as the last write that was acknowledged left it.
+    /// The document with this id, as the last write that was acknowledged left it, if it is found
+    /// with this routing.
     ///
     /// # Errors
     /// When the topic is gone, or the store has stopped or cannot be read.
@@ -115,6 +116,7 @@ impl DocumentWriter {
         store: &Store,
         topic: TopicId,
         id: &str,
+        routing: Option<&str>,
     ) -> Result<Option<StoredDocument>, WriteError> {
         let latest = self.with_topic(store, topic, |state| {
             state.pending.forget_rows(store);
@@ -126,13 +128,18 @@ impl DocumentWriter {
                 },
             }
         })?;
-        let Some(latest) = latest.filter(|latest| latest.is_live) else {
+        let topic_now = current_topic(store, topic)?;
+        let is_found = |latest: &Latest| {
+            latest.is_live && is_reached(&topic_now, id, routing, latest.routing.as_deref())
+        };
+        let Some(latest) = latest.filter(is_found) else {
             return Ok(None);
         };
         Ok(Some(StoredDocument {
             partition: latest.partition,
             offset: latest.offset,
             version: latest.version,
+            routing: latest.routing.clone(),
             source: latest.source(store, topic)?,
         }))
     }
@@ -231,12 +238,15 @@ impl<'w> Call<'w> {
         let Some(id) = write.id.as_deref() else {
             return Ok(match &write.action {
                 Action::Index(document) | Action::Create(document) => {
+                    if let Err(refusal) = check_routing(write.routing.as_deref()) {
+                        return Ok(refused(refusal));
+                    }
                     self.new_record(&mut state.decoder, sticky, document)
                 }
                 Action::Update(_) | Action::Delete => refused(Refusal::IdMissing),
             });
         };
-        if let Err(refusal) = check_id(id) {
+        if let Err(refusal) = check_id(id).and_then(|()| check_routing(write.routing.as_deref())) {
             return Ok(refused(refusal));
         }
         let earlier = of_call.get(id).cloned();
@@ -274,6 +284,7 @@ impl<'w> Call<'w> {
             offset: Offset(u64::MAX),
             version: planned.version,
             is_live: planned.value.is_some(),
+            routing: write.routing.as_deref().map(Into::into),
             content: Content::Here(planned.value.clone().unwrap_or_default()),
         };
         of_call.insert(id, (number, latest));
@@ -307,6 +318,19 @@ impl<'w> Call<'w> {
         partition: PartitionId,
         live: Option<&Latest>,
     ) -> Result<Result<Planned, WriteOutcome>, WriteError> {
+        let is_reached = |latest: &&Latest| {
+            let own = latest.routing.as_deref();
+            is_reached(&self.topic, id, write.routing.as_deref(), own)
+        };
+        // Under another routing it is another document to those who change or delete it; ids are
+        // unique all the same, so that a new document takes its place.
+        let live = match write.action {
+            Action::Index(_) | Action::Create(_) => live,
+            Action::Update(_) if live.is_some_and(|latest| !is_reached(&latest)) => {
+                return Ok(Err(WriteOutcome::Missing { id: id.into() }));
+            }
+            Action::Update(_) | Action::Delete => live.filter(is_reached),
+        };
         let version = match self.check(write, id, live) {
             Ok(version) => version,
             Err(outcome) => return Ok(Err(outcome)),
@@ -532,17 +556,19 @@ impl Batches {
         let (builder, records) = self.open.entry(planned.partition).or_default();
         let version = planned.version.to_string();
         let operation = planned.operation.as_str().as_bytes();
-        let headers = [
-            (OPERATION_HEADER, Some(operation)),
-            (VERSION_HEADER, Some(version.as_bytes())),
-        ];
-        let count = if planned.version == 1 { 1 } else { 2 };
+        let mut headers = vec![(OPERATION_HEADER, Some(operation))];
+        if planned.version != 1 {
+            headers.push((VERSION_HEADER, Some(version.as_bytes())));
+        }
+        if let Some(routing) = &call.writes[number].routing {
+            headers.push((ROUTING_HEADER, Some(routing.as_bytes())));
+        }
         builder
             .push(NewRecord {
                 timestamp_ms: call.now_ms,
                 key: call.writes[number].id.as_deref().map(str::as_bytes),
                 value: planned.value.as_deref(),
-                headers: &headers[..count],
+                headers: &headers,
             })
             .expect("batches are cut long before they are full");
         records.push((number, planned));
@@ -573,6 +599,7 @@ impl Batches {
                         offset,
                         version: planned.version,
                         is_live: planned.value.is_some(),
+                        routing: call.writes[number].routing.as_deref().map(Into::into),
                         content: Content::Log,
                     };
                     pending.add(id, &latest);
@@ -622,6 +649,20 @@ fn instant(store: &Store, topic: TopicId) -> Result<TopicInstant, StoreError> {
 fn row(instant: &TopicInstant, id: &str) -> Result<Option<Latest>, WriteError> {
     let found = instant.find_row(id.as_bytes())?;
     found.map(Latest::of_row).transpose()
+}
+
+/// Whether the document `id`, written with the routing `own`, is found with the routing `given`: in
+/// one partition always, among several with the same alone, as where the routing chooses the
+/// partition. A document without one is routed by its id.
+fn is_reached(topic: &Topic, id: &str, given: Option<&str>, own: Option<&str>) -> bool {
+    topic.partitions == 1 || given.unwrap_or(id) == own.unwrap_or(id)
+}
+
+fn check_routing(routing: Option<&str>) -> Result<(), Refusal> {
+    match routing.map_or(0, str::len) {
+        0..=ID_BYTES_MAX => Ok(()),
+        bytes => Err(Refusal::RoutingTooLong { bytes }),
+    }
 }
 
 fn check_id(id: &str) -> Result<(), Refusal> {

@@ -71,6 +71,7 @@ impl RecordReader {
             Meaning::Document {
                 id,
                 version,
+                routing,
                 source,
             } => {
                 let decoded = self.decoder.decode(&Document {
@@ -81,7 +82,7 @@ impl RecordReader {
                     source,
                 });
                 decoded.map_err(|error| (error.kind(), error.to_string()))?;
-                self.decoder.note_version(version);
+                self.decoder.note_write(version, routing);
             }
         }
         Ok(())

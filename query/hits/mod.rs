@@ -421,6 +421,7 @@ pub(crate) fn read_hit(
         partition: place.partition,
         offset: place.offset,
         version: source.version(row)?,
+        routing: source.routing(row)?,
         source: match with_document {
             true => source.source(row)?,
             false => Vec::new(),

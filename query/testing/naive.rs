@@ -386,6 +386,7 @@ fn top_rows(by: &TopRows, rows: &[&Row]) -> RowsResult {
                 partition,
                 offset,
                 version: 1,
+                routing: None,
                 source: if by.documents { source } else { Vec::new() },
                 sort,
                 score: None,

@@ -167,6 +167,7 @@ impl Db {
                 .or_default()
                 .push(documents::DocumentWrite {
                     id: Some(hit.id.clone()),
+                    routing: hit.routing.clone(),
                     action,
                     condition,
                 });
@@ -287,6 +288,7 @@ fn copy_of(
     DocumentWrite {
         index: target.index.clone(),
         id: has_own_id.then(|| hit.id.clone()),
+        routing: hit.routing.clone(),
         operation,
         document: document.into(),
         condition: match target.keeps_versions {

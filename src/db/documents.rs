@@ -24,6 +24,8 @@ pub(crate) struct DocumentWrite {
     pub(crate) index: String,
     /// Its id; `None` when the server makes one.
     pub(crate) id: Option<String>,
+    /// What it is to be found with.
+    pub(crate) routing: Option<String>,
     /// What is to be done.
     pub(crate) operation: BulkOperation,
     /// The document, byte for byte.
@@ -78,7 +80,8 @@ impl Db {
         let index = topic.name.to_string();
         let mut last = None;
         for _ in 0..SCRIPT_ATTEMPTS_MAX {
-            let stored = self.stored_document(&index, &id)?;
+            let routing = write.routing.as_deref();
+            let stored = self.stored_document(&index, &id, routing)?;
             let (source, operation) = match (&stored, &update.upsert) {
                 (Some(stored), _) => (stored.source.as_slice(), "index"),
                 (None, Some(upsert)) => (upsert.as_slice(), "create"),
@@ -146,7 +149,12 @@ impl Db {
                 None => by_index.push((index, vec![number], vec![write])),
             }
         }
-        for (index, numbers, writes) in by_index {
+        for (index, numbers, mut writes) in by_index {
+            if let Some(routing) = self.alias_routing(&index, "index_routing") {
+                for write in &mut writes {
+                    write.routing.get_or_insert_with(|| routing.clone());
+                }
+            }
             let written = match self.write_to(&index, &writes) {
                 Ok(written) => written,
                 Err(error) => {
@@ -171,6 +179,9 @@ impl Db {
             return Err(ElasticError::index_not_found(index).into());
         }
         let topic = self.index_for_write(index)?;
+        if topic.mapping.requires_routing && writes.iter().any(|write| write.routing.is_none()) {
+            return Ok(self.write_routed(&topic, writes));
+        }
         let index = topic.name.as_str();
         let core = self.core();
         let watch = Stopwatch::start();
@@ -213,17 +224,42 @@ impl Db {
         Ok(written.into_iter().map(outcome).collect())
     }
 
+    /// Writes into an index that wants a routing: those without one fail alone.
+    fn write_routed(&self, topic: &Topic, writes: &[documents::DocumentWrite]) -> Vec<Outcome> {
+        let one = |write: &documents::DocumentWrite| {
+            let index = topic.name.as_str();
+            if write.routing.is_none() {
+                return Err(ElasticError::routing_missing(index, write.id.as_deref()));
+            }
+            let written = self.write_to(index, std::slice::from_ref(write));
+            let mut written = written.map_err(Error::into_elastic)?;
+            written.pop().expect("one outcome for one write")
+        };
+        writes.iter().map(one).collect()
+    }
+
     /// The document with this id as the last acknowledged write left it, visible to searches or
-    /// not.
-    pub(crate) fn stored_document(&self, index: &str, id: &str) -> Result<Option<Stored>> {
+    /// not, if it is found with this routing.
+    pub(crate) fn stored_document(
+        &self,
+        index: &str,
+        id: &str,
+        routing: Option<&str>,
+    ) -> Result<Option<Stored>> {
         let topic = self.only_index(index)?;
+        let of_alias = self.alias_routing(index, "search_routing");
+        let routing = routing.or(of_alias.as_deref());
+        if topic.mapping.requires_routing && routing.is_none() {
+            return Err(ElasticError::routing_missing(topic.name.as_str(), Some(id)).into());
+        }
         let core = self.core();
-        let stored = core.documents.get(&core.store, topic.id, id)?;
+        let stored = core.documents.get(&core.store, topic.id, id, routing)?;
         Ok(stored.map(|stored| Stored {
             index: topic.name.to_string(),
             sequence_number: stored.offset.0,
             primary_term: self.primary_term(),
             version: stored.version,
+            routing: stored.routing.as_deref().map(str::to_owned),
             source: stored.source.to_vec(),
         }))
     }
@@ -256,6 +292,7 @@ fn scripted(
     Some(DocumentWrite {
         index: write.index.clone(),
         id: write.id.clone(),
+        routing: write.routing.clone(),
         operation,
         document: document.into(),
         condition,
@@ -331,6 +368,7 @@ fn checked(write: DocumentWrite) -> Result<(String, documents::DocumentWrite), E
         write.index,
         documents::DocumentWrite {
             id: write.id,
+            routing: write.routing,
             action,
             condition,
         },
@@ -346,6 +384,7 @@ pub(super) fn refused(refusal: &Refusal, topic: &Topic) -> ElasticError {
         | Refusal::IdEmpty
         | Refusal::IdTooLong { .. }
         | Refusal::IdReserved { .. }
+        | Refusal::RoutingTooLong { .. }
         | Refusal::TooLarge { .. }
         | Refusal::NotAnObject => return ElasticError::illegal_argument(reason),
     };

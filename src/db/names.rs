@@ -99,6 +99,15 @@ impl Db {
         }
     }
 
+    /// What the alias `name` says of `key`, which is `index_routing` or `search_routing`.
+    pub(super) fn alias_routing(&self, name: &str, key: &str) -> Option<String> {
+        let catalog = self.catalog();
+        let mut bodies = catalog
+            .topics_by_name()
+            .filter_map(|state| state.aliases.get(name));
+        bodies.find_map(|body| body.get(key).and_then(Value::as_str).map(str::to_owned))
+    }
+
     /// Whether `name` is an alias.
     pub(super) fn is_alias(&self, name: &str) -> bool {
         let catalog = self.catalog();

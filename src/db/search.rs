@@ -153,7 +153,7 @@ impl Db {
         };
         let (parsed, response) = self.run(index, &body, &params, parse_search)?;
         let found = elastic::render_search(&parsed.shape, response.as_ref(), 0);
-        let stored = self.stored_document(index, id)?;
+        let stored = self.stored_document(index, id, params.routing.as_deref())?;
         Ok(elastic::render_explained(
             topic.name.as_str(),
             id,
@@ -246,8 +246,8 @@ impl Db {
     /// The values that a lookup of `terms` names.
     fn looked_up(&self, lookup: &Lookup) -> Result<Vec<Value>> {
         match &lookup.source {
-            LookupSource::Id(id) => {
-                let stored = self.stored_document(&lookup.index, id)?;
+            LookupSource::Id { id, routing } => {
+                let stored = self.stored_document(&lookup.index, id, routing.as_deref())?;
                 // A document that is not there has no values.
                 let values = stored.map(|stored| values_at(&stored.source, &lookup.path));
                 Ok(values.unwrap_or_default())

@@ -16,8 +16,7 @@ use super::{ElasticError, SearchParams, hits};
 /// Longest id, in bytes.
 const ID_BYTES_MAX: usize = 512;
 
-/// What the metadata of an action may say. Of these, `routing` and the like tell a cluster where
-/// a document goes; what an action here cannot honour fails the action.
+/// What the metadata of an action may say; what an action here cannot honour fails the action.
 const METADATA_KEYS: &[&str] = &[
     "_id",
     "_index",
@@ -86,6 +85,8 @@ pub struct BulkAction<'a> {
     pub index: Cow<'a, str>,
     /// The document's id; `None` when the server makes one.
     pub id: Option<String>,
+    /// What the document is to be found with.
+    pub routing: Option<String>,
     /// The document as it came; empty for a delete.
     pub document: &'a [u8],
     /// When it may be done.
@@ -262,6 +263,9 @@ fn action<'a>(
         pipeline: metadata.get("pipeline").and_then(text_of),
         index: own_index.map_or_else(|| Cow::Borrowed(index.unwrap_or("")), Cow::Owned),
         id,
+        routing: ["routing", "_routing"]
+            .into_iter()
+            .find_map(|key| metadata.get(key).and_then(text_of)),
         document,
         error,
     }

@@ -162,6 +162,16 @@ impl ElasticError {
             .with("index", index)
     }
 
+    /// A document was named without the routing that its index wants.
+    #[must_use]
+    pub fn routing_missing(index: &str, id: Option<&str>) -> Self {
+        let id = id.unwrap_or("null");
+        let reason = format!("routing is required for [{index}]/[{id}]");
+        Self::new(400, "routing_missing_exception", reason)
+            .with("index_uuid", "_na_")
+            .with("index", index)
+    }
+
     /// There is no document of that id to be updated.
     #[must_use]
     pub fn document_missing(index: &str, uuid: &str, id: &str) -> Self {

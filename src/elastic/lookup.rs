@@ -26,7 +26,12 @@ pub(crate) struct Lookup {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum LookupSource {
     /// The one of this id.
-    Id(String),
+    Id {
+        /// The id.
+        id: String,
+        /// The routing that it is looked for with.
+        routing: Option<String>,
+    },
     /// Those that a query finds.
     Query(Value),
 }
@@ -119,14 +124,15 @@ fn replace_terms<E: From<ElasticError>>(
 
 fn lookup(entries: &Map<String, Value>) -> Result<Lookup, ElasticError> {
     let (mut index, mut id, mut query, mut path) = (None, None, None, None);
+    let mut routing = None;
     for (key, value) in entries {
         match key.as_str() {
             "index" => index = Some(read::text(value, key)?),
             "id" => id = Some(read::text(value, key)?),
             "path" => path = Some(read::text(value, key)?),
             "query" => query = Some(value.clone()),
-            // A document is found by its id wherever it was routed to.
-            "routing" | "store" => {}
+            "routing" => routing = Some(read::text(value, key)?),
+            "store" => {}
             unknown => {
                 return Err(ElasticError::parsing(format!(
                     "[terms_lookup] unknown field [{unknown}]"
@@ -142,7 +148,7 @@ fn lookup(entries: &Map<String, Value>) -> Result<Lookup, ElasticError> {
         )
     };
     let source = match (id, query) {
-        (Some(id), None) => LookupSource::Id(id),
+        (Some(id), None) => LookupSource::Id { id, routing },
         (None, Some(query)) => LookupSource::Query(query),
         (Some(_), Some(_)) | (None, None) => return Err(missing()),
     };

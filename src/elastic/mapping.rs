@@ -32,6 +32,7 @@ impl WrittenMapping {
     pub(super) fn add(&mut self, other: Self) {
         self.dynamic = other.dynamic.or(self.dynamic);
         self.detects_dates = other.detects_dates.or(self.detects_dates);
+        self.mapping.requires_routing |= other.mapping.requires_routing;
         let rules = &mut self.mapping.rules;
         rules.detects_dates = self.detects_dates.unwrap_or(true);
         rules.templates = joined(other.mapping.rules.templates, &rules.templates);
@@ -61,7 +62,8 @@ pub(super) fn parse_mapping(value: &Value) -> Result<WrittenMapping, ElasticErro
             "properties" => properties(value, "", &mut written.mapping.fields)?,
             "dynamic" => written.dynamic = Some(dynamic(value)?),
             // What this server does anyway, or what nobody asks it for.
-            "_meta" | "_routing" | "_field_names" | "_size" | "_data_stream_timestamp" => {}
+            "_routing" => written.mapping.requires_routing = requires_routing(value)?,
+            "_meta" | "_field_names" | "_size" | "_data_stream_timestamp" => {}
             "_source" => check_default(key, value)?,
             "date_detection" => {
                 let detects_dates = read::flag(value, key)?;
@@ -91,6 +93,23 @@ pub(super) fn parse_mapping(value: &Value) -> Result<WrittenMapping, ElasticErro
         }
     }
     Ok(written)
+}
+
+/// What is said of `_routing`.
+fn requires_routing(value: &Value) -> Result<bool, ElasticError> {
+    let entries = read_object(value, "_routing")?;
+    let mut required = false;
+    for (key, value) in entries {
+        match key.as_str() {
+            "required" => required = read::flag(value, key)?,
+            unknown => {
+                return Err(ElasticError::mapping(format!(
+                    "unknown parameter [{unknown}] on metadata field [_routing]"
+                )));
+            }
+        }
+    }
+    Ok(required)
 }
 
 /// `first` and what of `rest` has other names.
@@ -298,6 +317,12 @@ pub fn put_mapping(topic: &Topic, body: &[u8]) -> Result<(Mapping, Dynamic), Ela
     if !written.mapping.rules.templates.is_empty() {
         mapping.rules.templates = written.mapping.rules.templates;
     }
+    if written.mapping.requires_routing && !mapping.requires_routing {
+        return Err(ElasticError::illegal_argument(
+            "Mapper for [_routing] conflicts with existing mapper:\n\tCannot update parameter \
+             [required] from [false] to [true]",
+        ));
+    }
     for (path, field) in written.mapping.fields {
         if let Some(known) = mapping.fields.get_mut(&path) {
             merge(&path, known, field)?;
@@ -350,6 +375,9 @@ pub fn mapping_to_value(mapping: &Mapping, dynamic: Dynamic) -> Value {
     }
     if !mapping.rules.detects_dates {
         root.insert("date_detection".into(), false.into());
+    }
+    if mapping.requires_routing {
+        root.insert("_routing".into(), json!({ "required": true }));
     }
     if !mapping.rules.templates.is_empty() {
         let templates = mapping.rules.templates.iter();

@@ -25,7 +25,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "max_concurrent_shard_requests",
     "phase_took",
     "preference",
-    "routing",
     "terminate_after",
     "timeout",
     "track_scores",
@@ -119,6 +118,8 @@ pub struct SearchParams {
     pub stop: Stop,
     /// Whether the search is over a point in time.
     pub has_pit: bool,
+    /// What a document is looked for with that is named by its id.
+    pub routing: Option<String>,
     /// Whether hits explain their scores.
     pub explain: bool,
     /// Whether hits say what they score by each named query.
@@ -171,6 +172,7 @@ impl SearchParams {
                 "stored_fields" => params.stored_fields = text(value),
                 "seq_no_primary_term" => params.sequence_numbers = flag(name, value)?,
                 "version" => params.versions = flag(name, value)?,
+                "routing" => params.routing = text(value),
                 "explain" => params.explain = flag(name, value)?,
                 "include_named_queries_score" => params.named_scores = flag(name, value)?,
                 "search_type" => check_search_type(value)?,

@@ -20,6 +20,8 @@ pub struct Stored {
     pub primary_term: u64,
     /// Its version.
     pub version: u64,
+    /// The routing that it was written with.
+    pub routing: Option<String>,
     /// The document, byte for byte.
     pub source: Vec<u8>,
 }
@@ -41,6 +43,8 @@ pub struct MultiGetItem {
     pub index: String,
     /// Its id.
     pub id: String,
+    /// The routing that it is looked for with.
+    pub routing: Option<String>,
     /// What is shown of it.
     pub shape: StoredShape,
 }
@@ -136,6 +140,9 @@ impl Serialize for Entry<'_> {
         map.serialize_entry("_version", &stored.version)?;
         map.serialize_entry("_seq_no", &stored.sequence_number)?;
         map.serialize_entry("_primary_term", &stored.primary_term)?;
+        if let Some(routing) = &stored.routing {
+            map.serialize_entry("_routing", routing)?;
+        }
         map.serialize_entry("found", &true)?;
         if let Some(source) = shown(&stored.source, &self.shape.source) {
             map.serialize_entry("_source", &source)?;
@@ -230,13 +237,15 @@ pub fn render_stored_source(stored: &Stored, shape: &StoredShape) -> Vec<u8> {
         .map_or_else(Vec::new, |source| source.get().as_bytes().to_vec())
 }
 
-/// Reads the body of `_mget`: `{"docs": [..]}` or `{"ids": [..]}`.
+/// Reads the body of `_mget`: `{"docs": [..]}` or `{"ids": [..]}`. Documents are looked for with
+/// `routing` unless they name one.
 ///
 /// # Errors
 /// When it names no document.
 pub fn parse_multi_get(
     body: &[u8],
     index: Option<&str>,
+    routing: Option<&str>,
     params: &SearchParams,
 ) -> Result<Vec<MultiGetItem>, ElasticError> {
     let text = std::str::from_utf8(body)
@@ -251,13 +260,14 @@ pub fn parse_multi_get(
                     items.push(MultiGetItem {
                         index: index.unwrap_or("").into(),
                         id: read::text(id, "ids")?,
+                        routing: routing.map(str::to_owned),
                         shape: default.clone(),
                     });
                 }
             }
             "docs" => {
                 for (number, doc) in read::one_or_many(value).iter().enumerate() {
-                    items.push(multi_get_item(number, doc, index, params)?);
+                    items.push(multi_get_item(number, doc, index, routing, params)?);
                 }
             }
             unknown => {
@@ -278,6 +288,7 @@ fn multi_get_item(
     number: usize,
     doc: &Value,
     index: Option<&str>,
+    routing: Option<&str>,
     params: &SearchParams,
 ) -> Result<MultiGetItem, ElasticError> {
     let entries = read::object(doc, "docs")?;
@@ -315,6 +326,7 @@ fn multi_get_item(
     Ok(MultiGetItem {
         index: own_index.unwrap_or_default(),
         id,
+        routing: text("routing")?.or_else(|| routing.map(str::to_owned)),
         shape: StoredShape::read(entries, params)?,
     })
 }

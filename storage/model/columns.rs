@@ -19,6 +19,10 @@ pub enum ColumnKind {
 /// first. No field has such a name.
 pub const VERSION_COLUMN: &str = "_version";
 
+/// Path of the column that says with which routing a row's document was written, where it was with
+/// one. No field has such a name.
+pub const ROUTING_COLUMN: &str = "_routing";
+
 /// Numbers: value `i` is `mantissas[i] × 10^exponents[i]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NumberColumn {

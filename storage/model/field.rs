@@ -134,6 +134,9 @@ pub struct Mapping {
     /// What is said about fields to come.
     #[serde(default, skip_serializing_if = "DynamicRules::is_default")]
     pub rules: DynamicRules,
+    /// Whether every document must be written and read with a routing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub requires_routing: bool,
 }
 
 impl Mapping {

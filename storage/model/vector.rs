@@ -55,6 +55,23 @@ pub enum VectorOccurrence {
     Many(Vec<u32>),
 }
 
+impl VectorOccurrence {
+    /// Which of the dense values is the first one of `row`.
+    #[must_use]
+    pub fn first_value(&self, row: usize) -> Option<usize> {
+        match self {
+            Self::One => Some(row),
+            Self::Optional(words) => {
+                let (word, bit) = (row / 64, row % 64);
+                let before: u32 = words[..word].iter().map(|word| word.count_ones()).sum();
+                let inside = (words[word] & ((1 << bit) - 1)).count_ones();
+                (words[word] >> bit & 1 == 1).then_some((before + inside) as usize)
+            }
+            Self::Many(starts) => (starts[row] < starts[row + 1]).then_some(starts[row] as usize),
+        }
+    }
+}
+
 /// Decoded numbers of one vector. Reused between calls so that scans do not allocate.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NumberVector {

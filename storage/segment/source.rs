@@ -12,7 +12,7 @@ use super::{
 };
 use crate::model::{
     CodeVector, ColumnKind, Decimal, Dictionary, NumberVector, Occurrence, Offset, PartitionId,
-    VECTOR_ROWS, VERSION_COLUMN, VectorOccurrence,
+    ROUTING_COLUMN, VECTOR_ROWS, VERSION_COLUMN,
 };
 
 /// Rows that can be scanned vector by vector.
@@ -497,21 +497,27 @@ impl RowSource {
         };
         let mut versions = NumberVector::default();
         self.numbers(column, row / VECTOR_ROWS, &mut versions)?;
-        let place = row % VECTOR_ROWS;
-        let value = match &versions.occurrence {
-            VectorOccurrence::One => Some(place),
-            VectorOccurrence::Optional(words) => {
-                let (word, bit) = (place / 64, place % 64);
-                let before: u32 = words[..word].iter().map(|word| word.count_ones()).sum();
-                let inside = (words[word] & ((1 << bit) - 1)).count_ones();
-                (words[word] >> bit & 1 == 1).then_some((before + inside) as usize)
-            }
-            VectorOccurrence::Many(starts) => {
-                (starts[place] < starts[place + 1]).then_some(starts[place] as usize)
-            }
-        };
+        let value = versions.occurrence.first_value(row % VECTOR_ROWS);
         let version = value.and_then(|value| versions.mantissas.get(value));
         Ok(version.map_or(1, |version| version.unsigned_abs()))
+    }
+
+    /// The routing that `row` was written with.
+    ///
+    /// # Errors
+    /// When there is no such row.
+    pub fn routing(&self, row: usize) -> Result<Option<String>, SegmentError> {
+        let Some(column) = self.column(ROUTING_COLUMN) else {
+            return Ok(None);
+        };
+        let mut codes = CodeVector::default();
+        self.codes(column, row / VECTOR_ROWS, &mut codes)?;
+        let value = codes.occurrence.first_value(row % VECTOR_ROWS);
+        let Some(code) = value.and_then(|value| codes.codes.get(value)) else {
+            return Ok(None);
+        };
+        let term = self.term(column, *code)?;
+        Ok(Some(String::from_utf8_lossy(&term).into_owned()))
     }
 
     /// The original document of `row`.

@@ -53,6 +53,58 @@ fn check(server: &Server, round: &str) {
 }
 
 #[test]
+fn a_routing_is_kept_and_wanted_again() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let mut server = Server::start(folder.path());
+    let body =
+        r#"{"settings": {"number_of_shards": 3}, "mappings": {"_routing": {"required": true}}}"#;
+    server.ok("PUT", "/logs", body);
+    let (status, answer) = server.ask("PUT", "/logs/_doc/1", "{}");
+    assert_eq!(
+        (status, &answer["error"]["type"], &answer["error"]["reason"]),
+        (
+            400,
+            &json!("routing_missing_exception"),
+            &json!("routing is required for [logs]/[1]")
+        ),
+        "{answer}"
+    );
+    let bulk = "{\"index\":{\"_id\":\"1\",\"routing\":\"r\"}}\n{\"n\":1}\n\
+                {\"index\":{\"_id\":\"2\"}}\n{\"n\":2}\n";
+    let answer = server.ok("POST", "/logs/_bulk?refresh=true", bulk);
+    assert_eq!(answer["items"][0]["index"]["status"], 201, "{answer}");
+    let failed = &answer["items"][1]["index"]["error"]["type"];
+    assert_eq!(failed, "routing_missing_exception", "{answer}");
+    server.ok(
+        "POST",
+        "/_aliases",
+        r#"{"actions": [{"add":
+        {"index": "logs", "alias": "routed", "routing": "r"}}]}"#,
+    );
+    for round in ["active", "sealed", "again"] {
+        let found = server.ok("GET", "/logs/_doc/1?routing=r", "");
+        assert_eq!(found["_routing"], "r", "{round}: {found}");
+        let (status, _) = server.ask("GET", "/logs/_doc/1?routing=q", "");
+        assert_eq!(status, 404, "{round}");
+        let (status, answer) = server.ask("GET", "/logs/_doc/1", "");
+        let kind = &answer["error"]["type"];
+        assert_eq!((status, kind), (400, &json!("routing_missing_exception")));
+        assert_eq!(server.ask("GET", "/routed/_doc/1", "").0, 200, "{round}");
+        let hits = server.ok("GET", "/logs/_search", "");
+        assert_eq!(hits["hits"]["hits"][0]["_routing"], "r", "{round}: {hits}");
+        if round == "active" {
+            server.ok("POST", "/logs/_flush", "");
+        } else {
+            server.kill();
+            server = Server::start(folder.path());
+        }
+    }
+    let mapping = server.ok("GET", "/logs/_mapping", "");
+    let required = &mapping["logs"]["mappings"]["_routing"]["required"];
+    assert_eq!(required, true, "{mapping}");
+}
+
+#[test]
 fn an_id_names_one_document() {
     let folder = TempDir::new().expect("a temporary folder");
     let server = Server::start(folder.path());

@@ -45,6 +45,9 @@ impl Serialize for ShownHit<'_> {
             map.serialize_entry("_seq_no", &hit.offset)?;
             map.serialize_entry("_primary_term", &1)?;
         }
+        if let Some(routing) = &hit.routing {
+            map.serialize_entry("_routing", routing)?;
+        }
         match hit.score {
             Some(score) => map.serialize_entry("_score", &score)?,
             None => map.serialize_entry("_score", &self.score)?,

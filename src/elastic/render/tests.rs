@@ -59,6 +59,7 @@ fn hit(source: &str, sort: Vec<Option<SortValue>>) -> Hit {
         partition: 0,
         offset: 7,
         version: 1,
+        routing: None,
         source: source.into(),
         sort,
         score: None,

@@ -24,10 +24,15 @@ pub(super) fn bulk(edge: &Edge, request: &Request, index: Option<&str>) -> Resul
     let require_alias = request.switch("require_alias")? == Some(true);
     check_pipeline(edge, request.param("pipeline"))?;
     let params = params::without(request, WRITE_PARAMS)?;
+    let routing = request.param("routing");
     let actions = parse_bulk(&request.body, index, &params)?;
     let writes = actions
         .iter()
-        .map(|action| as_write(edge, action, &request.body, require_alias))
+        .map(|action| {
+            let mut write = as_write(edge, action, &request.body, require_alias);
+            write.routing = write.routing.or_else(|| routing.map(str::to_owned));
+            write
+        })
         .collect();
     let mut written = edge.db.write_documents(writes);
     if refresh != Refresh::No {
@@ -89,7 +94,9 @@ pub(super) fn update(edge: &Edge, request: &Request, index: &str, id: &str) -> R
 /// `GET /{index}/_doc/{id}`: the newest acknowledged state, searchable or not.
 fn stored(edge: &Edge, request: &Request, index: &str, id: &str) -> Result<Reply> {
     let shape = shape(request)?;
-    let stored = edge.db.stored_document(index, id)?;
+    let stored = edge
+        .db
+        .stored_document(index, id, request.param("routing"))?;
     shape.check(id, stored.as_ref())?;
     let status = if stored.is_some() { 200 } else { 404 };
     if request.method == Method::Head {
@@ -102,7 +109,9 @@ fn stored(edge: &Edge, request: &Request, index: &str, id: &str) -> Result<Reply
 /// `GET /{index}/_source/{id}`
 pub(super) fn source(edge: &Edge, request: &Request, index: &str, id: &str) -> Result<Reply> {
     let shape = shape(request)?;
-    let stored = edge.db.stored_document(index, id)?;
+    let stored = edge
+        .db
+        .stored_document(index, id, request.param("routing"))?;
     shape.check(id, stored.as_ref())?;
     match (stored, request.method) {
         (Some(_), Method::Head) => Ok(Reply::empty(200)),
@@ -118,18 +127,20 @@ pub(super) fn source(edge: &Edge, request: &Request, index: &str, id: &str) -> R
 /// `/[{index}/]_mget`
 pub(super) fn multi_get(edge: &Edge, request: &Request, index: Option<&str>) -> Result<Reply> {
     let params = params::without(request, READ_PARAMS)?;
-    let items = parse_multi_get(&request.body, index, &params)?;
+    let items = parse_multi_get(&request.body, index, request.param("routing"), &params)?;
     let outcomes: Vec<_> = items
         .iter()
         .map(|item| {
-            let stored = edge.db.stored_document(&item.index, &item.id);
+            let stored = edge
+                .db
+                .stored_document(&item.index, &item.id, item.routing.as_deref());
             stored.map_err(crate::error::Error::into_elastic)
         })
         .collect();
     Ok(Reply::ok(render_multi_get(&items, &outcomes)))
 }
 
-/// Parameters of reads by id that have no effect: an id is found wherever it is.
+/// Parameters of reads by id that say nothing about what is shown.
 const READ_PARAMS: &[&str] = &["realtime", "refresh", "routing", "version", "version_type"];
 
 /// Parameters of writes that say nothing about what is shown.
@@ -202,6 +213,7 @@ fn one(
     let write = DocumentWrite {
         index: index.into(),
         id: id.map(str::to_owned),
+        routing: request.param("routing").map(str::to_owned),
         operation,
         document: request.body.clone(),
         condition,
@@ -231,6 +243,7 @@ fn as_write(
     DocumentWrite {
         index: action.index.as_ref().into(),
         id: action.id.clone(),
+        routing: action.routing.clone(),
         operation: action.operation,
         condition: action.condition,
         update: action.update.clone(),
