@@ -50,6 +50,8 @@ pub struct Hit {
     pub version: u64,
     /// The routing that it was written with.
     pub routing: Option<String>,
+    /// The fields that were left out because a value did not fit.
+    pub ignored: Vec<String>,
     /// The document, byte for byte.
     pub source: Vec<u8>,
     /// A value for each sort key; `None` for a row without one.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use storage::catalog::{Dynamic, TimeField, Topic};
 use storage::model::{
-    Column, ColumnBatch, FieldType, Mapping, PartitionId, ROUTING_COLUMN, VERSION_COLUMN,
+    Column, ColumnBatch, FieldType, IGNORED_COLUMN, Mapping, PartitionId, ROUTING_COLUMN,
+    VERSION_COLUMN,
 };
 use storage::store::Removal;
 
@@ -108,6 +109,8 @@ struct Rows {
     versions: ColumnBuilder,
     /// Routings of documents that were written with one.
     routings: ColumnBuilder,
+    /// Fields that were left out.
+    ignored: ColumnBuilder,
     removals: Vec<Removal>,
     /// Bytes of the documents.
     source_bytes: usize,
@@ -123,6 +126,7 @@ impl Rows {
             ids: ColumnBuilder::text(),
             versions: ColumnBuilder::integer(),
             routings: ColumnBuilder::text(),
+            ignored: ColumnBuilder::text(),
             removals: Vec::new(),
             source_bytes: 0,
             times_are_field: true,
@@ -149,6 +153,7 @@ impl DocumentDecoder {
             whole_texts: flag(topic, WHOLE_TEXTS_SETTING),
             time_path,
             fields_to_come: topic.mapping.rules.clone(),
+            ignores_malformed: flag(topic, "index.mapping.ignore_malformed"),
         };
         Self {
             base: Arc::clone(&topic.mapping),
@@ -191,6 +196,9 @@ impl DocumentDecoder {
             self.time_field = Some(self.choose_time_field());
         }
         let row = self.begin_row(document);
+        for path in self.state.take_ignored() {
+            self.rows.ignored.push_text(row, path.as_bytes());
+        }
         self.shapes.push_read(source, &self.state);
         if self.state.store(row, None) == Stored::Widened {
             self.shapes.forget_plans();
@@ -260,6 +268,9 @@ impl DocumentDecoder {
         }
         if let Some(routings) = rows.routings.finish(row_count) {
             columns.push((ROUTING_COLUMN.into(), routings));
+        }
+        if let Some(ignored) = rows.ignored.finish(row_count) {
+            columns.push((IGNORED_COLUMN.into(), ignored));
         }
         columns.sort_unstable_by(|left, right| left.0.cmp(&right.0));
         let ids = match rows.ids.finish(row_count) {

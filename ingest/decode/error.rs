@@ -51,6 +51,12 @@ pub enum DocumentError {
         /// The name.
         key: String,
     },
+    /// A name that is only another name of a field.
+    #[error("Cannot write to a field alias [{path}].")]
+    Alias {
+        /// The name.
+        path: String,
+    },
     /// A value does not fit its field.
     #[error("failed to parse field [{path}] of type [{}]", field_type.name())]
     Value {
@@ -120,7 +126,9 @@ impl DocumentError {
             Self::Utf8 => RejectKind::Utf8,
             Self::Json { reason } if reason == RECURSION_REASON => RejectKind::Depth,
             Self::Json { .. } | Self::NotObject | Self::DuplicateKey { .. } => RejectKind::Json,
-            Self::FieldName { .. } | Self::MetadataField { .. } => RejectKind::Name,
+            Self::FieldName { .. } | Self::MetadataField { .. } | Self::Alias { .. } => {
+                RejectKind::Name
+            }
             Self::Value { .. } | Self::NotAnObject { .. } | Self::BelowValue { .. } => {
                 RejectKind::Type
             }
@@ -141,6 +149,7 @@ impl DocumentError {
             | Self::DuplicateKey { .. }
             | Self::FieldName { .. }
             | Self::MetadataField { .. }
+            | Self::Alias { .. }
             | Self::NotAnObject { .. }
             | Self::BelowValue { .. }
             | Self::Strict { .. }

@@ -39,7 +39,8 @@ pub(super) struct FieldState {
 }
 
 impl FieldState {
-    pub(super) fn new(path: Arc<str>, definition: Field) -> Self {
+    /// A field of the mapping; `ignores_malformed` holds unless it says otherwise.
+    pub(super) fn new(path: Arc<str>, definition: Field, ignores_malformed: bool) -> Self {
         let attribute = |name: &str| definition.attributes.get(name);
         let coercion = match attribute("coerce").and_then(flag) {
             None => Coercion::Unsaid,
@@ -61,6 +62,7 @@ impl FieldState {
             _ => None,
         };
         let whole = Whole::of(&definition);
+        let is_text = matches!(definition.field_type, FieldType::Keyword | FieldType::Text);
         // Ends of date ranges are read like dates.
         let format = format.or_else(|| {
             let format = definition.format.as_deref().filter(|_| whole.is_some());
@@ -72,7 +74,9 @@ impl FieldState {
             format,
             ignore_above,
             coercion,
-            ignores_malformed: attribute("ignore_malformed").and_then(flag) == Some(true),
+            ignores_malformed: attribute("ignore_malformed")
+                .and_then(flag)
+                .unwrap_or(ignores_malformed && !is_text),
             null_value: attribute("null_value")
                 .filter(|value| !value.is_null())
                 .cloned(),

@@ -1,5 +1,6 @@
 //! One document being read: what it says is collected here and counts only when it ends well.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -39,6 +40,8 @@ pub(super) struct Rules {
     pub(super) time_path: Option<Arc<str>>,
     /// What the mapping says about fields to come.
     pub(super) fields_to_come: DynamicRules,
+    /// Whether values that do not fit are left out where a field does not say otherwise.
+    pub(super) ignores_malformed: bool,
 }
 
 /// A value of the row being read.
@@ -98,7 +101,7 @@ pub(super) struct Names {
     /// Where the mapping had the last known name.
     cursor: usize,
     /// The names that the mapping did not know.
-    unknown: std::collections::BTreeSet<Box<str>>,
+    unknown: BTreeSet<Box<str>>,
 }
 
 /// The fields of a topic and the row being read.
@@ -107,12 +110,16 @@ pub(super) struct RowState {
     pub(super) tree: FieldTree,
     pub(super) fields: Vec<FieldState>,
     rules: Rules,
+    /// Names that are only other names of fields.
+    aliases: BTreeSet<Arc<str>>,
     /// Fields and subfields, which is what the limit counts.
     field_count: usize,
     staged: Vec<Staged>,
     /// Values of what was taken whole; the document's shape does not have them.
     derived: Vec<Staged>,
     trace: Vec<Traced>,
+    /// Fields that a value of the document does not fit.
+    ignored: BTreeSet<FieldIndex>,
     text: String,
     new_path: String,
     object_count: u64,
@@ -133,10 +140,16 @@ impl RowState {
             tree: FieldTree::new(),
             fields: Vec::new(),
             rules,
+            aliases: mapping
+                .aliases
+                .keys()
+                .map(|path| path.as_str().into())
+                .collect(),
             field_count: 0,
             staged: Vec::new(),
             derived: Vec::new(),
             trace: Vec::new(),
+            ignored: BTreeSet::new(),
             text: String::new(),
             new_path: String::new(),
             object_count: 0,
@@ -156,6 +169,7 @@ impl RowState {
         self.staged.clear();
         self.derived.clear();
         self.trace.clear();
+        self.ignored.clear();
         self.text.clear();
         self.error = None;
         self.tree.settle();
@@ -188,6 +202,15 @@ impl RowState {
     /// The values of the document, in its order.
     pub(super) fn staged(&self) -> &[Staged] {
         &self.staged
+    }
+
+    /// The fields that the document has a value for which does not fit, by path.
+    pub(super) fn take_ignored(&mut self) -> Vec<Arc<str>> {
+        let ignored = std::mem::take(&mut self.ignored).into_iter();
+        let path = |index: FieldIndex| Arc::clone(&self.fields[index.0 as usize].path);
+        let mut paths: Vec<_> = ignored.map(path).collect();
+        paths.sort_unstable();
+        paths
     }
 
     /// Where a document's values are staged when they are not read by this.
@@ -267,7 +290,10 @@ impl RowState {
         let whole = field.whole.expect("the field was asked");
         let values = match whole.values(value, field.format.as_ref()) {
             Ok(values) => values,
-            Err(_) if field.ignores_malformed => Vec::new(),
+            Err(_) if field.ignores_malformed => {
+                self.ignored.insert(index);
+                Vec::new()
+            }
             Err(cause) => {
                 let error = value_error(field, preview(&value.to_string()), cause);
                 return Err(self.fail(error));
@@ -288,12 +314,15 @@ impl RowState {
 
     /// Where the members of an object at `target` belong. One may stand where a field has values
     /// as long as it says nothing: `{}` and `{"x":null}` are not seen when the field is new either.
-    pub(super) fn enter_object(&self, target: Target) -> Target {
+    pub(super) fn enter_object(&mut self, target: Target) -> Target {
         let Some(node) = self.node_of(target) else {
             return target;
         };
         match self.tree.field(node) {
-            Some(field) if self.fields[field.0 as usize].ignores_malformed => Target::Nowhere,
+            Some(field) if self.fields[field.0 as usize].ignores_malformed => {
+                self.ignored.insert(field);
+                Target::Nowhere
+            }
             Some(_) | None => Target::Node(node),
         }
     }
@@ -415,6 +444,20 @@ impl RowState {
 
     /// Whether a name that the mapping does not know may stand in the document.
     fn check_new(&mut self, parent: Target, key: &str) -> Result<(), Rejected> {
+        if !self.aliases.is_empty() {
+            let above = match parent {
+                Target::Node(node) => self.tree.path(node),
+                Target::New { length, .. } => &self.new_path[..length],
+                Target::Nowhere => "",
+            };
+            let path = match above {
+                "" => key.to_owned(),
+                above => format!("{above}.{key}"),
+            };
+            if self.aliases.contains(path.as_str()) {
+                return Err(self.fail(DocumentError::Alias { path }));
+            }
+        }
         if self.rules.dynamic == Dynamic::Strict {
             let path = match parent {
                 Target::Node(NodeId::ROOT) | Target::Nowhere => "_doc".into(),
@@ -499,8 +542,16 @@ impl RowState {
             Ok(Converted::Decimal(value)) => StagedValue::Decimal(value),
             Ok(Converted::Text(text)) => self.stage_text(text),
             Ok(Converted::OwnedText(text)) => self.stage_text(&text),
-            Ok(Converted::Nothing) => return Ok(()),
-            Err(_) if field.ignores_malformed => return Ok(()),
+            Ok(Converted::Nothing) => {
+                if field.ignore_above.is_some() {
+                    self.ignored.insert(index);
+                }
+                return Ok(());
+            }
+            Err(_) if field.ignores_malformed => {
+                self.ignored.insert(index);
+                return Ok(());
+            }
             Err(cause) => {
                 let error = value_error(field, preview(&scalar.text()), cause);
                 return Err(self.fail(error));
@@ -525,7 +576,8 @@ impl RowState {
 
     fn push_field(&mut self, path: Arc<str>, definition: Field) {
         self.field_count += 1 + definition.subfields.len();
-        self.fields.push(FieldState::new(path, definition));
+        let field = FieldState::new(path, definition, self.rules.ignores_malformed);
+        self.fields.push(field);
     }
 }
 

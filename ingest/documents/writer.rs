@@ -318,18 +318,9 @@ impl<'w> Call<'w> {
         partition: PartitionId,
         live: Option<&Latest>,
     ) -> Result<Result<Planned, WriteOutcome>, WriteError> {
-        let is_reached = |latest: &&Latest| {
-            let own = latest.routing.as_deref();
-            is_reached(&self.topic, id, write.routing.as_deref(), own)
-        };
-        // Under another routing it is another document to those who change or delete it; ids are
-        // unique all the same, so that a new document takes its place.
-        let live = match write.action {
-            Action::Index(_) | Action::Create(_) => live,
-            Action::Update(_) if live.is_some_and(|latest| !is_reached(&latest)) => {
-                return Ok(Err(WriteOutcome::Missing { id: id.into() }));
-            }
-            Action::Update(_) | Action::Delete => live.filter(is_reached),
+        let live = match self.reached(write, id, live) {
+            Ok(live) => live,
+            Err(outcome) => return Ok(Err(outcome)),
         };
         let version = match self.check(write, id, live) {
             Ok(version) => version,
@@ -392,6 +383,28 @@ impl<'w> Call<'w> {
                 }
             }
         })
+    }
+
+    /// The document that `write` is about: `live`, if it is found with the write's routing. Under
+    /// another one it is another document to those who change or delete it; ids are unique all the
+    /// same, so that a new document takes its place.
+    fn reached<'l>(
+        &self,
+        write: &DocumentWrite,
+        id: &str,
+        live: Option<&'l Latest>,
+    ) -> Result<Option<&'l Latest>, WriteOutcome> {
+        let is_found = |latest: &&Latest| {
+            let own = latest.routing.as_deref();
+            is_reached(&self.topic, id, write.routing.as_deref(), own)
+        };
+        match write.action {
+            Action::Index(_) | Action::Create(_) => Ok(live),
+            Action::Update(_) if live.is_some_and(|latest| !is_found(&latest)) => {
+                Err(WriteOutcome::Missing { id: id.into() })
+            }
+            Action::Update(_) | Action::Delete => Ok(live.filter(is_found)),
+        }
     }
 
     /// The version that the document has after `write`, if that may be done.

@@ -422,6 +422,7 @@ pub(crate) fn read_hit(
         offset: place.offset,
         version: source.version(row)?,
         routing: source.routing(row)?,
+        ignored: source.ignored(row)?,
         source: match with_document {
             true => source.source(row)?,
             false => Vec::new(),

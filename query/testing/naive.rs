@@ -387,6 +387,7 @@ fn top_rows(by: &TopRows, rows: &[&Row]) -> RowsResult {
                 offset,
                 version: 1,
                 routing: None,
+                ignored: Vec::new(),
                 source: if by.documents { source } else { Vec::new() },
                 sort,
                 score: None,

@@ -401,6 +401,7 @@ pub(super) fn refused(refusal: &Refusal, topic: &Topic) -> ElasticError {
         | DocumentError::NotObject
         | DocumentError::DuplicateKey { .. }
         | DocumentError::FieldName { .. }
+        | DocumentError::Alias { .. }
         | DocumentError::MetadataField { .. }
         | DocumentError::Value { .. }
         | DocumentError::NotAnObject { .. }

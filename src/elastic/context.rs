@@ -139,6 +139,12 @@ impl<'a> Context<'a> {
                 .on_shard(self.index));
             }
         }
+        // A field that is there by its own name is not there again by another one.
+        for (alias, target) in &self.mapping.aliases {
+            if matches_wildcard(pattern, alias) && !matches_wildcard(pattern, target) {
+                fields.extend(self.field(alias));
+            }
+        }
         Ok(fields)
     }
 

@@ -81,6 +81,13 @@ impl Found<'_> {
             let dots = path.match_indices('.').map(|(dot, _)| &path[..dot]);
             objects.extend(dots.filter(|object| !fields.contains_key(*object)));
         }
+        for (alias, target) in &topic.mapping.aliases {
+            if let Some((field, _)) = topic.mapping.resolve(target) {
+                self.note(topic, alias, type_name(field), Uses::of(field));
+            }
+            let dots = alias.match_indices('.').map(|(dot, _)| &alias[..dot]);
+            objects.extend(dots.filter(|object| !fields.contains_key(*object)));
+        }
         for object in objects {
             self.note(topic, object, "object", Uses::default());
         }

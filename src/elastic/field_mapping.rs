@@ -20,20 +20,37 @@ pub fn render_field_mappings(topics: &[&Topic], names: &str, defaults: bool) -> 
                 note(&mut fields, names, &path, subfield, defaults);
             }
         }
+        for (alias, target) in &topic.mapping.aliases {
+            let value = json!({ "type": "alias", "path": target });
+            note_value(&mut fields, names, alias, || value);
+        }
         shown.insert(topic.name.to_string(), json!({ "mappings": fields }));
     }
     Value::Object(shown).to_string().into_bytes()
 }
 
 fn note(fields: &mut Map<String, Value>, names: &str, path: &str, field: &Field, defaults: bool) {
+    note_value(fields, names, path, || {
+        let mut value = field_to_value(field);
+        if defaults && field.field_type == FieldType::Text && value.get("analyzer").is_none() {
+            value["analyzer"] = "default".into();
+        }
+        value
+    });
+}
+
+/// Adds what is shown of `path`, if one of `names` means it.
+fn note_value(
+    fields: &mut Map<String, Value>,
+    names: &str,
+    path: &str,
+    value: impl FnOnce() -> Value,
+) {
     let mut patterns = names.split(',').map(str::trim);
     if !patterns.any(|pattern| matches_wildcard(pattern, path)) {
         return;
     }
-    let mut value = field_to_value(field);
-    if defaults && field.field_type == FieldType::Text && value.get("analyzer").is_none() {
-        value["analyzer"] = "default".into();
-    }
+    let value = value();
     let name = path.rsplit_once('.').map_or(path, |(_, name)| name);
     fields.insert(
         path.into(),

@@ -21,7 +21,6 @@ pub(super) fn type_name(field: &Field) -> &str {
 /// Types that Elasticsearch has and this server does not have yet.
 pub(super) const UNSUPPORTED: &[&str] = &[
     "aggregate_metric_double",
-    "alias",
     "dense_vector",
     "flat_object",
     "flattened",

@@ -8,7 +8,7 @@ use storage::model::Mapping;
 
 use super::ElasticError;
 use super::alias::{Aliases, parse_aliases};
-use super::mapping::{WrittenMapping, parse_mapping};
+use super::mapping::{WrittenMapping, check_aliases, parse_mapping};
 use super::read;
 use super::search::parse_object;
 use super::settings::parse_settings;
@@ -131,6 +131,7 @@ fn define(written: WrittenIndex) -> Result<IndexDefinition, ElasticError> {
         mapping,
         aliases,
     } = written;
+    check_aliases(&mapping.mapping)?;
     let partitions = match settings.get(PARTITIONS_SETTING) {
         Some(value) => partitions(value)?,
         None => 1,

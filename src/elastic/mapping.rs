@@ -32,6 +32,7 @@ impl WrittenMapping {
     pub(super) fn add(&mut self, other: Self) {
         self.dynamic = other.dynamic.or(self.dynamic);
         self.detects_dates = other.detects_dates.or(self.detects_dates);
+        self.mapping.aliases.extend(other.mapping.aliases);
         self.mapping.requires_routing |= other.mapping.requires_routing;
         let rules = &mut self.mapping.rules;
         rules.detects_dates = self.detects_dates.unwrap_or(true);
@@ -59,7 +60,7 @@ pub(super) fn parse_mapping(value: &Value) -> Result<WrittenMapping, ElasticErro
     let mut written = WrittenMapping::default();
     for (key, value) in entries {
         match key.as_str() {
-            "properties" => properties(value, "", &mut written.mapping.fields)?,
+            "properties" => properties(value, "", &mut written.mapping)?,
             "dynamic" => written.dynamic = Some(dynamic(value)?),
             // What this server does anyway, or what nobody asks it for.
             "_routing" => written.mapping.requires_routing = requires_routing(value)?,
@@ -157,11 +158,7 @@ fn dynamic(value: &Value) -> Result<Dynamic, ElasticError> {
 }
 
 /// Reads the fields of an object; `prefix` is its path with a dot behind it.
-fn properties(
-    value: &Value,
-    prefix: &str,
-    fields: &mut BTreeMap<String, Field>,
-) -> Result<(), ElasticError> {
+fn properties(value: &Value, prefix: &str, mapping: &mut Mapping) -> Result<(), ElasticError> {
     for (name, definition) in read_object(value, prefix.trim_end_matches('.'))? {
         if name.is_empty() {
             return Err(ElasticError::illegal_argument(
@@ -181,14 +178,19 @@ fn properties(
             ))
         })?;
         match definition.get("type").map(read::shown).as_deref() {
-            None | Some("object") => object(definition, &path, fields)?,
+            None | Some("object") => object(definition, &path, mapping)?,
+            Some("alias") => {
+                let target = alias_target(&path, definition)?;
+                check_parents(&path, &mapping.fields)?;
+                mapping.aliases.insert(path, target);
+            }
             Some(type_name) => {
                 let field = field(&path, type_name, definition)?;
-                check_parents(&path, fields)?;
-                fields.insert(path, field);
+                check_parents(&path, &mapping.fields)?;
+                mapping.fields.insert(path, field);
             }
         }
-        if fields.len() > FIELDS_MAX {
+        if mapping.fields.len() + mapping.aliases.len() > FIELDS_MAX {
             return Err(ElasticError::illegal_argument(format!(
                 "Limit of total fields [{FIELDS_MAX}] has been exceeded"
             )));
@@ -200,12 +202,12 @@ fn properties(
 fn object(
     definition: &Map<String, Value>,
     path: &str,
-    fields: &mut BTreeMap<String, Field>,
+    mapping: &mut Mapping,
 ) -> Result<(), ElasticError> {
     for (key, value) in definition {
         match key.as_str() {
             "type" => {}
-            "properties" => properties(value, &format!("{path}."), fields)?,
+            "properties" => properties(value, &format!("{path}."), mapping)?,
             "dynamic" | "enabled" | "subobjects" => check_default(key, value)?,
             unknown => {
                 return Err(ElasticError::mapping(format!(
@@ -213,6 +215,50 @@ fn object(
                 )));
             }
         }
+    }
+    Ok(())
+}
+
+/// The field that an alias stands for.
+fn alias_target(path: &str, definition: &Map<String, Value>) -> Result<String, ElasticError> {
+    let mut target = None;
+    for (key, value) in definition {
+        match key.as_str() {
+            "type" => {}
+            "path" => target = Some(read::text(value, key)?),
+            unknown => {
+                return Err(ElasticError::mapping(format!(
+                    "unknown parameter [{unknown}] on mapper [{path}] of type [alias]"
+                )));
+            }
+        }
+    }
+    target.ok_or_else(|| {
+        let reason = format!("The [path] property must be specified for field [{path}].");
+        ElasticError::mapping(reason)
+    })
+}
+
+/// Whether every alias stands for a field.
+///
+/// # Errors
+/// When one names another alias, an object, or nothing.
+pub(super) fn check_aliases(mapping: &Mapping) -> Result<(), ElasticError> {
+    for (alias, target) in &mapping.aliases {
+        let wrong = match mapping.resolve(target) {
+            _ if mapping.fields.contains_key(alias) => {
+                return Err(ElasticError::illegal_argument(format!(
+                    "Field [{alias}] is defined more than once"
+                )));
+            }
+            _ if target == alias => "an alias cannot refer to itself.",
+            _ if mapping.aliases.contains_key(target) => "an alias cannot refer to another alias.",
+            Some(_) => continue,
+            None => "an alias must refer to an existing field in the mappings.",
+        };
+        return Err(ElasticError::illegal_argument(format!(
+            "Invalid [path] value [{target}] for field alias [{alias}]: {wrong}"
+        )));
     }
     Ok(())
 }
@@ -331,6 +377,8 @@ pub fn put_mapping(topic: &Topic, body: &[u8]) -> Result<(Mapping, Dynamic), Ela
         check_parents(&path, &mapping.fields)?;
         mapping.fields.insert(path, field);
     }
+    mapping.aliases.extend(written.mapping.aliases);
+    check_aliases(&mapping)?;
     Ok((mapping, written.dynamic.unwrap_or(topic.dynamic)))
 }
 
@@ -389,6 +437,10 @@ pub fn mapping_to_value(mapping: &Mapping, dynamic: Dynamic) -> Value {
     let mut properties = Map::new();
     for (path, field) in &mapping.fields {
         insert(&mut properties, path, field_to_value(field));
+    }
+    for (alias, target) in &mapping.aliases {
+        let shown = json!({ "type": "alias", "path": target });
+        insert(&mut properties, alias, shown);
     }
     if !properties.is_empty() {
         root.insert("properties".into(), Value::Object(properties));

@@ -23,6 +23,10 @@ pub const VERSION_COLUMN: &str = "_version";
 /// one. No field has such a name.
 pub const ROUTING_COLUMN: &str = "_routing";
 
+/// Path of the column that names the fields of a row that were left out because a value did not
+/// fit. No field has such a name.
+pub const IGNORED_COLUMN: &str = "_ignored";
+
 /// Numbers: value `i` is `mantissas[i] × 10^exponents[i]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NumberColumn {

@@ -1,10 +1,11 @@
 //! Fields of a topic: what a path means and how its values are read.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ColumnKind, DynamicRules};
+use super::{ColumnKind, DynamicRules, IGNORED_COLUMN, ROUTING_COLUMN};
 
 /// What the values of a field are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -126,11 +127,17 @@ impl Field {
 /// looked up under its own name.
 pub const WHOLE_TEXT_ATTRIBUTE: &str = "fielddata";
 
+/// What columns are that no document has a value for.
+static METADATA: LazyLock<Field> = LazyLock::new(|| Field::new(FieldType::Keyword));
+
 /// All fields of a topic by dotted path. Values of a subfield are those of its parent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Mapping {
     /// The fields, `a.b.c` for a member of nested objects.
     pub fields: BTreeMap<String, Field>,
+    /// Other names of fields, and the paths of these.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub aliases: BTreeMap<String, String>,
     /// What is said about fields to come.
     #[serde(default, skip_serializing_if = "DynamicRules::is_default")]
     pub rules: DynamicRules,
@@ -141,9 +148,16 @@ pub struct Mapping {
 
 impl Mapping {
     /// The field that `path` names, and the path of the column that holds its values: a subfield
-    /// (`name.keyword`) reads its parent's column.
+    /// (`name.keyword`) reads its parent's column, an alias what it stands for.
     #[must_use]
-    pub fn resolve<'p>(&self, path: &'p str) -> Option<(&Field, &'p str)> {
+    pub fn resolve<'m: 'p, 'p>(&'m self, path: &'p str) -> Option<(&'m Field, &'p str)> {
+        if let Some(field) = self.fields.get(path) {
+            return Some((field, path));
+        }
+        if [ROUTING_COLUMN, IGNORED_COLUMN].contains(&path) {
+            return Some((&METADATA, path));
+        }
+        let path = self.aliases.get(path).map_or(path, String::as_str);
         if let Some(field) = self.fields.get(path) {
             return Some((field, path));
         }

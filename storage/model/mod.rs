@@ -19,8 +19,8 @@ mod time;
 mod vector;
 
 pub use columns::{
-    Column, ColumnBatch, ColumnKind, NumberColumn, ROUTING_COLUMN, SourceColumn, TextColumn,
-    VERSION_COLUMN,
+    Column, ColumnBatch, ColumnKind, IGNORED_COLUMN, NumberColumn, ROUTING_COLUMN, SourceColumn,
+    TextColumn, VERSION_COLUMN,
 };
 pub use date_format::{DATE_FORMAT_DEFAULT, DateError, DateFormat, DateReading, DateUnit};
 pub use decimal::Decimal;

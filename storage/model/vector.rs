@@ -1,5 +1,7 @@
 //! The unit of execution: the values of one column for up to 1,024 consecutive rows.
 
+use std::ops::Range;
+
 /// Rows of a vector; the last one of a source may have fewer.
 pub const VECTOR_ROWS: usize = 1024;
 
@@ -56,18 +58,19 @@ pub enum VectorOccurrence {
 }
 
 impl VectorOccurrence {
-    /// Which of the dense values is the first one of `row`.
+    /// Which of the dense values are those of `row`.
     #[must_use]
-    pub fn first_value(&self, row: usize) -> Option<usize> {
+    pub fn values(&self, row: usize) -> Range<usize> {
         match self {
-            Self::One => Some(row),
+            Self::One => row..row + 1,
             Self::Optional(words) => {
                 let (word, bit) = (row / 64, row % 64);
                 let before: u32 = words[..word].iter().map(|word| word.count_ones()).sum();
                 let inside = (words[word] & ((1 << bit) - 1)).count_ones();
-                (words[word] >> bit & 1 == 1).then_some((before + inside) as usize)
+                let start = (before + inside) as usize;
+                start..start + usize::from(words[word] >> bit & 1 == 1)
             }
-            Self::Many(starts) => (starts[row] < starts[row + 1]).then_some(starts[row] as usize),
+            Self::Many(starts) => starts[row] as usize..starts[row + 1] as usize,
         }
     }
 }

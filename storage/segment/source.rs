@@ -11,8 +11,8 @@ use super::{
     SegmentReader, VectorDeletions,
 };
 use crate::model::{
-    CodeVector, ColumnKind, Decimal, Dictionary, NumberVector, Occurrence, Offset, PartitionId,
-    ROUTING_COLUMN, VECTOR_ROWS, VERSION_COLUMN,
+    CodeVector, ColumnKind, Decimal, Dictionary, IGNORED_COLUMN, NumberVector, Occurrence, Offset,
+    PartitionId, ROUTING_COLUMN, VECTOR_ROWS, VERSION_COLUMN,
 };
 
 /// Rows that can be scanned vector by vector.
@@ -497,7 +497,7 @@ impl RowSource {
         };
         let mut versions = NumberVector::default();
         self.numbers(column, row / VECTOR_ROWS, &mut versions)?;
-        let value = versions.occurrence.first_value(row % VECTOR_ROWS);
+        let value = versions.occurrence.values(row % VECTOR_ROWS).next();
         let version = value.and_then(|value| versions.mantissas.get(value));
         Ok(version.map_or(1, |version| version.unsigned_abs()))
     }
@@ -507,17 +507,31 @@ impl RowSource {
     /// # Errors
     /// When there is no such row.
     pub fn routing(&self, row: usize) -> Result<Option<String>, SegmentError> {
-        let Some(column) = self.column(ROUTING_COLUMN) else {
-            return Ok(None);
+        Ok(self.texts(ROUTING_COLUMN, row)?.pop())
+    }
+
+    /// The fields of `row` that were left out because a value did not fit.
+    ///
+    /// # Errors
+    /// When there is no such row.
+    pub fn ignored(&self, row: usize) -> Result<Vec<String>, SegmentError> {
+        self.texts(IGNORED_COLUMN, row)
+    }
+
+    /// The texts of `row` in the column at `path`, if there is one.
+    fn texts(&self, path: &str, row: usize) -> Result<Vec<String>, SegmentError> {
+        let Some(column) = self.column(path) else {
+            return Ok(Vec::new());
         };
         let mut codes = CodeVector::default();
         self.codes(column, row / VECTOR_ROWS, &mut codes)?;
-        let value = codes.occurrence.first_value(row % VECTOR_ROWS);
-        let Some(code) = value.and_then(|value| codes.codes.get(value)) else {
-            return Ok(None);
+        let values = codes.occurrence.values(row % VECTOR_ROWS);
+        let codes = codes.codes.get(values).unwrap_or_default();
+        let text = |code: &u32| {
+            let term = self.term(column, *code)?;
+            Ok(String::from_utf8_lossy(&term).into_owned())
         };
-        let term = self.term(column, *code)?;
-        Ok(Some(String::from_utf8_lossy(&term).into_owned()))
+        codes.iter().map(text).collect()
     }
 
     /// The original document of `row`.

@@ -105,6 +105,88 @@ fn a_routing_is_kept_and_wanted_again() {
 }
 
 #[test]
+fn an_alias_is_its_field_everywhere() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let server = Server::start(folder.path());
+    let (status, answer) = server.ask(
+        "PUT",
+        "/bad",
+        r#"{"mappings": {"properties": {"a": {"type": "alias", "path": "b"}}}}"#,
+    );
+    let reason = "Invalid [path] value [b] for field alias [a]: an alias must refer to an existing \
+                  field in the mappings.";
+    assert_eq!((status, &answer["error"]["reason"]), (400, &json!(reason)));
+    let body = json!({"mappings": {"properties": {
+        "host": {"properties": {"name": {"type": "keyword"}}},
+        "n": {"type": "long"},
+        "hostname": {"type": "alias", "path": "host.name"},
+        "size": {"type": "alias", "path": "n"},
+    }}});
+    server.ok("PUT", "/logs", &body.to_string());
+    let bulk = "{\"index\":{}}\n{\"host\":{\"name\":\"a\"},\"n\":2}\n\
+                {\"index\":{}}\n{\"host\":{\"name\":\"b\"},\"n\":1}\n";
+    server.ok("POST", "/logs/_bulk?refresh=true", bulk);
+    let (status, answer) = server.ask("POST", "/logs/_doc", r#"{"hostname": "c"}"#);
+    let reason = "Cannot write to a field alias [hostname].";
+    assert_eq!((status, &answer["error"]["reason"]), (400, &json!(reason)));
+    let search = json!({
+        "query": {"bool": {"filter": [
+            {"terms": {"hostname": ["a", "b"]}},
+            {"exists": {"field": "size"}},
+            {"query_string": {"query": "size:[1 TO 2]"}},
+        ]}},
+        "sort": [{"size": "asc"}],
+        "fields": ["hostname"],
+        "aggs": {"hosts": {"terms": {"field": "hostname"}, "aggs": {"n": {"sum": {"field": "size"}}}}},
+    });
+    let answer = server.ok("POST", "/logs/_search", &search.to_string());
+    let hits = &answer["hits"]["hits"];
+    assert_eq!(hits[0]["fields"]["hostname"], json!(["b"]), "{answer}");
+    assert_eq!(hits[1]["sort"], json!([2]), "{answer}");
+    let buckets = &answer["aggregations"]["hosts"]["buckets"];
+    assert_eq!(buckets[0]["key"], "a", "{answer}");
+    assert_eq!(buckets[0]["n"]["value"], 2.0, "{answer}");
+    let answer = server.ok("GET", "/logs/_field_caps?fields=*", "");
+    let caps = &answer["fields"]["hostname"]["keyword"];
+    assert_eq!(caps["aggregatable"], true, "{answer}");
+    let answer = server.ok("GET", "/logs/_mapping", "");
+    let alias = &answer["logs"]["mappings"]["properties"]["hostname"];
+    assert_eq!(alias, &json!({"type": "alias", "path": "host.name"}));
+}
+
+#[test]
+fn what_does_not_fit_is_named() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let server = Server::start(folder.path());
+    let body = json!({
+        "settings": {"index.mapping.ignore_malformed": true},
+        "mappings": {"properties": {
+            "n": {"type": "long"},
+            "k": {"type": "keyword", "ignore_above": 3},
+            "strict": {"type": "long", "ignore_malformed": false},
+        }},
+    });
+    server.ok("PUT", "/logs", &body.to_string());
+    let bulk = "{\"index\":{\"_id\":\"1\"}}\n{\"n\":\"x\",\"k\":\"long\"}\n\
+                {\"index\":{\"_id\":\"2\"}}\n{\"n\":7,\"k\":\"abc\"}\n\
+                {\"index\":{\"_id\":\"3\"}}\n{\"strict\":\"x\"}\n";
+    let answer = server.ok("POST", "/logs/_bulk?refresh=true", bulk);
+    let status = |item: usize| answer["items"][item]["index"]["status"].as_i64();
+    assert_eq!([0, 1, 2].map(status), [Some(201), Some(201), Some(400)]);
+    for round in ["active", "sealed"] {
+        let search = r#"{"query": {"term": {"_ignored": "n"}}}"#;
+        let answer = server.ok("POST", "/logs/_search", search);
+        assert_eq!(answer["hits"]["total"]["value"], 1, "{round}: {answer}");
+        let ignored = &answer["hits"]["hits"][0]["_ignored"];
+        assert_eq!(ignored, &json!(["k", "n"]), "{round}: {answer}");
+        server.ok("POST", "/logs/_flush", "");
+    }
+    let search = r#"{"query": {"bool": {"must_not": {"exists": {"field": "_ignored"}}}}}"#;
+    let answer = server.ok("POST", "/logs/_search", search);
+    assert_eq!(answer["hits"]["hits"][0]["_id"], "2", "{answer}");
+}
+
+#[test]
 fn an_id_names_one_document() {
     let folder = TempDir::new().expect("a temporary folder");
     let server = Server::start(folder.path());

@@ -48,6 +48,9 @@ impl Serialize for ShownHit<'_> {
         if let Some(routing) = &hit.routing {
             map.serialize_entry("_routing", routing)?;
         }
+        if !hit.ignored.is_empty() {
+            map.serialize_entry("_ignored", &hit.ignored)?;
+        }
         match hit.score {
             Some(score) => map.serialize_entry("_score", &score)?,
             None => map.serialize_entry("_score", &self.score)?,

@@ -60,6 +60,7 @@ fn hit(source: &str, sort: Vec<Option<SortValue>>) -> Hit {
         offset: 7,
         version: 1,
         routing: None,
+        ignored: Vec::new(),
         source: source.into(),
         sort,
         score: None,
