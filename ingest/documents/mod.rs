@@ -7,6 +7,7 @@
 //! in a row, in the log but not a row yet, or staged a moment ago. The record says what was
 //! decided, so that it becomes the same rows whenever it is read.
 
+mod batches;
 mod latest;
 mod pending;
 mod update;

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use storage::catalog::{Materialize, Topic};
-use storage::log::{BatchBuilder, Codec, NewRecord};
-use storage::model::{Offset, Partition, PartitionId, TopicId, name_of_origin, origin_of_name};
+use storage::model::{Offset, Partition, PartitionId, TopicId, origin_of_name};
 use storage::store::{Lsn, Store, StoreError, TopicInstant};
 
+use super::batches::Batches;
 use super::latest::{Content, Latest, StoredDocument};
 use super::pending::PendingIds;
 use super::update::{Update, Updated};
@@ -16,13 +16,7 @@ use super::write::{
     Action, Condition, Conflict, DOCUMENT_BYTES_MAX, DocumentWrite, Refusal, WriteError,
     WriteOutcome, WriteResult,
 };
-use crate::decode::{
-    Document, DocumentDecoder, FieldsCommit, ID_BYTES_MAX, OPERATION_HEADER, Operation,
-    ROUTING_HEADER, Spread, VERSION_HEADER,
-};
-
-/// Bytes of a batch after which the next one begins.
-const BATCH_BYTES_MAX: usize = 1 << 20;
+use crate::decode::{Document, DocumentDecoder, FieldsCommit, ID_BYTES_MAX, Operation, Spread};
 
 /// How often deciding begins again because others changed the topic's fields meanwhile.
 const ATTEMPTS_MAX: usize = 8;
@@ -59,14 +53,14 @@ enum Decision {
 
 /// A record that is to be staged.
 #[derive(Debug)]
-struct Planned {
-    partition: PartitionId,
-    operation: Operation,
-    version: u64,
-    value: Option<Bytes>,
-    result: WriteResult,
+pub(super) struct Planned {
+    pub(super) partition: PartitionId,
+    pub(super) operation: Operation,
+    pub(super) version: u64,
+    pub(super) value: Option<Bytes>,
+    pub(super) result: WriteResult,
     /// Whether the writer wants to see the document.
-    shows_source: bool,
+    pub(super) shows_source: bool,
 }
 
 /// The newest write of an id in this call: its number and what it made of the document.
@@ -188,11 +182,11 @@ impl DocumentWriter {
 }
 
 /// Writes of one call.
-struct Call<'w> {
-    store: &'w Store,
-    topic: Arc<Topic>,
-    writes: &'w [DocumentWrite],
-    now_ms: i64,
+pub(super) struct Call<'w> {
+    pub(super) store: &'w Store,
+    pub(super) topic: Arc<Topic>,
+    pub(super) writes: &'w [DocumentWrite],
+    pub(super) now_ms: i64,
 }
 
 impl<'w> Call<'w> {
@@ -348,14 +342,9 @@ impl<'w> Call<'w> {
             Action::Index(document) => {
                 Ok(planned(Operation::Index, Some(document.clone()), stored))
             }
-            Action::Create(document) => match live {
+            Action::Create(document) => match live.map(|latest| latest.version) {
                 None => Ok(planned(Operation::Create, Some(document.clone()), stored)),
-                Some(latest) => Err(conflicting(
-                    id,
-                    Conflict::Exists {
-                        version: latest.version,
-                    },
-                )),
+                Some(version) => Err(conflicting(id, Conflict::Exists { version })),
             },
             Action::Delete => match live {
                 Some(_) => Ok(planned(Operation::Delete, None, WriteResult::Deleted)),
@@ -549,87 +538,6 @@ impl<'w> Call<'w> {
         let outcomes = outcomes.into_iter();
         let outcomes = outcomes.map(|outcome| outcome.expect("each write has one"));
         Ok((outcomes.collect(), batches.lsn))
-    }
-}
-
-/// A batch that is being filled, and the writes in it with their numbers in the call.
-type OpenBatch = (BatchBuilder, Vec<(usize, Planned)>);
-
-/// The batches of one call, by partition.
-#[derive(Debug, Default)]
-struct Batches {
-    open: BTreeMap<PartitionId, OpenBatch>,
-    /// Behind the last batch staged.
-    lsn: Lsn,
-}
-
-impl Batches {
-    /// Adds a record; whether its batch is large enough.
-    fn push(&mut self, call: &Call<'_>, number: usize, planned: Planned) -> bool {
-        let (builder, records) = self.open.entry(planned.partition).or_default();
-        let version = planned.version.to_string();
-        let operation = planned.operation.as_str().as_bytes();
-        let mut headers = vec![(OPERATION_HEADER, Some(operation))];
-        if planned.version != 1 {
-            headers.push((VERSION_HEADER, Some(version.as_bytes())));
-        }
-        if let Some(routing) = &call.writes[number].routing {
-            headers.push((ROUTING_HEADER, Some(routing.as_bytes())));
-        }
-        builder
-            .push(NewRecord {
-                timestamp_ms: call.now_ms,
-                key: call.writes[number].id.as_deref().map(str::as_bytes),
-                value: planned.value.as_deref(),
-                headers: &headers,
-            })
-            .expect("batches are cut long before they are full");
-        records.push((number, planned));
-        builder.len_bytes() >= BATCH_BYTES_MAX
-    }
-
-    /// Stages the open batch of `partition`.
-    fn stage(
-        &mut self,
-        call: &Call<'_>,
-        partition: PartitionId,
-        pending: &mut PendingIds,
-        outcomes: &mut [Option<WriteOutcome>],
-    ) -> Result<(), WriteError> {
-        let Some((builder, records)) = self.open.remove(&partition) else {
-            return Ok(());
-        };
-        let batch = builder.finish(Codec::None);
-        let place = Partition::new(call.topic.id, partition);
-        let staged = call.store.stage_batch(place, batch, call.now_ms)?;
-        self.lsn = self.lsn.max(staged.lsn);
-        for ((number, planned), place) in records.into_iter().zip(0..) {
-            let offset = staged.base.plus(place);
-            let id = match &call.writes[number].id {
-                Some(id) => {
-                    let latest = Latest {
-                        partition,
-                        offset,
-                        version: planned.version,
-                        is_live: planned.value.is_some(),
-                        routing: call.writes[number].routing.as_deref().map(Into::into),
-                        content: Content::Log,
-                    };
-                    pending.add(id, &latest);
-                    id.clone()
-                }
-                None => name_of_origin(partition, offset),
-            };
-            outcomes[number] = Some(WriteOutcome::Done {
-                id,
-                partition,
-                offset,
-                version: planned.version,
-                result: planned.result,
-                source: planned.value.filter(|_| planned.shows_source),
-            });
-        }
-        Ok(())
     }
 }
 
