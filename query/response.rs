@@ -317,7 +317,7 @@ pub enum MetricResult {
         avg: Option<f64>,
     },
     /// Those and variances.
-    ExtendedStats(ExtendedStats),
+    ExtendedStats(Box<ExtendedStats>),
     /// How values are distributed; it answers percentiles and ranks.
     Distribution(Distribution),
     /// Where places lie.

@@ -246,7 +246,9 @@ impl MetricStates {
                     avg: all.mean.value(),
                 }
             }
-            Self::Deviations(states) => MetricResult::ExtendedStats(state(states, group).result()),
+            Self::Deviations(states) => {
+                MetricResult::ExtendedStats(Box::new(state(states, group).result()))
+            }
             Self::Distributions(states) => {
                 MetricResult::Distribution(state(states, group).sorted())
             }

@@ -276,7 +276,7 @@ fn measure_values(kind: MetricKind, values: &[Decimal]) -> MetricResult {
         },
         MetricKind::ExtendedStats => {
             let variance = |divisor: u64| (divisor > 0).then(|| variance(values, divisor));
-            MetricResult::ExtendedStats(ExtendedStats {
+            MetricResult::ExtendedStats(Box::new(ExtendedStats {
                 count,
                 min,
                 max,
@@ -285,7 +285,7 @@ fn measure_values(kind: MetricKind, values: &[Decimal]) -> MetricResult {
                 variance_population: variance(count),
                 variance_sampling: variance(count.saturating_sub(1)),
                 sum,
-            })
+            }))
         }
         MetricKind::Distribution => {
             let mut distribution = Distribution::default();
