@@ -150,7 +150,7 @@ impl PageCache {
 
     /// Keeps `page` where there is room; a full cache takes one page in some. A scan of more pages
     /// than fit would otherwise push each one out before it is read again.
-    pub(super) fn offer(&self, key: PageKey, page: &Arc<Vec<u8>>) {
+    pub(super) fn offer(&self, key: PageKey, page: &mut Arc<Vec<u8>>) {
         let mut shard = self.shard(key);
         if shard.bytes + page.len() + ENTRY_BYTES > self.shard_bytes_max {
             shard.offers += 1;
@@ -159,6 +159,10 @@ impl PageCache {
             }
         }
         drop(shard);
+        if let Some(bytes) = Arc::get_mut(page) {
+            // What is counted is the page, not what its reader had to spare.
+            bytes.shrink_to_fit();
+        }
         self.insert(key, page);
     }
 

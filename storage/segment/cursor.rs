@@ -43,8 +43,10 @@ struct ReadPage {
 impl ColumnCursor {
     /// Leaves the page: the cache keeps what was read of it.
     fn leave(&mut self) {
-        let Some(page) = self.page.take() else { return };
-        if let Some(mut read) = page.read {
+        let Some(mut page) = self.page.take() else {
+            return;
+        };
+        if let Some(mut read) = page.read.take() {
             read.vectors.sort_unstable();
             read.vectors.dedup();
             let key = |vector| PageKey {
@@ -53,7 +55,7 @@ impl ColumnCursor {
                 vector,
             };
             if read.vectors.len() > APART_VECTORS_MAX {
-                read.cache.offer(key(None), &page.bytes);
+                read.cache.offer(key(None), &mut page.bytes);
             } else {
                 for (vector, offset, length) in &read.vectors {
                     let start = *offset as usize;

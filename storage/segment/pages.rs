@@ -314,11 +314,14 @@ impl PagedFile {
     fn read_checked(&self, number: usize, mut spare: Vec<u8>) -> Result<Vec<u8>, SegmentError> {
         let entry = &self.footer.pages[number];
         let length = entry.stored_bytes as usize;
-        if spare.len() < length {
-            // Fresh zeros cost less than moving what is there.
-            spare = vec![0; length];
+        match spare.capacity() {
+            0 => spare = vec![0; length],
+            // Neighbouring pages differ a little: the next one shall fit as well, so that a scan
+            // does not ask for fresh memory all the time.
+            less if less < length => spare = Vec::with_capacity(length + length / SPARE_SHARE),
+            _enough => {}
         }
-        spare.truncate(length);
+        spare.resize(length, 0);
         read_into(self.file.as_ref(), entry.offset, &mut spare)?;
         let stored = spare;
         if checksum(self.footer.seed, entry.name, &stored) != entry.checksum {
@@ -361,6 +364,9 @@ impl PagedFile {
         }
     }
 }
+
+/// Memory for a page has this share of it to spare.
+const SPARE_SHARE: usize = 8;
 
 /// The bytes of `file` from `offset`.
 pub(super) fn read(
