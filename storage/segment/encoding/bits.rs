@@ -46,10 +46,14 @@ macro_rules! bit_packing {
             out: &mut [$word; VECTOR_ROWS],
         ) -> Result<(), Flaw> {
             for_width!(width, $bits, $widths, |W, WORDS| {
-                let mut words = [0; WORDS];
-                if bytes.len() != size_of_val(&words) {
+                if bytes.len() != WORDS * size_of::<$word>() {
                     return Err(Flaw("a packed block has the wrong length"));
                 }
+                if let Some(words) = words_in_place::<_, WORDS>(bytes) {
+                    <$word>::unfor_pack::<W, WORDS>(words, base, out);
+                    return Ok(());
+                }
+                let mut words = [0; WORDS];
                 for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
                     *word = <$word>::from_le_bytes(*bytes);
                 }
@@ -67,6 +71,16 @@ bit_packing!(u64, 64, pack_64, unpack_64, [
     0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32
     33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60 61 62 63 64
 ]);
+
+/// `bytes` as words without a copy, where they lie as the machine wants them.
+fn words_in_place<W: bytemuck::AnyBitPattern, const WORDS: usize>(
+    bytes: &[u8],
+) -> Option<&[W; WORDS]> {
+    if cfg!(target_endian = "big") {
+        return None;
+    }
+    bytemuck::try_cast_slice(bytes).ok()?.try_into().ok()
+}
 
 /// Bytes of one packed block.
 pub(super) fn block_bytes(width: u8) -> usize {
