@@ -47,7 +47,7 @@ pub(crate) fn feed<F: Frame>(
     {
         // Neighbours in time share their bucket: no entry is looked at by itself.
         let mut start = 0;
-        for (end, key_ms) in runs {
+        for (end, key_ms) in runs.iter().copied() {
             if let Some(key_ms) = key_ms
                 && start < end
             {

@@ -24,6 +24,8 @@ pub(crate) struct BoundHistogram<'q> {
     clock: Clock,
     hard_bounds_ms: (Option<i64>, Option<i64>),
     source: TimeSource,
+    /// Those of the frame at hand.
+    runs: Vec<KeyRun>,
 }
 
 /// Where a run of neighbouring members ends, and their key unless it lies outside of the hard
@@ -70,6 +72,7 @@ impl<'q> BoundHistogram<'q> {
             clock: plan.clock.clone(),
             hard_bounds_ms: plan.hard_bounds_ms,
             source,
+            runs: Vec::new(),
         })
     }
 
@@ -175,19 +178,21 @@ impl<'q> BoundHistogram<'q> {
         &mut self,
         members: &Members,
         frame: &mut F,
-    ) -> Result<Option<Vec<KeyRun>>, QueryError> {
+    ) -> Result<Option<&[KeyRun]>, QueryError> {
         if !self.reads_sort_keys() {
             return Ok(None);
         }
+        self.runs.clear();
         let (first_ms, last_ms) = frame.time_bounds_ms();
         if self.clock.run(self.by, first_ms).contains(last_ms) {
-            return Ok(Some(vec![(members.len(), self.key(first_ms))]));
+            let key = self.key(first_ms);
+            self.runs.push((members.len(), key));
+            return Ok(Some(&self.runs));
         }
         if !frame.times_ascend() {
             return Ok(None);
         }
         let times_ms = frame.times_ms()?;
-        let mut runs = Vec::new();
         let mut start = 0;
         while start < members.len() {
             let first_ms = times_ms[members.entry(start)];
@@ -199,10 +204,11 @@ impl<'q> BoundHistogram<'q> {
             } else {
                 end
             };
-            runs.push((end, self.key(first_ms)));
+            let key = self.key(first_ms);
+            self.runs.push((end, key));
             start = end;
         }
-        Ok(Some(runs))
+        Ok(Some(&self.runs))
     }
 
     fn assign_sort_keys<F: Frame>(
@@ -214,7 +220,7 @@ impl<'q> BoundHistogram<'q> {
         budget: &Budget,
     ) -> Result<(), QueryError> {
         if let Some(runs) = self.runs(members, frame)? {
-            if let (Groups::Dense(dense), [(_, Some(key_ms))]) = (&*groups, runs.as_slice()) {
+            if let (Groups::Dense(dense), [(_, Some(key_ms))]) = (&*groups, runs) {
                 let (place, width) = (dense.place(*key_ms), dense.width());
                 let own = out.regroup_each(members);
                 match members.member_groups() {
@@ -228,7 +234,7 @@ impl<'q> BoundHistogram<'q> {
                 return Ok(());
             }
             let mut start = 0;
-            for (end, key_ms) in runs {
+            for (end, key_ms) in runs.iter().copied() {
                 if let Some(key_ms) = key_ms {
                     for (entry, parent) in members.pairs_of(start..end) {
                         out.push(entry, groups.group(parent, key_ms, budget)?);

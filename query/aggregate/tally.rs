@@ -10,6 +10,7 @@
 //! often) takes the general way at once; all is added up, so it does not matter what came when.
 
 use storage::model::Exponents;
+use storage::segment::NumberSummary;
 
 use super::bind::{BoundKind, BoundNode};
 use super::members::{Entries, Members};
@@ -113,15 +114,19 @@ pub(super) fn take<F: Frame>(
         let BoundKind::Histogram(histogram) = &mut children[*child].kind else {
             unreachable!("the table was made for these children");
         };
-        match histogram.runs(members, frame)?.as_deref() {
+        match histogram.runs(members, frame)? {
             Some([(_, Some(key_ms))]) => common.key_ms = *key_ms,
             Some(_) | None => return Ok(false),
         }
     }
+    let mut summaries = [None; LANES_MAX];
+    for (summary, slot) in summaries.iter_mut().zip(&tally.lanes) {
+        *summary = frame.summary(*slot);
+    }
     let Some(values) = frame.row_values(tally.text, &tally.lanes)? else {
         return Ok(false);
     };
-    let Some((lanes, more)) = lanes_of(&values, members, &mut common) else {
+    let Some((lanes, more)) = lanes_of(&values, &summaries, members, &mut common) else {
         return Ok(false);
     };
     if !tally.has_room(&common, more) {
@@ -281,7 +286,8 @@ impl Tally {
         fits && (self.row_count == 0 || self.common == *common)
     }
 
-    /// Adds rows to the lines of their codes.
+    /// Adds rows to the lines of their codes. Sums wrap where a file's statistics are wrong, as
+    /// answers from such statistics are.
     fn add(&mut self, codes: &[u32], lanes: [&[i64]; LANES_MAX], entries: &Entries) {
         let [a, b, c] = lanes;
         let lines = self.lines.as_mut_slice();
@@ -293,8 +299,8 @@ impl Tally {
                 each(entries, |entry| {
                     let line = &mut lines[codes[entry] as usize];
                     line[0] += 1;
-                    line[1] += a[entry];
-                    line[2] += b[entry];
+                    line[1] = line[1].wrapping_add(a[entry]);
+                    line[2] = line[2].wrapping_add(b[entry]);
                 });
             }
             _ => {
@@ -302,9 +308,9 @@ impl Tally {
                 each(entries, |entry| {
                     let line = &mut lines[codes[entry] as usize];
                     line[0] += 1;
-                    line[1] += a[entry];
-                    line[2] += b[entry];
-                    line[3] += c[entry];
+                    line[1] = line[1].wrapping_add(a[entry]);
+                    line[2] = line[2].wrapping_add(b[entry]);
+                    line[3] = line[3].wrapping_add(c[entry]);
                 });
             }
         }
@@ -424,6 +430,7 @@ fn line_len(lane_count: usize) -> usize {
 /// their powers of ten. `None` when rows do not have one code and one number each, of one power.
 fn lanes_of<'a>(
     values: &RowValues<'a>,
+    summaries: &[Option<NumberSummary>; LANES_MAX],
     members: &Members,
     common: &mut Common,
 ) -> Option<([&'a [i64]; LANES_MAX], [u64; LANES_MAX])> {
@@ -439,9 +446,19 @@ fn lanes_of<'a>(
         };
         common.exponents[lane] = *exponent;
         lanes[lane] = numbers.mantissas;
-        bounds[lane] = largest_magnitude(numbers.mantissas).checked_mul(members.len() as u64)?;
+        let largest = summaries[lane]
+            .and_then(|summary| largest_known(&summary, *exponent))
+            .unwrap_or_else(|| largest_magnitude(numbers.mantissas));
+        bounds[lane] = largest.checked_mul(members.len() as u64)?;
     }
     Some((lanes, bounds))
+}
+
+/// How far from zero the mantissas of a vector can be, if its statistics say so at `exponent`.
+fn largest_known(summary: &NumberSummary, exponent: i16) -> Option<u64> {
+    let NumberSummary { min, max, .. } = summary;
+    let magnitude = min.mantissa.unsigned_abs().max(max.mantissa.unsigned_abs());
+    (min.exponent == exponent && max.exponent == exponent).then_some(magnitude)
 }
 
 fn each(entries: &Entries, mut visit: impl FnMut(usize)) {
@@ -456,7 +473,7 @@ fn add_pairs(lines: &mut [[i64; 2]], codes: &[u32], values: &[i64], entries: &En
     let mut add = |code: u32, value: i64| {
         let line = &mut lines[code as usize];
         line[0] += 1;
-        line[1] += value;
+        line[1] = line[1].wrapping_add(value);
     };
     match entries {
         Entries::Range(range) => {
