@@ -181,6 +181,9 @@ impl DateFormat {
     }
 }
 
+/// Length of the texts that most formats print, and some more.
+const TEXT_BYTES: usize = 32;
+
 impl Part {
     fn parse(text: &str) -> Result<Self, String> {
         // An 8 in front once told java.time patterns from older ones.
@@ -211,7 +214,7 @@ impl Part {
     }
 
     fn print(&self, ms: i64, nanos: u32, zone: &TimeZone) -> String {
-        let mut out = String::new();
+        let mut out = String::with_capacity(TEXT_BYTES);
         match self {
             Self::Iso | Self::IsoLenient(_) => {
                 print::print_iso(&Local::new(ms, nanos, zone), &mut out);

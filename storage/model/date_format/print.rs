@@ -153,7 +153,8 @@ pub(super) fn print_iso(local: &Local<'_>, out: &mut String) {
 
 /// With `exceeds`, more digits than `width` are announced by a plus.
 fn padded(value: i64, width: usize, exceeds: bool, out: &mut String) {
-    let digits = value.unsigned_abs().to_string();
+    let digits = Digits::of(value.unsigned_abs());
+    let digits = digits.significant();
     if value < 0 {
         out.push('-');
     } else if exceeds && digits.len() > width {
@@ -162,13 +163,49 @@ fn padded(value: i64, width: usize, exceeds: bool, out: &mut String) {
     for _ in digits.len()..width {
         out.push('0');
     }
-    out.push_str(&digits);
+    out.push_str(digits);
+}
+
+/// A number in decimal. An answer has thousands of dates, so none of their parts allocates.
+struct Digits {
+    bytes: [u8; Self::COUNT],
+    start: usize,
+}
+
+impl Digits {
+    const COUNT: usize = 20;
+
+    fn of(mut number: u64) -> Self {
+        let mut digits = Self {
+            bytes: [b'0'; Self::COUNT],
+            start: Self::COUNT,
+        };
+        while number > 0 || digits.start == Self::COUNT {
+            digits.start -= 1;
+            digits.bytes[digits.start] += u8::try_from(number % 10).expect("a digit is small");
+            number /= 10;
+        }
+        digits
+    }
+
+    fn significant(&self) -> &str {
+        self.from(self.start)
+    }
+
+    /// The last `count` of them, zeros in front.
+    fn last(&self, count: usize) -> &str {
+        self.from(Self::COUNT - count)
+    }
+
+    fn from(&self, start: usize) -> &str {
+        std::str::from_utf8(&self.bytes[start..]).expect("digits are ASCII")
+    }
 }
 
 /// At least `min` and at most `max` digits; zeros beyond `min` are left out.
 pub(super) fn fraction(nanos_of_second: i64, min: usize, max: usize, out: &mut String) {
-    let digits = format!("{nanos_of_second:09}");
-    let cut = &digits[..max.min(9)];
+    let digits = Digits::of(nanos_of_second.unsigned_abs());
+    let cut = &digits.last(9)[..max.min(9)];
     let significant = cut.trim_end_matches('0').len();
     out.push_str(&cut[..significant.max(min.min(9))]);
 }
