@@ -78,6 +78,11 @@ struct BoundSource<'s, 'p> {
 }
 
 impl BoundSource<'_, '_> {
+    /// Whether rows are only counted, and all of them or none.
+    fn only_counts_all(&self) -> bool {
+        self.nodes.is_empty() && matches!(self.filter, BoundFilter::Constant(_))
+    }
+
     /// Whether it is a segment and all its rows take part.
     fn is_whole_segment(&self) -> bool {
         let is_segment = match self.source {
@@ -310,6 +315,8 @@ fn choose(
             RowSource::Segment(_) => vec!["the request asks for rows alone".into()],
             RowSource::Active(_) => return Ok(None),
         },
+        // All rows or none: how many there are is known without rows and without cells.
+        RollupUse::WhereExact if bound.only_counts_all() => return Ok(None),
         RollupUse::WhereExact => {
             let BoundSource {
                 columns,

@@ -94,3 +94,30 @@ fn row_groups_without_a_term_are_not_read() {
     let all_of_one = (0..ROWS).filter(|row| row % 5 == 1 && !RARE.contains(row));
     check(coins(&["coin-1"]), &source, (all_of_one.count(), ROWS));
 }
+
+#[test]
+fn all_rows_are_counted_without_rows_and_cells() {
+    let source = source();
+    let RowSource::Segment(rows) = &source else {
+        unreachable!("it was written to a file");
+    };
+    let kept_bytes = rows.memory_bytes();
+    let request = SearchRequest {
+        filter: Filter::All,
+        aggregations: Vec::new(),
+        hits: HitsRequest::default(),
+        rollup: RollupUse::WhereExact,
+        limits: Limits {
+            counted_rows_max: u64::MAX,
+            ..Limits::default()
+        },
+    };
+    let found = answer(&request, std::slice::from_ref(&source)).expect("an answer");
+    let read = (found.profile.rows_scanned, found.profile.cells_used);
+    assert_eq!((found.matched, read), (ROWS as u64, (0, 0)));
+    assert_eq!(
+        rows.memory_bytes(),
+        kept_bytes,
+        "cells are large, and would stay"
+    );
+}
