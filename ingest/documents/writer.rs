@@ -104,7 +104,8 @@ impl DocumentWriter {
     /// with this routing.
     ///
     /// # Errors
-    /// When the topic is gone, or the store has stopped or cannot be read.
+    /// When the topic is gone, or the store has stopped or cannot be read; also when a segment is
+    /// damaged that may have had the document, and nothing else has it.
     pub fn get(
         &self,
         store: &Store,
@@ -116,10 +117,7 @@ impl DocumentWriter {
             state.pending.forget_rows(store);
             match state.pending.get(id) {
                 Some(latest) => Ok(Some(latest)),
-                None => match row(&instant(store, topic)?, id)? {
-                    Some(latest) => Ok(Some(latest)),
-                    None => state.pending.unread(store, id),
-                },
+                None => newest(state, store, &instant(store, topic)?, id),
             }
         })?;
         let topic_now = current_topic(store, topic)?;
@@ -248,9 +246,10 @@ impl<'w> Call<'w> {
             Some((_, latest)) => Some(latest.clone()),
             None => match state.pending.get(id) {
                 Some(latest) => Some(latest),
-                None => match row(instant, id)? {
-                    Some(latest) => Some(latest),
-                    None => state.pending.unread(self.store, id)?,
+                None => match newest(state, self.store, instant, id) {
+                    // Writes go on while a segment is damaged, as if nothing had been in it.
+                    Err(WriteError::Store(error)) if error.is_damage() => None,
+                    newest => newest?,
                 },
             },
         };
@@ -564,6 +563,23 @@ fn current_topic(store: &Store, id: TopicId) -> Result<Arc<Topic>, StoreError> {
 
 fn instant(store: &Store, topic: TopicId) -> Result<TopicInstant, StoreError> {
     store.instant(topic).ok_or(StoreError::UnknownTopic(topic))
+}
+
+/// The newest row of `id`, or the record that will be one.
+fn newest(
+    state: &TopicWrites,
+    store: &Store,
+    instant: &TopicInstant,
+    id: &str,
+) -> Result<Option<Latest>, WriteError> {
+    let row = match row(instant, id) {
+        Ok(Some(row)) => return Ok(Some(row)),
+        row => row,
+    };
+    match state.pending.unread(store, id)? {
+        Some(record) => Ok(Some(record)),
+        None => row,
+    }
 }
 
 /// The newest row of `id`.

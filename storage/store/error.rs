@@ -145,7 +145,8 @@ impl StoreError {
     }
 
     /// Whether it says that bytes on disk are not what was written, which no second try changes.
-    pub(super) fn is_damage(&self) -> bool {
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
         match self {
             Self::SegmentFile { .. } => true,
             Self::Segment { source, .. } => !matches!(source, SegmentError::Io { .. }),

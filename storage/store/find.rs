@@ -23,7 +23,7 @@ impl Store {
     /// partitions have it.
     ///
     /// # Errors
-    /// When a segment cannot be read.
+    /// As [`TopicInstant::find_row`].
     pub fn find_row(&self, topic: TopicId, id: &[u8]) -> Result<Option<FoundRow>, StoreError> {
         let instant = self.instant(topic);
         instant.map_or(Ok(None), |instant| instant.find_row(id))
@@ -35,22 +35,38 @@ impl TopicInstant {
     /// it.
     ///
     /// # Errors
-    /// When a segment cannot be read. Those that are damaged take part in nothing.
+    /// When a segment cannot be read. One that is damaged is passed over, and it is an error only
+    /// if no other has the row: nobody can say then that there is none.
     pub fn find_row(&self, id: &[u8]) -> Result<Option<FoundRow>, StoreError> {
         let origin = origin_of_name(id);
-        for source in self.newest_first(id) {
-            let source = source?;
-            let found = find(&source, id, origin).map_err(StoreError::ActiveRows)?;
-            if let Some((row, (partition, offset))) = found {
-                return Ok(Some(FoundRow {
-                    source,
-                    row,
-                    partition,
-                    offset,
-                }));
+        let mut damage = None;
+        for (segment, source) in self.newest_first(id) {
+            let found = source.and_then(|source| {
+                let found = find(&source, id, origin);
+                let found = found.map_err(|error| match segment {
+                    None => StoreError::ActiveRows(error),
+                    Some(segment) => segment.unreadable(error),
+                });
+                found.map(|found| (source, found))
+            });
+            match found {
+                Ok((_, None)) => {}
+                Ok((source, Some((row, (partition, offset))))) => {
+                    return Ok(Some(FoundRow {
+                        source,
+                        row,
+                        partition,
+                        offset,
+                    }));
+                }
+                Err(error) if error.is_damage() => damage = damage.or(Some(error)),
+                Err(error) => return Err(error),
             }
         }
-        Ok(None)
+        match damage {
+            Some(error) => Err(error),
+            None => Ok(None),
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::catalog::{SegmentId, SegmentMeta, TopicState};
 use crate::disk::{Disk, FilePath, ReadFile};
 use crate::memory::{GivesWay, MemoryBudget, MemoryUse};
 use crate::model::TopicId;
-use crate::segment::{PageCache, SegmentReader};
+use crate::segment::{PageCache, SegmentError, SegmentReader};
 
 /// Segment files that are open at once; beyond, those unused for longest are closed.
 pub const SEGMENT_FILES_MAX: usize = 512;
@@ -255,6 +255,12 @@ impl SealedSegment {
             self.set_health(&SegmentHealth::Damaged(error.to_string().into()));
         }
         opened
+    }
+
+    /// Says that reading its rows ended with `error`.
+    pub(super) fn unreadable(&self, error: SegmentError) -> StoreError {
+        self.note_met_damage();
+        StoreError::segment(&self.file.path)(error)
     }
 
     /// Whether its reader has met damage that nobody knew of; it takes part in no answer then.

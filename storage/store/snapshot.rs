@@ -51,11 +51,11 @@ impl TopicInstant {
     }
 
     /// The sources that may have the row that `id` names, newest first; segments are opened as they
-    /// are asked for.
+    /// are asked for, and say which they are.
     pub(super) fn newest_first(
         &self,
         id: &[u8],
-    ) -> impl Iterator<Item = Result<RowSource, StoreError>> {
+    ) -> impl Iterator<Item = (Option<&SealedSegment>, Result<RowSource, StoreError>)> {
         let origin = origin_of_name(id);
         let may_have = move |segment: &&Arc<SealedSegment>| {
             let offsets = &segment.meta.offsets;
@@ -66,12 +66,9 @@ impl TopicInstant {
             segment.meta.has_ids || origin.is_some_and(is_inside)
         };
         let active = self.active.iter().rev().cloned();
-        let active = active.map(|rows| Ok(RowSource::Active(rows)));
+        let active = active.map(|rows| (None, Ok(RowSource::Active(rows))));
         let segments = self.segments.iter().rev().filter(may_have);
-        let segments = segments.filter_map(|segment| match self.open_segment(segment) {
-            Err(error) if error.is_damage() => None,
-            opened => Some(opened),
-        });
+        let segments = segments.map(|segment| (Some(&**segment), self.open_segment(segment)));
         active.chain(segments)
     }
 

@@ -6,7 +6,7 @@ use super::deletes::new_rows;
 use super::fixture::{all_rows, batch, create_topic, materialize, partition, records, rows};
 use crate::catalog::{CatalogChange, Edit, MemoryCheckpoint};
 use crate::disk::{Disk, FilePath, MemoryDisk};
-use crate::model::{ColumnBatch, TopicId};
+use crate::model::{ColumnBatch, Offset, PartitionId, TopicId, name_of_origin};
 use crate::store::{
     Irreparable, LostRows, Repaired, ScrubFinding, Store, StoreError, StoreOptions,
 };
@@ -74,7 +74,7 @@ fn rows_again(store: &Store, topic: TopicId, lost: &LostRows) -> Vec<ColumnBatch
     let batches = ranges.map(|(id, range)| {
         let mut all = records(store, partition(topic, id.0));
         all.retain(|(offset, _)| {
-            let offset = crate::model::Offset(*offset);
+            let offset = Offset(*offset);
             range.contains(offset) && lost.contains(*id, offset)
         });
         rows(partition(topic, id.0), &all)
@@ -127,6 +127,40 @@ fn every_damaged_byte_of_a_segment_is_found_and_mended() {
     }
     assert_eq!(all_rows(&store, topic), expected);
     assert!(store.verify(&mut |_| ()).is_ok());
+}
+
+#[test]
+fn a_row_that_a_damaged_segment_may_have_is_not_said_to_be_missing() {
+    let (disk, store, topic) = world();
+    let path = segment_path(&store, topic, 1);
+    let sound = read(&disk, &path);
+    store.close().unwrap();
+    drop(store);
+    let find = |store: &Store, offset| {
+        let name = name_of_origin(PartitionId(1), Offset(offset));
+        let found = store.find_row(topic, name.as_bytes());
+        found.map(|found| found.map(|found| found.offset.0))
+    };
+    let mut errors = 0;
+    for place in (0..sound.len()).step_by(7) {
+        let mut damaged = sound.clone();
+        damaged[place] ^= 1 << (place % 8);
+        write(&disk, &path, &damaged);
+        let store = open(&disk);
+        // Its segments have five rows each of a partition.
+        match find(&store, 6) {
+            Ok(found) => assert_eq!(found, Some(6), "byte {place}"),
+            Err(error) => {
+                assert!(error.to_string().contains(path.name()), "{error}");
+                errors += 1;
+            }
+        }
+        assert_eq!(find(&store, 3).unwrap(), Some(3), "byte {place}");
+        assert_eq!(find(&store, 13).unwrap(), Some(13), "byte {place}");
+        assert_eq!(find(&store, 15).unwrap(), None, "byte {place}");
+        store.close().unwrap();
+    }
+    assert!(errors > 0, "some bytes are those of the origins");
 }
 
 #[test]
@@ -240,7 +274,7 @@ fn a_damaged_overlay_is_found_and_written_anew() {
         let from = store.materialized(place);
         let mut fresh = records(&store, place);
         fresh.retain(|(offset, _)| *offset >= from.0);
-        let next = crate::model::Offset(from.0 + fresh.len() as u64);
+        let next = Offset(from.0 + fresh.len() as u64);
         let published = new_rows(place, &fresh);
         store
             .publish(topic, published, &[(place.id, next)], Vec::new(), 0)
