@@ -9,14 +9,16 @@
 //! store, opens it again and asks. `log` lets a process append so many documents and die before any
 //! of them is sealed, opens what it left and waits until all of them are rows. DIR must not exist.
 
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use siltstone::{Db, Options, Result};
 
-/// Documents of one append.
-const APPEND_ROWS: usize = 10_000;
+use self::rows::{APPEND_ROWS, append, documents};
+
+mod rows;
 
 const QUESTION: &str = r#"{"size": 0, "track_total_hits": true, "aggs": {
     "fees": {"sum": {"field": "fee"}}, "miners": {"terms": {"field": "miner.keyword"}}}}"#;
@@ -46,21 +48,9 @@ fn number(text: &str) -> usize {
     text.parse().expect("a number")
 }
 
-fn document(row: usize) -> String {
-    let (minute, second) = (row / 60 % 1440, row % 60);
-    let (hour, minute) = (minute / 60, minute % 60);
-    let (miner, fee) = (row * 7919 % 200, row % 100_000);
-    format!(
-        r#"{{"@timestamp":"2026-01-02T{hour:02}:{minute:02}:{second:02}Z","block":{row},"miner":"miner-{miner}","fee":{fee},"address":"bc1q{:032x}"}}"#,
-        (row as u128 + 1) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834
-    )
-}
-
-fn append(db: &Db, rows: std::ops::Range<usize>) -> Result<()> {
+fn append_all(db: &Db, rows: Range<usize>) -> Result<()> {
     for start in rows.clone().step_by(APPEND_ROWS) {
-        let documents = (start..rows.end.min(start + APPEND_ROWS)).map(document);
-        let documents: Vec<_> = documents.collect();
-        db.append("t", documents.iter().map(String::as_str))?;
+        append(db, &documents(start..rows.end.min(start + APPEND_ROWS)))?;
     }
     Ok(())
 }
@@ -84,7 +74,7 @@ fn many_segments(folder: &str, count: usize, rows: usize) -> Result<()> {
     let db = Db::builder().path(folder).options(options()).open()?;
     let mut last_ms = 0.0;
     for segment in 0..count {
-        append(&db, segment * rows..(segment + 1) * rows)?;
+        append_all(&db, segment * rows..(segment + 1) * rows)?;
         (last_ms, _) = timed(|| db.flush("t"))?;
     }
     let (close_ms, ()) = timed(|| db.close())?;
@@ -114,7 +104,7 @@ fn fill(folder: &str, rows: usize) -> Result<()> {
         ..options()
     };
     let db = Db::builder().path(folder).options(options).open()?;
-    append(&db, 0..rows)?;
+    append_all(&db, 0..rows)?;
     std::process::abort();
 }
 
