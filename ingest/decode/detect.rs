@@ -32,29 +32,8 @@ pub(super) const TIMESTAMP: &str = "@timestamp";
 /// `@timestamp` is one whenever its value can be. What the mapping says about fields to come counts
 /// before what the value looks like.
 pub(super) fn field_for(path: &str, scalar: Scalar<'_>, is_time: bool, rules: &Rules) -> Field {
-    let to_come = &rules.fields_to_come;
-    let format = match scalar {
-        Scalar::Text(text) if to_come.detects_dates => date_format(text),
-        Scalar::Text(_)
-        | Scalar::Bool(_)
-        | Scalar::Integer(_)
-        | Scalar::Unsigned(_)
-        | Scalar::Float(_) => None,
-    };
-    let kind = match scalar {
-        Scalar::Bool(_) => "boolean",
-        Scalar::Integer(_) | Scalar::Unsigned(_) => "long",
-        Scalar::Float(_) => "double",
-        Scalar::Text(_) if format.is_some() => "date",
-        Scalar::Text(_) => "string",
-    };
-    let mut templates = to_come.templates.iter();
-    let said = templates.find_map(|template| {
-        let field = template.field.as_ref()?;
-        template.fits(path, kind).then_some(field)
-    });
-    if let Some(field) = said.filter(|_| !is_time) {
-        return field.clone();
+    if let Some(field) = of_template(path, scalar, rules).filter(|_| !is_time) {
+        return field;
     }
     if is_time || (path == TIMESTAMP && reads_as_date(scalar)) {
         return Field::new(FieldType::Date);
@@ -63,7 +42,7 @@ pub(super) fn field_for(path: &str, scalar: Scalar<'_>, is_time: bool, rules: &R
         Scalar::Bool(_) => Field::new(FieldType::Boolean),
         Scalar::Integer(_) | Scalar::Unsigned(_) => Field::new(FieldType::Long),
         Scalar::Float(_) => Field::new(FieldType::Double),
-        Scalar::Text(_) => match format {
+        Scalar::Text(_) => match detected_format(scalar, rules) {
             Some(format) => {
                 let format = (format != DETECTED_FORMATS[0]).then(|| format.to_string());
                 Field {
@@ -74,6 +53,46 @@ pub(super) fn field_for(path: &str, scalar: Scalar<'_>, is_time: bool, rules: &R
             None => text_with_keyword(rules.whole_texts),
         },
     }
+}
+
+/// The format of a text that is taken for a date.
+fn detected_format(scalar: Scalar<'_>, rules: &Rules) -> Option<&'static str> {
+    match scalar {
+        Scalar::Text(text) if rules.fields_to_come.detects_dates => date_format(text),
+        Scalar::Text(_)
+        | Scalar::Bool(_)
+        | Scalar::Integer(_)
+        | Scalar::Unsigned(_)
+        | Scalar::Float(_) => None,
+    }
+}
+
+/// The field that a template says a first value at `path` becomes: one about objects that it lies
+/// in, else one about the value.
+pub(super) fn of_template(path: &str, scalar: Scalar<'_>, rules: &Rules) -> Option<Field> {
+    let templates = &rules.fields_to_come.templates;
+    if templates.is_empty() {
+        return None;
+    }
+    for (dot, _) in path.match_indices('.') {
+        let (object, member) = (&path[..dot], &path[dot + 1..]);
+        let mut templates = templates.iter();
+        let meant = templates.find(|template| template.fits(object, "object"));
+        if let Some(field) = meant.and_then(|template| template.members.get(member)) {
+            return Some(field.clone());
+        }
+    }
+    let kind = match scalar {
+        Scalar::Bool(_) => "boolean",
+        Scalar::Integer(_) | Scalar::Unsigned(_) => "long",
+        Scalar::Float(_) => "double",
+        Scalar::Text(_) if detected_format(scalar, rules).is_some() => "date",
+        Scalar::Text(_) => "string",
+    };
+    templates.iter().find_map(|template| {
+        let field = template.field.as_ref()?;
+        template.fits(path, kind).then(|| field.clone())
+    })
 }
 
 fn reads_as_date(scalar: Scalar<'_>) -> bool {

@@ -94,9 +94,11 @@ pub enum DocumentError {
     },
     /// The mapping is strict and does not know the field.
     #[error(
-        "mapping set to strict, dynamic introduction of [{key}] within [{parent}] is not allowed"
+        "mapping set to {rule}, dynamic introduction of [{key}] within [{parent}] is not allowed"
     )]
     Strict {
+        /// How the mapping says so.
+        rule: &'static str,
         /// The unknown name.
         key: String,
         /// The object it stands in, `_doc` for the document itself.

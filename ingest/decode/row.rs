@@ -397,7 +397,10 @@ impl RowState {
         let node = match (self.node_of(target), target) {
             (Some(NodeId::ROOT), _) => return Err(self.fail(DocumentError::NotObject)),
             (Some(node), _) => node,
-            (None, Target::New { base, length }) => self.create(base, length, scalar)?,
+            (None, Target::New { base, length }) => match self.create(base, length, scalar)? {
+                Some(node) => node,
+                None => return Ok(()),
+            },
             (None, Target::Node(_) | Target::Nowhere) => return Ok(()),
         };
         let Some(field) = self.tree.field(node) else {
@@ -465,6 +468,7 @@ impl RowState {
                 Target::New { length, .. } => shown_path(&self.new_path[..length]),
             };
             return Err(self.fail(DocumentError::Strict {
+                rule: "strict",
                 key: shown_path(key),
                 parent: path,
             }));
@@ -487,13 +491,13 @@ impl RowState {
         }))
     }
 
-    /// Makes a field for a first value.
+    /// Makes a field for a first value; `None` when it stays in the document.
     fn create(
         &mut self,
         base: NodeId,
         length: usize,
         scalar: Scalar<'_>,
-    ) -> Result<NodeId, Rejected> {
+    ) -> Result<Option<NodeId>, Rejected> {
         let below = &self.new_path[..length];
         let path: Arc<str> = match self.tree.path(base) {
             "" => below.into(),
@@ -507,6 +511,27 @@ impl RowState {
             }));
         }
         let is_time = self.rules.time_path.as_ref() == Some(&path);
+        let is_allowed = match self.rules.dynamic {
+            Dynamic::True | Dynamic::False | Dynamic::Strict => true,
+            Dynamic::FalseAllowTemplates | Dynamic::StrictAllowTemplates => {
+                is_time || detect::of_template(&path, scalar, &self.rules).is_some()
+            }
+        };
+        if !is_allowed {
+            return match self.rules.dynamic {
+                Dynamic::StrictAllowTemplates => {
+                    let (parent, key) = path.rsplit_once('.').unwrap_or(("_doc", &path));
+                    Err(self.fail(DocumentError::Strict {
+                        rule: "strict_allow_templates",
+                        key: shown_path(key),
+                        parent: shown_path(parent),
+                    }))
+                }
+                Dynamic::FalseAllowTemplates | Dynamic::True | Dynamic::False | Dynamic::Strict => {
+                    Ok(None)
+                }
+            };
+        }
         let field = detect::field_for(&path, scalar, is_time, &self.rules);
         if self.field_count + 1 + field.subfields.len() > self.rules.fields_max {
             let max = self.rules.fields_max;
@@ -517,7 +542,7 @@ impl RowState {
             Ok(node) => {
                 self.push_field(path, field);
                 self.fields[index.0 as usize].is_changed = true;
-                Ok(node)
+                Ok(Some(node))
             }
             Err(BelowValue(owner)) => {
                 let owner = &self.fields[owner.0 as usize];

@@ -51,6 +51,7 @@ impl Db {
             self.refresh_topic(topic.id)?;
         }
         let sights = self.sights(index, &work.params)?;
+        Self::check_sources(work, &sights)?;
         let mut done = ByQueryDone::default();
         let mut left = work.request.documents_max.unwrap_or(u64::MAX);
         let mut after = None;
@@ -210,6 +211,19 @@ impl Db {
             ScriptResult::Delete => Step::Write(Action::Delete),
             ScriptResult::Nothing => Step::Nothing,
         })
+    }
+
+    /// Refuses to read documents that their index does not show.
+    fn check_sources(work: &ByQuery, sights: &[Sight]) -> Result<(), ElasticError> {
+        let mut topics = sights.iter().map(|sight| &sight.instant.topic);
+        match topics.find(|topic| topic.mapping.hides_source) {
+            Some(topic) if work.request.kind != ByQueryKind::Delete => {
+                let index = topic.name.as_str();
+                let reason = format!("[{index}] didn't store _source");
+                Err(ElasticError::illegal_argument(reason))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn changed(

@@ -185,10 +185,18 @@ impl Db {
             },
         );
         let (mut parsed, response) = ran?;
-        if parsed.requests.iter().any(|request| request.hits.size == 0) {
-            let error =
-                ElasticError::validation(&["[size] cannot be [0] in a scroll context".into()]);
-            return Err(error.into());
+        let has_no_size = parsed.requests.iter().any(|request| request.hits.size == 0);
+        let wrong = [
+            (has_no_size, "[size] cannot be [0] in a scroll context"),
+            (
+                scroll.params.caches,
+                "[request_cache] cannot be used in a scroll context",
+            ),
+        ];
+        let wrong = wrong.into_iter().filter(|(is_so, _)| *is_so);
+        let wrong: Vec<String> = wrong.map(|(_, reason)| reason.into()).collect();
+        if !wrong.is_empty() {
+            return Err(ElasticError::validation(&wrong).into());
         }
         if !is_first {
             parsed.shape.without_aggregations();

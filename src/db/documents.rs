@@ -78,6 +78,9 @@ impl Db {
         let update = write.update.as_ref().expect("it has a script");
         let topic = self.index_for_write(&write.index)?;
         let index = topic.name.to_string();
+        if topic.mapping.hides_source {
+            return Err(ElasticError::source_missing(&index, &id));
+        }
         let mut last = None;
         for _ in 0..SCRIPT_ATTEMPTS_MAX {
             let routing = write.routing.as_deref();
@@ -179,8 +182,11 @@ impl Db {
             return Err(ElasticError::index_not_found(index).into());
         }
         let topic = self.index_for_write(index)?;
-        if topic.mapping.requires_routing && writes.iter().any(|write| write.routing.is_none()) {
-            return Ok(self.write_routed(&topic, writes));
+        if writes
+            .iter()
+            .any(|write| forbidden(&topic, write).is_some())
+        {
+            return Ok(self.write_allowed(&topic, writes));
         }
         let index = topic.name.as_str();
         let core = self.core();
@@ -224,14 +230,13 @@ impl Db {
         Ok(written.into_iter().map(outcome).collect())
     }
 
-    /// Writes into an index that wants a routing: those without one fail alone.
-    fn write_routed(&self, topic: &Topic, writes: &[documents::DocumentWrite]) -> Vec<Outcome> {
+    /// Writes into an index whose mapping forbids some of the writes: those fail alone.
+    fn write_allowed(&self, topic: &Topic, writes: &[documents::DocumentWrite]) -> Vec<Outcome> {
         let one = |write: &documents::DocumentWrite| {
-            let index = topic.name.as_str();
-            if write.routing.is_none() {
-                return Err(ElasticError::routing_missing(index, write.id.as_deref()));
+            if let Some(error) = forbidden(topic, write) {
+                return Err(error);
             }
-            let written = self.write_to(index, std::slice::from_ref(write));
+            let written = self.write_to(topic.name.as_str(), std::slice::from_ref(write));
             let mut written = written.map_err(Error::into_elastic)?;
             written.pop().expect("one outcome for one write")
         };
@@ -261,6 +266,7 @@ impl Db {
             version: stored.version,
             routing: stored.routing.as_deref().map(str::to_owned),
             source: stored.source.to_vec(),
+            hides_source: topic.mapping.hides_source,
         }))
     }
 
@@ -268,6 +274,19 @@ impl Db {
     pub(super) fn primary_term(&self) -> u64 {
         u64::try_from(self.core().store.epoch().0 + 1).unwrap_or(1)
     }
+}
+
+/// Why the mapping of `topic` forbids a write, if it does.
+fn forbidden(topic: &Topic, write: &documents::DocumentWrite) -> Option<ElasticError> {
+    let index = topic.name.as_str();
+    let id = write.id.as_deref();
+    if topic.mapping.requires_routing && write.routing.is_none() {
+        return Some(ElasticError::routing_missing(index, id));
+    }
+    if topic.mapping.hides_source && matches!(write.action, Action::Update(_)) {
+        return Some(ElasticError::source_missing(index, id.unwrap_or("null")));
+    }
+    None
 }
 
 /// The write that `result` asks for; `None` when the document stays as it is.

@@ -38,11 +38,13 @@ impl Db {
 
     /// The same, and what aliases let through of them.
     pub(crate) fn named(&self, index: &str, options: IndexOptions) -> Result<Vec<NamedTopic>> {
-        named_in(&self.catalog(), index, options)
+        let index = elastic::dated_names(index, self.core().now_ms())?;
+        named_in(&self.catalog(), &index, options)
     }
 
     /// The topic that a document written to `name` goes to; `None` when there is no such name.
     pub(super) fn write_target(&self, name: &str) -> Result<Option<Arc<Topic>>> {
+        let name = &*elastic::dated_names(name, self.core().now_ms())?;
         let catalog = self.catalog();
         if let Some(state) = catalog.topic_named(name) {
             return Ok(Some(Arc::clone(&state.topic)));

@@ -62,6 +62,7 @@ impl Db {
 
     /// `PUT /{index}`: under Elasticsearch's rules for names.
     pub(crate) fn create_index(&self, name: &str, body: &[u8]) -> Result<()> {
+        let name = &*elastic::dated_names(name, self.core().now_ms())?;
         elastic::check_index_name(name)?;
         self.create(&TopicName::parse(name)?, body)
     }
@@ -75,6 +76,7 @@ impl Db {
                 false => Ok(topic),
             };
         }
+        let name = &*elastic::dated_names(name, self.core().now_ms())?;
         elastic::check_index_name(name)?;
         if self.core().options.auto_create_topics
             && is_data_stream(name, &templates(&self.catalog()))

@@ -34,6 +34,7 @@ fn the_page_lists_what_works_and_what_does_not() {
         "Aggregations that do not work yet:",
         aggregation::KNOWN_TYPES,
     );
+    check("Queries that work:", filter::WORKING);
     check("Queries that do not work yet:", filter::UNSUPPORTED);
     check(
         "Field types that do not work yet:",

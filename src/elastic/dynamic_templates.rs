@@ -1,7 +1,9 @@
 //! `dynamic_templates` of a mapping: what fields become that nobody named.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
-use storage::model::DynamicTemplate;
+use storage::model::{DynamicTemplate, Mapping};
 
 use super::mapping::field;
 use super::{ElasticError, read};
@@ -47,6 +49,7 @@ fn template(name: &str, definition: &Value) -> Result<DynamicTemplate, ElasticEr
         paths: Vec::new(),
         other_paths: Vec::new(),
         field: None,
+        members: BTreeMap::new(),
         definition: definition.clone(),
     };
     let mut mapping = None;
@@ -75,6 +78,11 @@ fn template(name: &str, definition: &Value) -> Result<DynamicTemplate, ElasticEr
             "template [{name}] must have either mapping or runtime set"
         ))
     })?;
+    if let Some(properties) = mapping.get("properties") {
+        let mut members = Mapping::default();
+        super::mapping::properties(properties, "", &mut members)?;
+        template.members = members.fields;
+    }
     template.field = match template.kinds.as_slice() {
         [only] if only == "object" => None,
         kinds => Some(field_of(name, kinds, mapping)?),

@@ -162,6 +162,24 @@ impl ElasticError {
             .with("index", index)
     }
 
+    /// A document is to be changed whose index does not show documents.
+    #[must_use]
+    pub fn source_missing(index: &str, id: &str) -> Self {
+        let reason = format!("[{id}]: document source missing");
+        Self::new(400, "document_source_missing_exception", reason)
+            .with("index_uuid", "_na_")
+            .with("index", index)
+    }
+
+    /// A total that is counted up to `limit` cannot be a plain number.
+    #[must_use]
+    pub fn inexact_total(limit: impl std::fmt::Display) -> Self {
+        Self::illegal_argument(format!(
+            "[rest_total_hits_as_int] cannot be used if the tracking of total hits is not \
+             accurate, got {limit}"
+        ))
+    }
+
     /// A document was named without the routing that its index wants.
     #[must_use]
     pub fn routing_missing(index: &str, id: Option<&str>) -> Self {

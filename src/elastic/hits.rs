@@ -9,7 +9,7 @@ use storage::model::FieldType;
 use super::aggregation::value_text;
 use super::context::{Context, NamedField};
 use super::read;
-use super::shape::{FieldShape, HitShape, SortKind, SortShape, SourceShape, ValueText};
+use super::shape::{FieldShape, HitShape, SortKind, SortShape, SourceShape, ValueOrder, ValueText};
 use super::{ElasticError, SearchParams, sort};
 
 /// Most fields that one request may ask for.
@@ -41,12 +41,29 @@ pub(super) fn parse(
         if !wants_source && !body.contains_key("_source") {
             shape.source = SourceShape::None;
         }
+        for name in names.iter().filter_map(Value::as_str) {
+            let stored = context.field(name).filter(|field| {
+                let says = field.field.attributes.get("store");
+                says.is_some_and(|says| read::shown(says) == "true")
+            });
+            if let Some(field) = stored {
+                let shown = field_shape(context, &field, None, ValueOrder::Document)?;
+                shape.fields.push(shown);
+            }
+        }
     }
     if let Some(wanted) = params.docvalue_fields.as_ref().map(list) {
         fields(context, "docvalue_fields", &wanted, &mut shape.fields)?;
     }
     for key in ["docvalue_fields", "fields"] {
         if let Some(wanted) = body.get(key) {
+            if key == "fields" && context.mapping.hides_source {
+                return Err(context.fail(ElasticError::illegal_argument(format!(
+                    "Unable to retrieve the requested [fields] since _source is disabled in the \
+                     mappings for index [{}]",
+                    context.index
+                ))));
+            }
             if key == "docvalue_fields" {
                 check_count(context, read::one_or_many(wanted).len())?;
             }
@@ -283,9 +300,13 @@ fn fields(
             plain => (read::text(plain, key)?, None),
         };
         for field in context.fields(&pattern)? {
-            let shape = field_shape(context, &field, format.as_deref())?;
             // Asked for in two formats, a column is shown in both.
             let is_column = key == "docvalue_fields";
+            let order = match is_column {
+                true => ValueOrder::Column,
+                false => ValueOrder::Document,
+            };
+            let shape = field_shape(context, &field, format.as_deref(), order)?;
             match shapes.iter_mut().find(|known| known.path == shape.path) {
                 Some(known) if !is_column => *known = shape,
                 Some(_) | None => shapes.push(shape),
@@ -319,6 +340,7 @@ fn field_shape(
     context: &Context<'_>,
     field: &NamedField<'_>,
     format: Option<&str>,
+    order: ValueOrder,
 ) -> Result<FieldShape, ElasticError> {
     let text = match field.field_type() {
         // Flags are shown as themselves.
@@ -330,5 +352,6 @@ fn field_shape(
         source_path: path(&field.place.column),
         field: field.field.clone(),
         text,
+        order,
     })
 }

@@ -81,6 +81,10 @@ fn readable(name: &str, value: &Value) -> Option<(String, String)> {
         let date = jiff::Timestamp::from_millisecond(date_ms).ok()?;
         return Some((format!("{name}_string"), format!("{date:.3}")));
     }
+    if name == "created" {
+        let version: u64 = value.as_str()?.parse().ok()?;
+        return Some((format!("{name}_string"), version_text(version)));
+    }
     let number = value.as_u64()?;
     if let Some(stem) = name.strip_suffix("_in_bytes") {
         return Some((stem.into(), human_bytes(number)));
@@ -90,6 +94,15 @@ fn readable(name: &str, value: &Value) -> Option<(String, String)> {
         .find_map(|(suffix, unit_ns)| Some((name.strip_suffix(suffix)?, *unit_ns)))?;
     let stem = if stem.is_empty() { "time" } else { stem };
     Some((stem.into(), human_duration(number.saturating_mul(unit_ns))))
+}
+
+/// The version that `created` of an index's settings stands for: two digits each, the major one in
+/// front. OpenSearch's have a bit of their own.
+fn version_text(version: u64) -> String {
+    const OPENSEARCH: u64 = 0x0800_0000;
+    let own = version & !OPENSEARCH;
+    let (major, minor, revision) = (own / 1_000_000, own / 10_000 % 100, own / 100 % 100);
+    format!("{major}.{minor}.{revision}")
 }
 
 /// A size as Elasticsearch shows it: `1.5kb`.
@@ -157,6 +170,11 @@ mod tests {
             with_human_values,
             r#"{"index":{"creation_date":"1500000000123"},"_source":{"a_in_bytes":1}}"#,
             r#"{"index":{"creation_date_string":"2017-07-14T02:40:00.123Z","creation_date":"1500000000123"},"_source":{"a_in_bytes":1}}"#,
+        );
+        check(
+            with_human_values,
+            r#"{"version":{"created":"8120199"}}"#,
+            r#"{"version":{"created_string":"8.12.1","created":"8120199"}}"#,
         );
         assert_eq!(human_bytes(0), "0b");
         assert_eq!(human_bytes(1023), "1023b");

@@ -170,7 +170,7 @@ pub fn resolve_indices(
         let pattern = if part == "_all" { "*" } else { part };
         if pattern.contains('*') {
             wildcard_seen = true;
-            if !found.wildcard(pattern) && !options.allow_no_indices {
+            if !found.wildcard(pattern)? && !options.allow_no_indices {
                 return Err(ElasticError::index_not_found(part));
             }
         } else {
@@ -217,7 +217,7 @@ impl Found<'_> {
     }
 
     /// Whether something fits.
-    fn wildcard(&mut self, pattern: &str) -> bool {
+    fn wildcard(&mut self, pattern: &str) -> Result<bool, ElasticError> {
         let options = self.options;
         let fits = |name: &str, is_hidden: bool| {
             matches_wildcard(pattern, name)
@@ -229,6 +229,10 @@ impl Found<'_> {
         let mut fitted = false;
         for index in &self.names.indices {
             if fits(&index.name, index.is_hidden) && options.expand.shows(index) {
+                // Who asks for closed ones where they cannot be used is told so.
+                if index.is_closed && !options.closed && !options.ignore_unavailable {
+                    return Err(ElasticError::index_closed(&index.name));
+                }
                 fitted = true;
                 self.push(&index.name, None);
             }
@@ -240,7 +244,7 @@ impl Found<'_> {
             }
         }
         self.named[before..].sort_by(|a, b| a.name.cmp(&b.name));
-        fitted
+        Ok(fitted)
     }
 
     fn push_alias(&mut self, alias: &KnownAlias, takes: impl Fn(&KnownIndex) -> bool) {

@@ -33,6 +33,7 @@ impl WrittenMapping {
         self.dynamic = other.dynamic.or(self.dynamic);
         self.detects_dates = other.detects_dates.or(self.detects_dates);
         self.mapping.aliases.extend(other.mapping.aliases);
+        self.mapping.hides_source |= other.mapping.hides_source;
         self.mapping.requires_routing |= other.mapping.requires_routing;
         let rules = &mut self.mapping.rules;
         rules.detects_dates = self.detects_dates.unwrap_or(true);
@@ -65,7 +66,7 @@ pub(super) fn parse_mapping(value: &Value) -> Result<WrittenMapping, ElasticErro
             // What this server does anyway, or what nobody asks it for.
             "_routing" => written.mapping.requires_routing = requires_routing(value)?,
             "_meta" | "_field_names" | "_size" | "_data_stream_timestamp" => {}
-            "_source" => check_default(key, value)?,
+            "_source" => written.mapping.hides_source = hides_source(value)?,
             "date_detection" => {
                 let detects_dates = read::flag(value, key)?;
                 written.detects_dates = Some(detects_dates);
@@ -94,6 +95,16 @@ pub(super) fn parse_mapping(value: &Value) -> Result<WrittenMapping, ElasticErro
         }
     }
     Ok(written)
+}
+
+/// What is said of `_source`: whether it is disabled.
+fn hides_source(value: &Value) -> Result<bool, ElasticError> {
+    if value.get("enabled").map(read::shown).as_deref() == Some("false")
+        && value.as_object().is_some_and(|entries| entries.len() == 1)
+    {
+        return Ok(true);
+    }
+    check_default("_source", value).map(|()| false)
 }
 
 /// What is said of `_routing`.
@@ -149,6 +160,8 @@ fn dynamic(value: &Value) -> Result<Dynamic, ElasticError> {
         "true" => Ok(Dynamic::True),
         "false" => Ok(Dynamic::False),
         "strict" => Ok(Dynamic::Strict),
+        "false_allow_templates" => Ok(Dynamic::FalseAllowTemplates),
+        "strict_allow_templates" => Ok(Dynamic::StrictAllowTemplates),
         "runtime" => Err(ElasticError::unsupported("[dynamic]: runtime")),
         other => Err(ElasticError::mapping(format!(
             "Could not convert [dynamic] to boolean: Failed to parse value [{other}] as only \
@@ -158,7 +171,11 @@ fn dynamic(value: &Value) -> Result<Dynamic, ElasticError> {
 }
 
 /// Reads the fields of an object; `prefix` is its path with a dot behind it.
-fn properties(value: &Value, prefix: &str, mapping: &mut Mapping) -> Result<(), ElasticError> {
+pub(super) fn properties(
+    value: &Value,
+    prefix: &str,
+    mapping: &mut Mapping,
+) -> Result<(), ElasticError> {
     for (name, definition) in read_object(value, prefix.trim_end_matches('.'))? {
         if name.is_empty() {
             return Err(ElasticError::illegal_argument(
@@ -369,6 +386,12 @@ pub fn put_mapping(topic: &Topic, body: &[u8]) -> Result<(Mapping, Dynamic), Ela
              [required] from [false] to [true]",
         ));
     }
+    if written.mapping.hides_source && !mapping.hides_source {
+        return Err(ElasticError::illegal_argument(
+            "Mapper for [_source] conflicts with existing mapper:\n\tCannot update parameter \
+             [enabled] from [true] to [false]",
+        ));
+    }
     for (path, field) in written.mapping.fields {
         if let Some(known) = mapping.fields.get_mut(&path) {
             merge(&path, known, field)?;
@@ -420,9 +443,18 @@ pub fn mapping_to_value(mapping: &Mapping, dynamic: Dynamic) -> Value {
         Dynamic::True => {}
         Dynamic::False => _ = root.insert("dynamic".into(), "false".into()),
         Dynamic::Strict => _ = root.insert("dynamic".into(), "strict".into()),
+        Dynamic::FalseAllowTemplates => {
+            root.insert("dynamic".into(), "false_allow_templates".into());
+        }
+        Dynamic::StrictAllowTemplates => {
+            root.insert("dynamic".into(), "strict_allow_templates".into());
+        }
     }
     if !mapping.rules.detects_dates {
         root.insert("date_detection".into(), false.into());
+    }
+    if mapping.hides_source {
+        root.insert("_source".into(), json!({ "enabled": false }));
     }
     if mapping.requires_routing {
         root.insert("_routing".into(), json!({ "required": true }));

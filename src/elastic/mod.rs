@@ -13,6 +13,7 @@ mod collapse;
 mod context;
 mod context_body;
 mod date_math;
+mod dated_names;
 mod dynamic_templates;
 mod error;
 mod explain;
@@ -77,6 +78,7 @@ pub use by_query::{
 pub(crate) use collapse::answer_inner;
 pub use context::IndexFacts;
 pub(crate) use context_body::{boosted_indices, keep_alive_ms, pit_of, texts_of, with_id};
+pub use dated_names::dated_names;
 pub use error::ElasticError;
 pub(crate) use explain::{explain_body, render_explained};
 pub use field_caps::{FieldCapsRequest, render_field_caps};
@@ -96,7 +98,7 @@ pub use info::{
 };
 pub(crate) use lookup::{Lookup, LookupSource, resolve_lookups, values_at};
 pub use mapping::{mapping_to_value, put_mapping};
-pub use msearch::{SearchItem, parse_msearch, render_msearch};
+pub use msearch::{SearchItem, check_totals, parse_msearch, render_msearch};
 pub use params::{IndexParams, SearchParams};
 pub use read::did_you_mean;
 pub use render::{render_count, render_search};

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::ElasticError;
+use super::{ElasticError, SearchParams};
 
 /// Most searches of one request.
 const SEARCHES_MAX: usize = 10_000;
@@ -64,6 +64,26 @@ pub fn parse_msearch<'a>(
         return Err(ElasticError::validation(&["no requests added".into()]));
     }
     Ok(items)
+}
+
+/// Refuses a request whose totals must be numbers while one of its searches does not count.
+///
+/// # Errors
+/// When it is so.
+pub fn check_totals(items: &[SearchItem<'_>], params: &SearchParams) -> Result<(), ElasticError> {
+    if !params.total_hits_as_int {
+        return Ok(());
+    }
+    for item in items {
+        let Ok(body) = serde_json::from_slice::<Map<String, Value>>(item.body) else {
+            // Its own answer says so.
+            continue;
+        };
+        if let Some(Value::Number(limit)) = body.get("track_total_hits") {
+            return Err(ElasticError::inexact_total(limit));
+        }
+    }
+    Ok(())
 }
 
 fn item<'a>(

@@ -98,6 +98,8 @@ pub struct SearchParams {
     pub typed_keys: bool,
     /// `false`: answer from rows alone.
     pub rollup: Option<bool>,
+    /// Whether the answer may be kept for those who ask the same.
+    pub caches: bool,
     /// How long the rest of the hits is kept for.
     pub scroll: Option<String>,
     /// Fields of hits out of columns.
@@ -144,7 +146,6 @@ impl SearchParams {
     ) -> Result<Self, ElasticError> {
         let mut params = Self::default();
         let text = |value: &str| Some(value.to_owned());
-        let mut caches = false;
         for (name, value) in pairs {
             match name {
                 "ignore_unavailable" => {
@@ -178,14 +179,10 @@ impl SearchParams {
                 "search_type" => check_search_type(value)?,
                 "batched_reduce_size" => check_least(value, "batchedReduceSize", 2)?,
                 "pre_filter_shard_size" => check_least(value, "preFilterShardSize", 1)?,
-                "request_cache" => caches |= flag(name, value)?,
+                "request_cache" => params.caches |= flag(name, value)?,
                 known if GENERAL.contains(&known) || WITHOUT_EFFECT.contains(&known) => {}
                 unknown => return Err(unrecognized(path, unknown)),
             }
-        }
-        if caches && params.scroll.is_some() && params.size.as_deref() != Some("0") {
-            let reason = "[request_cache] cannot be used in a scroll context";
-            return Err(ElasticError::validation(&[reason.into()]));
         }
         Ok(params)
     }

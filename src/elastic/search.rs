@@ -12,7 +12,7 @@ use super::highlight;
 use super::hits;
 use super::read;
 use super::scores::Scores;
-use super::shape::{ResponseShape, TotalShape};
+use super::shape::{ResponseShape, SearchedIndex, TotalShape};
 use super::{ElasticError, SearchParams, collapse, slice};
 
 /// Most hits that `from` and `size` may reach.
@@ -280,7 +280,7 @@ fn parse_one(
         aggregations: written.aggregations.requests,
     };
     let shape = ResponseShape {
-        indices: vec![context.index.into()],
+        indices: vec![SearchedIndex::of(context)],
         shards: usize::try_from(context.shards()).unwrap_or(usize::MAX),
         total: written.total,
         total_as_int: params.total_hits_as_int,
@@ -471,10 +471,7 @@ impl Written {
         if let (true, TotalShape::UpTo(limit)) = (params.total_hits_as_int, self.total)
             && is_said
         {
-            return Err(ElasticError::illegal_argument(format!(
-                "[rest_total_hits_as_int] cannot be used if the tracking of total hits is not \
-                 accurate, got {limit}"
-            )));
+            return Err(ElasticError::inexact_total(limit));
         }
         let window = self.from.saturating_add(self.size);
         if window > RESULT_WINDOW_MAX {

@@ -8,6 +8,7 @@ use query::response::SearchResponse;
 use serde_json::Value;
 use storage::model::{DateFormat, Field, GeoCells};
 
+use super::context::Context;
 use super::highlight::HighlightShape;
 use super::render::DecimalPattern;
 
@@ -15,7 +16,7 @@ use super::render::DecimalPattern;
 #[derive(Debug, Clone)]
 pub struct ResponseShape {
     /// Names of the searched indices, in the order of the requests.
-    pub(super) indices: Vec<String>,
+    pub(super) indices: Vec<SearchedIndex>,
     /// Their partitions, which clients know as shards.
     pub(super) shards: usize,
     pub(super) total: TotalShape,
@@ -43,6 +44,23 @@ impl ResponseShape {
     /// Leaves aggregations out: they were answered before.
     pub(crate) fn without_aggregations(&mut self) {
         self.aggregations.clear();
+    }
+}
+
+/// An index that hits are from.
+#[derive(Debug, Clone)]
+pub(super) struct SearchedIndex {
+    pub(super) name: String,
+    /// Whether its documents are not shown.
+    pub(super) hides_source: bool,
+}
+
+impl SearchedIndex {
+    pub(super) fn of(context: &Context<'_>) -> Self {
+        Self {
+            name: context.index.into(),
+            hides_source: context.mapping.hides_source,
+        }
     }
 }
 
@@ -113,6 +131,17 @@ pub(super) struct FieldShape {
     pub(super) field: Field,
     /// How its values are printed, when not as themselves.
     pub(super) text: Option<ValueText>,
+    /// Whether values stand as in the document or as in a column.
+    pub(super) order: ValueOrder,
+}
+
+/// How the values of a field stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ValueOrder {
+    /// As in the document.
+    Document,
+    /// As `docvalue_fields` have them: ascending, equal texts once.
+    Column,
 }
 
 /// A value that hits are sorted by.
@@ -258,7 +287,7 @@ pub(super) enum PipelineForm {
 #[derive(Debug, Clone)]
 pub(super) struct TopHitsShape {
     /// Names of the searched indices, in the order of the requests.
-    pub(super) indices: Vec<String>,
+    pub(super) indices: Vec<SearchedIndex>,
     pub(super) hits: HitShape,
     /// The score of every hit; `None` when hits are sorted by something else.
     pub(super) score: Option<f64>,

@@ -24,6 +24,8 @@ pub struct Stored {
     pub routing: Option<String>,
     /// The document, byte for byte.
     pub source: Vec<u8>,
+    /// Whether it is not shown.
+    pub hides_source: bool,
 }
 
 /// What is shown of a document, and which one.
@@ -144,7 +146,11 @@ impl Serialize for Entry<'_> {
             map.serialize_entry("_routing", routing)?;
         }
         map.serialize_entry("found", &true)?;
-        if let Some(source) = shown(&stored.source, &self.shape.source) {
+        let source = match stored.hides_source {
+            true => None,
+            false => shown(&stored.source, &self.shape.source),
+        };
+        if let Some(source) = source {
             map.serialize_entry("_source", &source)?;
         }
         let fields = values(&stored.source, &self.shape.fields);

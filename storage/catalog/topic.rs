@@ -81,6 +81,10 @@ pub enum Dynamic {
     False,
     /// The document is rejected.
     Strict,
+    /// It is added where a template is about it, and stays in the document else.
+    FalseAllowTemplates,
+    /// It is added where a template is about it; else the document is rejected.
+    StrictAllowTemplates,
 }
 
 /// Which instant a row is sorted by. A row without one is sorted by its record's time.

@@ -1,5 +1,7 @@
 //! What the owner of a mapping says about fields to come.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -49,6 +51,9 @@ pub struct DynamicTemplate {
     pub other_paths: Vec<String>,
     /// What they become; `None` for a template that is about objects alone.
     pub field: Option<Field>,
+    /// The fields below an object that is meant, by their paths in it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub members: BTreeMap<String, Field>,
     /// The template as it was written, to be shown.
     pub definition: Value,
 }
@@ -117,6 +122,7 @@ mod tests {
             name: "t".into(),
             kinds: list("string"),
             names: list("host*"),
+            members: BTreeMap::new(),
             other_names: list("host_raw"),
             paths: list("a.*"),
             other_paths: list("a.b.*"),

@@ -144,6 +144,10 @@ pub struct Mapping {
     /// Whether every document must be written and read with a routing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub requires_routing: bool,
+    /// Whether documents are not shown. They are kept all the same: columns alone do not make rows
+    /// again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hides_source: bool,
 }
 
 impl Mapping {

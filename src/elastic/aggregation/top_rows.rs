@@ -8,7 +8,8 @@ use super::metric::check_no_children;
 use super::{Definition, Parsed, value_text};
 use crate::elastic::context::Context;
 use crate::elastic::shape::{
-    AggregationKind, MetricColumn, SortShape, SourceShape, TopHitsShape, TopMetricsShape, ValueText,
+    AggregationKind, MetricColumn, SearchedIndex, SortShape, SourceShape, TopHitsShape,
+    TopMetricsShape, ValueText,
 };
 use crate::elastic::{ElasticError, SearchParams, hits, read};
 
@@ -77,7 +78,7 @@ pub(super) fn parse_hits(
             documents,
         }),
         kind: AggregationKind::TopHits(Box::new(TopHitsShape {
-            indices: vec![context.index.into()],
+            indices: vec![SearchedIndex::of(context)],
             hits: shape,
             score: is_scored.then_some(1.0),
         })),

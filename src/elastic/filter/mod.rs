@@ -31,6 +31,46 @@ pub(super) use query_string::{QueryStringOptions, parse_query_string};
 /// Most clauses of one boolean query.
 const CLAUSES_MAX: usize = 4_096;
 
+/// Queries that work.
+pub(super) const WORKING: &[&str] = &[
+    "match_all",
+    "match_none",
+    "bool",
+    "constant_score",
+    "dis_max",
+    "boosting",
+    "function_score",
+    "term",
+    "terms",
+    "range",
+    "exists",
+    "ids",
+    "prefix",
+    "wildcard",
+    "regexp",
+    "fuzzy",
+    "match",
+    "match_bool_prefix",
+    "match_phrase",
+    "match_phrase_prefix",
+    "multi_match",
+    "combined_fields",
+    "intervals",
+    "query_string",
+    "geo_distance",
+    "geo_bounding_box",
+    "distance_feature",
+    "simple_query_string",
+    "span_term",
+    "span_near",
+    "span_or",
+    "span_not",
+    "span_multi",
+    "span_containing",
+    "span_within",
+    "wrapper",
+];
+
 /// Queries that Elasticsearch has and this server does not have yet.
 pub(super) const UNSUPPORTED: &[&str] = &[
     "geo_polygon",
@@ -137,7 +177,9 @@ fn parse_named(context: &Context<'_>, name: &str, body: &Value) -> Result<Filter
                 "named_object_not_found_exception",
                 format!("unknown field [{unknown}]"),
             );
-            Err(ElasticError::parsing(format!("unknown query [{unknown}]"))
+            let hint = read::alike(unknown, WORKING);
+            let reason = format!("unknown query [{unknown}]{hint}");
+            Err(ElasticError::parsing(reason)
                 .at_value(unknown)
                 .caused_by(cause))
         }

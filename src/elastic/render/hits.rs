@@ -14,13 +14,13 @@ use super::number::Number;
 use crate::elastic::filter_path::{Selection, project};
 use crate::elastic::hits::number_of_place;
 use crate::elastic::shape::{
-    HitShape, InnerShape, ResponseShape, SortKind, SortShape, SourceShape,
+    HitShape, InnerShape, ResponseShape, SearchedIndex, SortKind, SortShape, SourceShape,
 };
 
 /// One hit and how it is shown.
 pub(super) struct ShownHit<'a> {
-    /// Names of the searched indices.
-    pub(super) indices: &'a [String],
+    /// The searched indices.
+    pub(super) indices: &'a [SearchedIndex],
     pub(super) shape: &'a HitShape,
     /// The score of every hit, unless each has its own.
     pub(super) score: Option<f64>,
@@ -33,8 +33,8 @@ impl Serialize for ShownHit<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { shape, hit, .. } = self;
         let mut map = serializer.serialize_map(None)?;
-        let index = self.indices.get(hit.part).map_or("", String::as_str);
-        map.serialize_entry("_index", index)?;
+        let index = self.indices.get(hit.part);
+        map.serialize_entry("_index", index.map_or("", |index| &index.name))?;
         if !shape.without_id {
             map.serialize_entry("_id", &hit.id)?;
         }
@@ -55,7 +55,9 @@ impl Serialize for ShownHit<'_> {
             Some(score) => map.serialize_entry("_score", &score)?,
             None => map.serialize_entry("_score", &self.score)?,
         }
-        self.source_entry(&mut map)?;
+        if index.is_none_or(|index| !index.hides_source) {
+            self.source_entry(&mut map)?;
+        }
         let mut fields = Fields::read(&shape.fields, &hit.source);
         if let Some(path) = &shape.collapse {
             fields.add(path, group_value(hit.group.as_ref()));

@@ -7,7 +7,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
 use crate::elastic::error::NODE_NAME;
-use crate::elastic::shape::ResponseShape;
+use crate::elastic::shape::{ResponseShape, SearchedIndex};
 
 /// Failures that an answer describes; all are counted.
 const FAILURES_SHOWN_MAX: usize = 100;
@@ -16,7 +16,7 @@ const FAILURES_SHOWN_MAX: usize = 100;
 /// the answer holds what the others of its segments say.
 pub(super) struct Shards<'a> {
     total: usize,
-    indices: &'a [String],
+    indices: &'a [SearchedIndex],
     failures: &'a [Failure],
 }
 
@@ -57,7 +57,7 @@ impl Shards<'_> {
     fn shown(&self, failure: &Failure) -> Value {
         json!({
             "shard": 0,
-            "index": self.indices.get(failure.part),
+            "index": self.indices.get(failure.part).map(|index| &index.name),
             "node": NODE_NAME,
             "reason": { "type": "corrupt_index_exception", "reason": &*failure.reason },
         })

@@ -114,8 +114,13 @@ pub(super) fn source(edge: &Edge, request: &Request, index: &str, id: &str) -> R
         .stored_document(index, id, request.param("routing"))?;
     shape.check(id, stored.as_ref())?;
     match (stored, request.method) {
+        (Some(stored), Method::Head) if stored.hides_source => Ok(Reply::empty(404)),
         (Some(_), Method::Head) => Ok(Reply::empty(200)),
         (None, Method::Head) => Ok(Reply::empty(404)),
+        (Some(stored), _) if stored.hides_source => {
+            let reason = format!("Source not found [{index}]/[{id}]");
+            Err(ElasticError::new(404, "resource_not_found_exception", reason).into())
+        }
         (Some(stored), _) => Ok(Reply::ok(render_stored_source(&stored, &shape))),
         (None, _) => {
             let reason = format!("Document not found [{index}]/[{id}]");

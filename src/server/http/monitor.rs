@@ -255,6 +255,7 @@ pub(super) fn state(
             let state = if is_closed(topic) { "close" } else { "open" };
             let shown = json!({
                 "state": state,
+                "routing_num_shards": shards_by_splitting(topic.partitions),
                 "settings": { "index": {
                     "number_of_shards": topic.partitions.to_string(),
                     "number_of_replicas": replicas(topic).to_string(),
@@ -274,6 +275,14 @@ pub(super) fn state(
         });
     }
     Ok(Reply::value(200, &reply))
+}
+
+/// Into how many shards an index could be split at most, as OpenSearch reckons it: halved once at
+/// least, and as long as there are not more than 1,024.
+fn shards_by_splitting(shards: u32) -> u32 {
+    const LOG_MAX: u32 = 10;
+    let log = u32::BITS - shards.saturating_sub(1).leading_zeros();
+    shards.saturating_mul(1 << LOG_MAX.saturating_sub(log).max(1))
 }
 
 /// `/_cluster/stats`

@@ -6,7 +6,9 @@ use super::edge::Edge;
 use super::params::without;
 use super::reply::Reply;
 use super::request::Request;
-use crate::elastic::{ElasticError, Personality, SearchParams, parse_msearch, render_msearch};
+use crate::elastic::{
+    ElasticError, Personality, SearchParams, check_totals, parse_msearch, render_msearch,
+};
 use crate::error::{Error, Result};
 use crate::options::Stopwatch;
 
@@ -94,6 +96,7 @@ pub(super) fn multi_search(edge: &Edge, request: &Request, index: Option<&str>) 
     let watch = Stopwatch::start();
     let shared = params(request)?;
     let items = parse_msearch(&request.body, index)?;
+    check_totals(&items, &shared)?;
     let mut bytes = 0;
     let answers: Vec<Result<Vec<u8>, ElasticError>> = items
         .iter()
