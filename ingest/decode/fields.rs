@@ -47,6 +47,7 @@ impl NewFields {
                 topic,
                 mapping: Arc::clone(&self.mapping),
                 time_field: self.time_field.clone(),
+                dynamic: None,
             }))
         });
         match staged {

@@ -493,6 +493,7 @@ fn fields_that_others_change_are_taken_over() {
             topic,
             mapping: Arc::new(mapping),
             time_field: known.time_field.clone(),
+            dynamic: None,
         }))
     });
     store.wait_durable(staged.unwrap()).unwrap();

@@ -19,6 +19,7 @@ mod inspect;
 mod memory;
 mod merge;
 mod names;
+mod rollover;
 mod scrub;
 mod search;
 mod settings;

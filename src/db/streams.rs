@@ -123,6 +123,19 @@ impl Db {
     }
 }
 
+/// The newest index of a data stream and the one that would come behind it.
+pub(super) fn next_backing_name(
+    catalog: &Catalog,
+    stream: &str,
+    now_ms: i64,
+) -> Result<(String, String)> {
+    let known = catalog.definition(DefinitionKind::DataStream, stream);
+    let body = known.ok_or_else(|| ElasticError::index_not_found(stream))?;
+    let generation = body["generation"].as_u64().unwrap_or(0) + 1;
+    let newest = stream_indices(body).last().cloned().unwrap_or_default();
+    Ok((newest, backing_name(stream, now_ms, generation)?))
+}
+
 /// `.ds-logs-2026.11.21-000001`
 fn backing_name(stream: &str, now_ms: i64, generation: u64) -> Result<String> {
     let now = jiff::Timestamp::from_millisecond(now_ms).map_err(|error| {

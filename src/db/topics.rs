@@ -147,11 +147,12 @@ impl Db {
             let state = catalog
                 .topic(topic)
                 .ok_or(StoreError::UnknownTopic(topic))?;
-            let (mapping, _) = elastic::put_mapping(&state.topic, body)?;
+            let (mapping, dynamic) = elastic::put_mapping(&state.topic, body)?;
             Ok(Edit::of(CatalogChange::ChangeFields {
                 topic,
                 mapping: Arc::new(mapping),
                 time_field: state.topic.time_field.clone(),
+                dynamic: (dynamic != state.topic.dynamic).then_some(dynamic),
             }))
         })
     }
@@ -258,7 +259,7 @@ pub(super) fn create_changes(
 }
 
 /// An index cannot have the name of an alias or a data stream.
-fn check_not_alias(catalog: &Catalog, name: &str) -> Result<()> {
+pub(super) fn check_not_alias(catalog: &Catalog, name: &str) -> Result<()> {
     let stream = catalog.definition(DefinitionKind::DataStream, name);
     let mut topics = catalog.topics();
     let reason = match stream {

@@ -39,6 +39,7 @@ mod params;
 mod read;
 mod render;
 mod rescore;
+mod rollover;
 mod scores;
 mod scoring;
 mod script;
@@ -102,6 +103,9 @@ pub use msearch::{SearchItem, check_totals, parse_msearch, render_msearch};
 pub use params::{IndexParams, SearchParams};
 pub use read::did_you_mean;
 pub use render::{render_count, render_search};
+pub use rollover::{
+    Rolled, RolloverFacts, RolloverRequest, next_index_name, parse_rollover, render_rollover,
+};
 pub use search::{ParsedSearch, RESULT_WINDOW_MAX, SearchTarget, parse_count, parse_search};
 pub use server_settings::{
     change_server_settings, render_changed_settings, render_server_settings,

@@ -8,8 +8,8 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::{
-    DefinitionKind, OverlayMeta, RejectKind, RejectedRecords, SegmentId, SegmentMeta, TimeField,
-    Topic,
+    DefinitionKind, Dynamic, OverlayMeta, RejectKind, RejectedRecords, SegmentId, SegmentMeta,
+    TimeField, Topic,
 };
 use crate::model::{Mapping, Offset, Partition, PartitionId, TopicId, TopicName};
 
@@ -39,6 +39,9 @@ pub enum CatalogChange {
         mapping: Arc<Mapping>,
         /// Its time field from now on; one that is fixed stays.
         time_field: Option<TimeField>,
+        /// What happens to further fields from now on, where that changes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dynamic: Option<Dynamic>,
     },
     /// New configuration of a topic, all of it given.
     ChangeConfig {

@@ -224,7 +224,14 @@ impl Catalog {
                 topic,
                 mapping,
                 time_field,
-            } => self.change_fields(*topic, mapping, time_field.as_ref()),
+                dynamic,
+            } => {
+                self.change_fields(*topic, mapping, time_field.as_ref())?;
+                if let Some(dynamic) = dynamic {
+                    Arc::make_mut(&mut self.state_mut(*topic)?.topic).dynamic = *dynamic;
+                }
+                Ok(())
+            }
             CatalogChange::ChangeConfig {
                 topic,
                 config,

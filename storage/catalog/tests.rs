@@ -264,6 +264,7 @@ fn changes_that_do_not_fit_change_nothing() {
             topic: TopicId(2),
             mapping: Arc::default(),
             time_field: None,
+            dynamic: None,
         },
         seal(1, None, 20),
         seal(2, Some(segment(2)), 20),

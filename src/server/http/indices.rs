@@ -12,8 +12,8 @@ use super::request::Request;
 use crate::db::Existing;
 use crate::elastic::{
     self, AnalyzedIndex, ElasticError, Expand, FieldCapsRequest, IndexOptions, Personality,
-    SettingsShape, render_field_caps, render_field_mappings, render_indices, render_mappings,
-    render_rejected, render_settings, texts_of,
+    SettingsShape, parse_rollover, render_field_caps, render_field_mappings, render_indices,
+    render_mappings, render_rejected, render_rollover, render_settings, texts_of,
 };
 use crate::error::Result;
 
@@ -157,24 +157,17 @@ pub(super) fn set_closed(
     Ok(Reply::value(200, &reply))
 }
 
-/// `/{target}/_rollover`: a data stream's, whatever its conditions say.
+/// `/{target}/_rollover[/{index}]`
 pub(super) fn rollover(
     edge: &Edge,
     request: &Request,
     target: &str,
     index: Option<&str>,
 ) -> Result<Reply> {
-    if index.is_some() || request.switch("dry_run")? == Some(true) {
-        return Err(ElasticError::unsupported("a rollover of an alias, or a dry run").into());
-    }
-    let (old, new) = edge.db.roll_stream(target)?;
-    Ok(Reply::value(
-        200,
-        &json!({
-            "acknowledged": true, "shards_acknowledged": true, "old_index": old,
-            "new_index": new, "rolled_over": true, "dry_run": false, "conditions": {},
-        }),
-    ))
+    let is_dry_run = request.switch("dry_run")? == Some(true);
+    let asked = parse_rollover(&request.body)?;
+    let rolled = edge.db.roll_over(target, index, &asked, is_dry_run)?;
+    Ok(Reply::value(200, &render_rollover(&rolled, is_dry_run)))
 }
 
 /// `/{index}/_cache/clear`: nothing that is kept can be wrong.
@@ -400,6 +393,40 @@ mod tests {
             send(&edge, "GET", "/a/_search", "").1["hits"]["total"]["value"],
             1
         );
+    }
+
+    #[test]
+    fn aliases_go_on_with_a_new_index() {
+        let edge = edge();
+        let first = r#"{"aliases": {"logs": {"is_write_index": true}, "read": {}}}"#;
+        assert_eq!(send(&edge, "PUT", "/logs-000001", first).0, 200);
+        assert_eq!(send(&edge, "PUT", "/logs/_doc/1?refresh", "{}").0, 201);
+        let roll = |url: &str, body: &str| {
+            let (status, answer) = send(&edge, "POST", url, body);
+            assert_eq!(status, 200, "{answer}");
+            let conditions = answer["conditions"].to_string();
+            (answer["rolled_over"] == true, conditions)
+        };
+        let two = r#"{"conditions": {"max_docs": 2}}"#;
+        let unmet = r#"{"[max_docs: 2]":false}"#;
+        assert_eq!(roll("/logs/_rollover", two), (false, unmet.into()));
+        let one = r#"{"conditions": {"max_docs": 1}, "settings": {"number_of_shards": 2}}"#;
+        let met = r#"{"[max_docs: 1]":true}"#;
+        assert_eq!(roll("/logs/_rollover?dry_run", one), (false, met.into()));
+        assert_eq!(send(&edge, "GET", "/logs-000002", "").0, 404);
+        assert_eq!(roll("/logs/_rollover", one), (true, met.into()));
+        let (_, answer) = send(&edge, "PUT", "/logs/_doc/2?refresh", "{}");
+        assert_eq!(answer["_index"], "logs-000002", "{answer}");
+        assert_eq!(send(&edge, "GET", "/logs/_count", "").1["count"], 2);
+        // An alias that names no index to write to moves.
+        assert_eq!(roll("/read/_rollover/other", ""), (true, "{}".into()));
+        assert_eq!(send(&edge, "GET", "/read/_count", "").1["count"], 0);
+        let (status, answer) = send(&edge, "POST", "/read/_rollover", "");
+        let reason = "index name [other] does not match pattern '^.*-\\d+$'";
+        assert_eq!((status, &answer["error"]["reason"]), (400, &reason.into()));
+        assert_eq!(send(&edge, "POST", "/nothing/_rollover", "").0, 400);
+        let (status, _) = send(&edge, "POST", "/read/_rollover/logs-000001", "");
+        assert_eq!(status, 400, "it exists");
     }
 
     #[test]
