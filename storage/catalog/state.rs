@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    CatalogChange, DeadLetterState, DefinitionKind, Edit, EditError, RejectKind, RejectedRecords,
-    SegmentId, SegmentMeta, TimeField, Topic,
+    CatalogChange, DeadLetterState, DefinitionKind, Dynamic, Edit, EditError, RejectKind,
+    RejectedRecords, SegmentId, SegmentMeta, TimeField, Topic,
 };
 use crate::model::{Mapping, Offset, Partition, PartitionId, TopicId, TopicName};
 
@@ -225,13 +225,7 @@ impl Catalog {
                 mapping,
                 time_field,
                 dynamic,
-            } => {
-                self.change_fields(*topic, mapping, time_field.as_ref())?;
-                if let Some(dynamic) = dynamic {
-                    Arc::make_mut(&mut self.state_mut(*topic)?.topic).dynamic = *dynamic;
-                }
-                Ok(())
-            }
+            } => self.change_fields(*topic, mapping, time_field.as_ref(), *dynamic),
             CatalogChange::ChangeConfig {
                 topic,
                 config,
@@ -413,6 +407,7 @@ impl Catalog {
         id: TopicId,
         mapping: &Arc<Mapping>,
         time_field: Option<&TimeField>,
+        dynamic: Option<Dynamic>,
     ) -> Result<(), EditError> {
         let topic = Arc::make_mut(&mut self.state_mut(id)?.topic);
         if topic.time_field.is_some() && topic.time_field.as_ref() != time_field {
@@ -420,6 +415,7 @@ impl Catalog {
         }
         topic.mapping = Arc::clone(mapping);
         topic.time_field = time_field.cloned();
+        topic.dynamic = dynamic.unwrap_or(topic.dynamic);
         Ok(())
     }
 

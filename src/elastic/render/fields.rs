@@ -1,7 +1,7 @@
 //! `fields` of a hit: values out of the document, each as its field's type says it.
 
+use core::net::IpAddr;
 use std::cmp::Ordering;
-use std::net::IpAddr;
 
 use jiff::tz::TimeZone;
 use serde::ser::{Serialize, SerializeMap, Serializer};
