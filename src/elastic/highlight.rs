@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::ElasticError;
 use super::context::Context;
+use super::filter::parse_filter;
 use super::read;
 
 /// Characters of a fragment unless the request says otherwise.
@@ -35,6 +36,8 @@ pub(super) struct HighlightField {
     /// Characters of a fragment; 0 shows texts whole.
     pub(super) fragment_chars: usize,
     pub(super) fragments_max: usize,
+    /// Characters that are shown of a field without a part that matches.
+    pub(super) no_match_chars: usize,
 }
 
 /// Options of a request or of one field.
@@ -43,11 +46,18 @@ struct Options {
     tags: (String, String),
     fragment_chars: usize,
     fragments_max: usize,
+    no_match_chars: usize,
     any_field: bool,
+    /// What is marked instead of what hits match.
+    query: Option<Filter>,
 }
 
 impl Options {
-    fn read(mut self, entries: &Map<String, Value>) -> Result<Self, ElasticError> {
+    fn read(
+        mut self,
+        context: &Context<'_>,
+        entries: &Map<String, Value>,
+    ) -> Result<Self, ElasticError> {
         for (key, value) in entries.iter().filter(|(_, value)| !value.is_null()) {
             let first = || {
                 read::one_or_many(value)
@@ -57,6 +67,8 @@ impl Options {
             match key.as_str() {
                 "pre_tags" => self.tags.0 = first().transpose()?.unwrap_or_default(),
                 "post_tags" => self.tags.1 = first().transpose()?.unwrap_or_default(),
+                "no_match_size" => self.no_match_chars = read::count(value, key)?,
+                "highlight_query" => self.query = Some(parse_filter(context, value)?),
                 "fragment_size" => self.fragment_chars = read::count(value, key)?,
                 "number_of_fragments" => self.fragments_max = read::count(value, key)?,
                 "require_field_match" => self.any_field = !read::flag(value, key)?,
@@ -71,13 +83,11 @@ impl Options {
                 | "force_source"
                 | "fragment_offset"
                 | "matched_fields"
-                | "no_match_size"
                 | "order"
                 | "phrase_limit"
                 | "max_analyzer_offset"
                 | "tags_schema"
                 | "fields" => {}
-                "highlight_query" => return Err(ElasticError::unsupported("[highlight_query]")),
                 unknown => {
                     return Err(ElasticError::parsing(format!(
                         "[highlight] unknown field [{unknown}]"
@@ -103,21 +113,23 @@ pub(super) fn parse(
         tags: ("<em>".into(), "</em>".into()),
         fragment_chars: FRAGMENT_CHARS_DEFAULT,
         fragments_max: FRAGMENTS_DEFAULT,
+        no_match_chars: 0,
         any_field: false,
+        query: None,
     }
-    .read(entries)?;
+    .read(context, entries)?;
     let mut wanted: Vec<(&String, &Value)> = Vec::new();
     for fields in entries.get("fields").map_or(&[][..], read::one_or_many) {
         wanted.extend(fields.as_object().into_iter().flatten());
     }
-    let mut asked = Vec::new();
-    texts_asked(filter, &mut asked);
     let mut shape = HighlightShape::default();
     for (pattern, own) in wanted {
         let options = match own {
-            Value::Object(own) => options.clone().read(own)?,
+            Value::Object(own) => options.clone().read(context, own)?,
             _nothing => options.clone(),
         };
+        let mut asked = Vec::new();
+        texts_asked(options.query.as_ref().unwrap_or(filter), &mut asked);
         for field in context.fields(pattern)? {
             let fits = |place: &FieldRef| options.any_field || *place == field.place;
             let markers: Result<Vec<Marker>, _> = asked
@@ -128,7 +140,8 @@ pub(super) fn parse(
             let markers = markers
                 .map_err(|error| context.fail(ElasticError::illegal_argument(error.to_string())))?;
             let is_new = shape.fields.iter().all(|known| known.path != field.path);
-            if markers.is_empty() || !is_new || shape.fields.len() == FIELDS_MAX {
+            let shows_nothing = markers.is_empty() && options.no_match_chars == 0;
+            if shows_nothing || !is_new || shape.fields.len() == FIELDS_MAX {
                 continue;
             }
             shape.fields.push(HighlightField {
@@ -138,6 +151,7 @@ pub(super) fn parse(
                 tags: options.tags.clone(),
                 fragment_chars: options.fragment_chars,
                 fragments_max: options.fragments_max,
+                no_match_chars: options.no_match_chars,
             });
         }
     }

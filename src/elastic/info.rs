@@ -12,7 +12,7 @@ use super::mapping::mapping_to_value;
 use super::settings::{normalized, shown_settings};
 
 /// The version of the index format that old clients look at.
-const LUCENE_VERSION: &str = "9.12.0";
+pub const LUCENE_VERSION: &str = "9.12.0";
 
 /// What `version.created` of an index is: 8.19.0 as Elasticsearch counts.
 const VERSION_CREATED: &str = "8536000";

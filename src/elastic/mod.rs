@@ -94,8 +94,8 @@ pub use index_expression::{
     resolve_indices,
 };
 pub use info::{
-    Personality, ServerInfo, SettingsShape, render_indices, render_info, render_mappings,
-    render_rejected, render_settings, uuid_text,
+    LUCENE_VERSION, Personality, ServerInfo, SettingsShape, render_indices, render_info,
+    render_mappings, render_rejected, render_settings, uuid_text,
 };
 pub(crate) use lookup::{Lookup, LookupSource, resolve_lookups, values_at};
 pub use mapping::{mapping_to_value, put_mapping};

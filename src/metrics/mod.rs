@@ -18,6 +18,7 @@ use prometheus::{
 };
 
 pub(crate) use events::EventCounts;
+pub(crate) use process::{load_averages, open_files, open_files_max};
 
 /// Series with names of topics or groups that one family shows at most.
 pub(crate) const SERIES_MAX: usize = 10_000;

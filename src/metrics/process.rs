@@ -24,7 +24,24 @@ pub(super) fn resident_bytes() -> Option<i64> {
 }
 
 /// Files and sockets that are open.
-pub(super) fn open_files() -> Option<i64> {
+pub(crate) fn open_files() -> Option<i64> {
     let files = std::fs::read_dir("/proc/self/fd").ok()?.count();
     i64::try_from(files).ok()
+}
+
+/// Most files and sockets that may be open; `None` where the system does not say.
+pub(crate) fn open_files_max() -> Option<i64> {
+    let text = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// How many threads of the system wanted to run in the last minute, five and fifteen, as texts;
+/// empty ones where the system does not say.
+pub(crate) fn load_averages() -> [String; 3] {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let mut words = text.split_whitespace().map(str::to_owned);
+    std::array::from_fn(|_| words.next().unwrap_or_default())
 }

@@ -177,6 +177,11 @@ impl Disk for FileDisk {
         Ok(room.f_bavail.saturating_mul(room.f_frsize))
     }
 
+    fn size_bytes(&self) -> io::Result<u64> {
+        let room = rustix::fs::statvfs(&self.root)?;
+        Ok(room.f_blocks.saturating_mul(room.f_frsize))
+    }
+
     fn sync_directory(&self, directory: &FilePath) -> io::Result<()> {
         sync_folder(&self.absolute(directory))
             .map_err(|error| named(&error, "sync folder", directory))

@@ -70,6 +70,14 @@ pub trait Disk: Debug + Send + Sync {
     /// What the disk reports.
     fn free_bytes(&self) -> io::Result<u64>;
 
+    /// How many bytes there is room for altogether; where that is not known, what is free.
+    ///
+    /// # Errors
+    /// What the disk reports.
+    fn size_bytes(&self) -> io::Result<u64> {
+        self.free_bytes()
+    }
+
     /// Makes the names inside a folder durable.
     ///
     /// # Errors

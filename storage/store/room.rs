@@ -78,6 +78,14 @@ impl Store {
         }
     }
 
+    /// How many bytes of the disk are free, and how many there are; 0 where it does not say.
+    #[must_use]
+    pub fn disk_room(&self) -> (u64, u64) {
+        let free_bytes = self.disk.free_bytes().unwrap_or(0);
+        let size_bytes = self.disk.size_bytes().unwrap_or(0);
+        (free_bytes, size_bytes.max(free_bytes))
+    }
+
     /// A write has found the disk full, whatever it says of itself.
     pub(super) fn ran_out_of_room(&self) -> StoreError {
         self.room.is_low.store(true, Ordering::Relaxed);

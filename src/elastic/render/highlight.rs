@@ -18,11 +18,16 @@ impl<'a> Highlights<'a> {
         let mut found = Vec::new();
         for field in &shape.fields {
             let mut fragments = Vec::new();
+            let mut first = None;
             collect(&document, &field.source_path, 0, &mut |value| {
                 if let Value::String(text) = value {
                     add_fragments(field, text, &mut fragments);
+                    first.get_or_insert_with(|| start_of(text, field.no_match_chars).to_owned());
                 }
             });
+            if fragments.is_empty() {
+                fragments.extend(first.filter(|text| !text.is_empty()));
+            }
             if field.fragments_max > 0 {
                 fragments.truncate(field.fragments_max);
             }
@@ -45,6 +50,26 @@ impl Serialize for Highlights<'_> {
             map.serialize_entry(path, fragments)?;
         }
         map.end()
+    }
+}
+
+/// The first words of `text`, at most so many characters; the first word whole.
+fn start_of(text: &str, chars_max: usize) -> &str {
+    if chars_max == 0 {
+        return "";
+    }
+    let Some((limit, _)) = text.char_indices().nth(chars_max) else {
+        return text;
+    };
+    let ends_word = |at: &usize| {
+        let before = text[..*at].chars().next_back();
+        let behind = text[*at..].chars().next();
+        before.is_some_and(char::is_alphanumeric) != behind.is_some_and(char::is_alphanumeric)
+    };
+    let mut places = (1..=limit).rev().filter(|at| text.is_char_boundary(*at));
+    match places.find(ends_word) {
+        Some(end) => text[..end].trim_end(),
+        None => text.split_whitespace().next().unwrap_or_default(),
     }
 }
 
@@ -120,6 +145,7 @@ mod tests {
                 tags: ("<".into(), ">".into()),
                 fragment_chars: chars,
                 fragments_max: count,
+                no_match_chars: 0,
             }],
         };
         let document = json!({ "t": text }).to_string();
@@ -131,6 +157,19 @@ mod tests {
             .map(String::as_str)
             .collect();
         assert_eq!(fragments, expected);
+    }
+
+    #[test]
+    fn a_start_ends_with_a_word() {
+        let check = |chars: usize, expected: &str| {
+            assert_eq!(start_of("The quick fox.", chars), expected, "{chars}");
+        };
+        check(0, "");
+        check(2, "The");
+        check(3, "The");
+        check(8, "The");
+        check(9, "The quick");
+        check(100, "The quick fox.");
     }
 
     #[test]

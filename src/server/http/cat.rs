@@ -1,5 +1,7 @@
 //! `_cat`: tables for people and scripts.
 
+mod node_tables;
+mod shard_tables;
 mod tables;
 
 use std::cmp::Ordering;
@@ -234,6 +236,8 @@ fn compare(a: &str, b: &str) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::Db;
+    use crate::elastic::Personality;
 
     fn example() -> Table {
         let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
@@ -277,5 +281,30 @@ mod tests {
         let table = example();
         let json = table.to_json(&table.choose(Some("n,id"))).to_string();
         assert_eq!(json, r#"[{"n":"bb","id":"x"},{"n":"a","id":null}]"#);
+    }
+
+    #[test]
+    fn every_table_has_a_head_and_a_help() {
+        let db = Db::builder().in_memory().open().expect("a store in memory");
+        let edge = Edge::new(db, Personality::Elasticsearch, "8.19.0", "x:1");
+        let ask = |uri: &str| {
+            let (status, text) = edge.ask("GET", uri, b"");
+            assert_eq!(status, 200, "{uri}");
+            String::from_utf8(text).expect("text")
+        };
+        assert_eq!(edge.ask("PUT", "/a/_doc/1?refresh", b"{}").0, 201);
+        for name in tables::NAMES {
+            let rows = ask(&format!("/_cat/{name}?v"));
+            assert!(rows.lines().count() >= 1, "{name}: {rows}");
+            let help = ask(&format!("/_cat/{name}?help"));
+            let first = rows.split_whitespace().next().expect("a column");
+            let names = |line: &str| line.split(" | ").next() == Some(first);
+            assert!(help.lines().any(names), "{name}: {first} in {help}");
+            // Every row has a cell for each column.
+            ask(&format!("/_cat/{name}?format=json&h=*"));
+        }
+        let segments = ask("/_cat/segments/a?h=index,docs.count,committed");
+        assert_eq!(segments, "a 1 false\n");
+        assert_eq!(ask("/_cat/shards?h=index,docs,seq_no.max"), "a 1 \n");
     }
 }

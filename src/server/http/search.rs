@@ -131,3 +131,80 @@ fn too_long() -> ElasticError {
 fn params(request: &Request) -> Result<SearchParams> {
     without(request, &[])
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::db::Db;
+
+    fn send(edge: &Edge, method: &str, uri: &str, body: &str) -> Value {
+        let (_, answer) = edge.ask(method, uri, body.as_bytes());
+        serde_json::from_slice(&answer).expect("JSON")
+    }
+
+    fn edge() -> Edge {
+        let db = Db::builder().in_memory().open().expect("a store in memory");
+        let edge = Edge::new(db, Personality::Elasticsearch, "8.19.0", "x:1");
+        let mapping = json!({"mappings": {"properties": {
+            "at": {"type": "date"},
+            "n": {"type": "long", "store": true},
+            "k": {"type": "keyword"},
+            "span": {"type": "integer_range"},
+            "t": {"type": "text"},
+        }}});
+        send(&edge, "PUT", "/a", &mapping.to_string());
+        let document = json!({
+            "at": ["2024-05-01", "2024-04-01"], "n": [10, 9, 10], "k": ["b", "a", "b"],
+            "span": {"gte": 1, "lt": 3}, "t": "the quick fox",
+        });
+        send(&edge, "PUT", "/a/_doc/1?refresh", &document.to_string());
+        edge
+    }
+
+    /// What `shown` of the first hit is.
+    fn check(body: &Value, shown: &str, expected: &Value) {
+        let answer = send(&edge(), "POST", "/a/_search", &body.to_string());
+        let found = answer["hits"]["hits"][0].pointer(shown);
+        assert_eq!(found, Some(expected), "{body}: {answer}");
+    }
+
+    #[test]
+    fn columns_are_in_order_and_documents_as_they_are() {
+        let body = json!({"docvalue_fields": ["n", "k", {"field": "at", "format": "MM"}]});
+        check(
+            &body,
+            "/fields",
+            &json!({"n": [9, 10, 10], "k": ["a", "b"], "at": ["04", "05"]}),
+        );
+        let body = json!({"fields": ["n", "k", "span"]});
+        check(
+            &body,
+            "/fields",
+            &json!({"n": [10, 9, 10], "k": ["b", "a", "b"], "span": [{"gte": 1, "lt": 3}]}),
+        );
+        let body = json!({"stored_fields": ["n", "k"]});
+        check(&body, "/fields", &json!({"n": [10, 9, 10]}));
+    }
+
+    #[test]
+    fn highlights_mark_what_they_are_asked_for() {
+        let asked = json!({"match": {"t": "quick"}});
+        let body = json!({
+            "query": {"match": {"t": "fox"}},
+            "highlight": {"fields": {"t": {"highlight_query": asked}}},
+        });
+        check(&body, "/highlight/t/0", &json!("the <em>quick</em> fox"));
+        let body = json!({"highlight": {"no_match_size": 5, "fields": {"t": {}}}});
+        check(&body, "/highlight/t/0", &json!("the"));
+    }
+
+    #[test]
+    fn totals_that_are_not_counted_fail_the_whole_request() {
+        let edge = edge();
+        let body = "{}\n{\"track_total_hits\":10}\n";
+        let answer = send(&edge, "POST", "/_msearch?rest_total_hits_as_int=true", body);
+        assert_eq!(answer["status"], 400, "{answer}");
+    }
+}

@@ -3,9 +3,8 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
-use storage::model::PartitionId;
 
-use super::{Column, Table, column, hidden, number};
+use super::{Column, Table, column, hidden, node_tables, number, shard_tables};
 use crate::db::templates;
 use crate::elastic::{
     AliasPatterns, ElasticError, Expand, Health, IndexOptions, is_closed, matches_wildcard,
@@ -16,34 +15,32 @@ use crate::server::http::edge::Edge;
 use crate::server::http::monitor::Sizes;
 use crate::server::http::request::Request;
 
-/// The tables that have something to show.
+/// All tables.
 pub(super) const NAMES: &[&str] = &[
     "aliases",
     "allocation",
+    "cluster_manager",
     "count",
+    "fielddata",
     "health",
     "indices",
-    "nodes",
-    "shards",
-    "templates",
-];
-
-/// Tables of what one node has none of.
-const EMPTY: &[&str] = &[
-    "fielddata",
+    "master",
     "nodeattrs",
+    "nodes",
     "pending_tasks",
     "plugins",
     "recovery",
     "repositories",
     "segments",
+    "shards",
     "snapshots",
     "tasks",
+    "templates",
     "thread_pool",
 ];
 
 /// The address that the node is said to have: it does not know its own.
-const ADDRESS: &str = "127.0.0.1";
+pub(super) const ADDRESS: &str = "127.0.0.1";
 
 /// The table `name`, of `names` alone if there are any.
 pub(super) fn table(
@@ -54,31 +51,24 @@ pub(super) fn table(
 ) -> Result<Table> {
     match name {
         "aliases" => aliases(edge, request, names),
-        "allocation" => allocation(edge),
+        "allocation" => node_tables::allocation(edge, request, names),
         "count" => count(edge, request, names),
+        "fielddata" => Ok(node_tables::field_data()),
         "health" => health(edge, request),
         "indices" => indices(edge, request, names),
-        "master" | "cluster_manager" => Ok(Table {
-            columns: vec![
-                column("id", ""),
-                column("host", "h"),
-                column("ip", ""),
-                column("node", "n"),
-            ],
-            rows: vec![vec![
-                uuid_text(edge.info.uuid),
-                ADDRESS.into(),
-                ADDRESS.into(),
-                edge.info.name.clone(),
-            ]],
-        }),
-        "nodes" => nodes(edge, request),
-        "shards" => shards(edge, request, names),
+        "master" | "cluster_manager" => Ok(node_tables::manager(edge)),
+        "nodeattrs" => Ok(node_tables::attributes()),
+        "nodes" => node_tables::nodes(edge, request),
+        "pending_tasks" => Ok(node_tables::pending_tasks()),
+        "plugins" => Ok(node_tables::plugins()),
+        "recovery" => shard_tables::recovery(edge, request, names),
+        "repositories" => Ok(node_tables::repositories()),
+        "segments" => shard_tables::segments(edge, request, names),
+        "shards" => shard_tables::shards(edge, request, names),
+        "snapshots" => Ok(node_tables::snapshots()),
+        "tasks" => Ok(node_tables::tasks(edge, request)?),
         "templates" => templates_table(edge, names),
-        name if EMPTY.contains(&name) => Ok(Table {
-            columns: vec![column("name", "n")],
-            rows: Vec::new(),
-        }),
+        "thread_pool" => Ok(node_tables::thread_pools(edge, names)),
         unknown => {
             let reason = format!("there is no table [{unknown}]");
             Err(ElasticError::illegal_argument(reason).into())
@@ -133,38 +123,13 @@ fn aliases(edge: &Edge, request: &Request, names: Option<&str>) -> Result<Table>
     Ok(Table { columns, rows })
 }
 
-fn allocation(edge: &Edge) -> Result<Table> {
-    let topics = edge.db.topics("_all", IndexOptions::default())?;
-    let shards: u64 = topics.iter().map(|topic| u64::from(topic.partitions)).sum();
-    let bytes: u64 = topics
-        .iter()
-        .map(|topic| Sizes::of(edge, topic).bytes)
-        .sum();
-    Ok(Table {
-        columns: vec![
-            number("shards", "s"),
-            number("disk.indices", "di,diskIndices"),
-            column("host", "h"),
-            column("ip", ""),
-            column("node", "n"),
-        ],
-        rows: vec![vec![
-            shards.to_string(),
-            size_text(bytes),
-            ADDRESS.into(),
-            ADDRESS.into(),
-            edge.info.name.clone(),
-        ]],
-    })
-}
-
 /// Seconds since 1970 and the time of day.
 fn now(edge: &Edge) -> [String; 2] {
     let now_ms = edge.db.core().now_ms();
     [(now_ms / 1000).to_string(), printed(now_ms, "%H:%M:%S")]
 }
 
-fn printed(ms: i64, format: &str) -> String {
+pub(super) fn printed(ms: i64, format: &str) -> String {
     let instant = Timestamp::from_millisecond(ms);
     instant.map_or_else(
         |_| String::new(),
@@ -296,109 +261,6 @@ fn indices(edge: &Edge, request: &Request, names: Option<&str>) -> Result<Table>
     Ok(Table { columns, rows })
 }
 
-fn nodes(edge: &Edge, request: &Request) -> Result<Table> {
-    let id = uuid_text(edge.info.uuid);
-    let id = match request.switch("full_id")? {
-        Some(true) => id,
-        Some(false) | None => id.chars().take(4).collect(),
-    };
-    let columns = vec![
-        hidden("id", "nodeId"),
-        column("ip", "i"),
-        Column {
-            shown: false,
-            ..number("heap.current", "hc,heapCurrent")
-        },
-        number("heap.percent", "hp,heapPercent"),
-        Column {
-            shown: false,
-            ..number("heap.max", "hm,heapMax")
-        },
-        number("ram.percent", "rp,ramPercent"),
-        number("cpu", ""),
-        number("load_1m", "l"),
-        number("load_5m", ""),
-        number("load_15m", ""),
-        hidden("http", "http_address"),
-        column("node.role", "r,role,nodeRole"),
-        column("node.roles", "rs,all roles"),
-        column("cluster_manager", "m"),
-        column("name", "n"),
-        hidden("version", "v"),
-    ];
-    // There is no heap: it is the account of the store's memory.
-    let (used, most) = edge.db.memory_account();
-    let percent = used.saturating_mul(100) / most.max(1);
-    let row = [
-        id.as_str(),
-        ADDRESS,
-        &size_text(used),
-        &percent.to_string(),
-        &size_text(most),
-        "",
-        "",
-        "",
-        "",
-        "",
-        &edge.address,
-        "dim",
-        "data,ingest,cluster_manager",
-        "*",
-        &edge.info.name,
-        &edge.info.version,
-    ];
-    Ok(Table {
-        columns,
-        rows: vec![row.map(str::to_owned).to_vec()],
-    })
-}
-
-fn shards(edge: &Edge, request: &Request, names: Option<&str>) -> Result<Table> {
-    let mut rows = Vec::new();
-    for topic in edge
-        .db
-        .topics(names.unwrap_or("_all"), request.index_options()?)?
-    {
-        let sizes = Sizes::of(edge, &topic);
-        for shard in topic.partitions() {
-            // Rows of an index are not told apart by partition.
-            let is_first = shard.id == PartitionId(0);
-            let (rows_shown, bytes) = if is_first {
-                (sizes.rows, sizes.bytes)
-            } else {
-                (0, 0)
-            };
-            rows.push(vec![
-                topic.name.to_string(),
-                shard.id.0.to_string(),
-                "p".into(),
-                "STARTED".into(),
-                rows_shown.to_string(),
-                size_text(bytes),
-                ADDRESS.into(),
-                edge.info.name.clone(),
-            ]);
-            for _ in 0..replicas(&topic) {
-                let cells = [topic.name.as_str(), "", "r", "UNASSIGNED", "", "", "", ""];
-                let mut row = cells.map(str::to_owned).to_vec();
-                row[1] = shard.id.0.to_string();
-                rows.push(row);
-            }
-        }
-    }
-    let columns = vec![
-        column("index", "i,idx"),
-        column("shard", "s,sh"),
-        column("prirep", "p,pr,primaryOrReplica"),
-        column("state", "st"),
-        number("docs", "d,dc"),
-        number("store", "sto"),
-        column("ip", ""),
-        column("node", "n"),
-    ];
-    Ok(Table { columns, rows })
-}
-
 fn templates_table(edge: &Edge, names: Option<&str>) -> Result<Table> {
     let known = templates(&edge.db.catalog());
     let fits = |name: &str| names.is_none_or(|pattern| matches_wildcard(pattern, name));
@@ -448,7 +310,7 @@ fn templates_table(edge: &Edge, names: Option<&str>) -> Result<Table> {
 }
 
 /// Bytes as people read them: `1.5kb`.
-fn size_text(bytes: u64) -> String {
+pub(super) fn size_text(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["kb", "mb", "gb", "tb", "pb"];
     if bytes < 1024 {
         return format!("{bytes}b");
