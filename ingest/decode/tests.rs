@@ -379,6 +379,7 @@ fn values_fit_their_fields() {
         EVERY_TYPE_DOCUMENTS,
         expect![[r#"
             times [1000, 1002, 1003, 1004, 1540815132123, 1540815132123]
+            _ignored Text [ | m | k,m | k |  | ]
             b Integer [127 |  |  |  |  | ]
             bool Integer [ | 0 | 0 |  |  | ]
             c Integer [8 |  |  |  |  | ]
