@@ -244,6 +244,11 @@ impl Disk for FaultyDisk {
         Ok(self.handle(file, len))
     }
 
+    fn overwrite(&self, path: &FilePath) -> io::Result<Box<dyn AppendFile>> {
+        let file = self.state().find(path)?;
+        Ok(self.handle(file, 0))
+    }
+
     fn open(&self, path: &FilePath) -> io::Result<Arc<dyn ReadFile>> {
         let file = self.state().find(path)?;
         Ok(Arc::new(FaultyRead {
@@ -356,6 +361,23 @@ impl AppendFile for FaultyAppend {
             state.reserved.insert(self.file, before.unwrap_or(0));
             return Err(Fault::Full.error());
         }
+        Ok(())
+    }
+
+    /// Counts as no operation: only what is written there later may be missed.
+    fn prepare(&mut self, bytes: u64) -> io::Result<()> {
+        self.must_be_sound()?;
+        let mut state = self.disk.state();
+        state.must_be_on()?;
+        let bytes_free = state.free_bytes_of(self.file, self.len);
+        let held = state.files[self.file].current().len() - self.len;
+        let missing = usize::try_from(bytes)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(held);
+        if missing > bytes_free {
+            return Err(Fault::Full.error());
+        }
+        state.files[self.file].write(self.len + held, &vec![0; missing]);
         Ok(())
     }
 

@@ -12,6 +12,9 @@ use super::{AppendFile, Disk, FilePath, ReadFile, ReadOnlyDisk};
 /// a file that has no name any more.
 const LOCK_FILE: &str = "LOCK";
 
+/// What files are prepared with.
+static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
+
 /// A folder that this process owns as long as the value lives.
 #[derive(Debug)]
 pub struct FileDisk {
@@ -25,6 +28,8 @@ pub struct FileDisk {
 struct FileAppend {
     file: File,
     len_bytes: u64,
+    /// How long the file is for the operating system: what stands behind `len_bytes` is old.
+    held_bytes: u64,
     /// After a failed sync the kernel may drop the bytes and report success the next time.
     sync_failed: bool,
 }
@@ -77,6 +82,11 @@ impl FileDisk {
         self.root.join(path.as_str())
     }
 
+    fn open_to_write(&self, path: &FilePath) -> io::Result<File> {
+        let file = OpenOptions::new().write(true).open(self.absolute(path));
+        file.map_err(|error| named(&error, "open", path))
+    }
+
     /// The names inside a folder that are folders, or those that are not.
     fn names(&self, directory: &FilePath, kind: EntryKind) -> io::Result<Vec<FilePath>> {
         let entries = match fs::read_dir(self.absolute(directory)) {
@@ -125,22 +135,19 @@ impl Disk for FileDisk {
             result => result,
         };
         let file = file.map_err(|error| named(&error, "create", path))?;
-        Ok(Box::new(FileAppend {
-            file,
-            len_bytes: 0,
-            sync_failed: false,
-        }))
+        Ok(Box::new(FileAppend::at(file, 0, 0)))
     }
 
     fn append(&self, path: &FilePath) -> io::Result<Box<dyn AppendFile>> {
-        let file = OpenOptions::new().write(true).open(self.absolute(path));
-        let file = file.map_err(|error| named(&error, "open", path))?;
+        let file = self.open_to_write(path)?;
         let len_bytes = file.metadata()?.len();
-        Ok(Box::new(FileAppend {
-            file,
-            len_bytes,
-            sync_failed: false,
-        }))
+        Ok(Box::new(FileAppend::at(file, len_bytes, len_bytes)))
+    }
+
+    fn overwrite(&self, path: &FilePath) -> io::Result<Box<dyn AppendFile>> {
+        let file = self.open_to_write(path)?;
+        let held_bytes = file.metadata()?.len();
+        Ok(Box::new(FileAppend::at(file, 0, held_bytes)))
     }
 
     fn open(&self, path: &FilePath) -> io::Result<Arc<dyn ReadFile>> {
@@ -212,6 +219,22 @@ fn held(locked: Result<(), TryLockError>, root: &Path) -> io::Result<()> {
 }
 
 impl FileAppend {
+    fn at(file: File, len_bytes: u64, held_bytes: u64) -> Self {
+        Self {
+            file,
+            len_bytes,
+            held_bytes,
+            sync_failed: false,
+        }
+    }
+
+    /// Gives back the room behind the end where that is possible: half of a failed write takes it.
+    fn give_back_rest(&mut self) {
+        if self.file.set_len(self.len_bytes).is_ok() {
+            self.held_bytes = self.len_bytes;
+        }
+    }
+
     fn must_be_sound(&self) -> io::Result<()> {
         if self.sync_failed {
             return Err(io::Error::other(
@@ -227,11 +250,11 @@ impl AppendFile for FileAppend {
         self.must_be_sound()?;
         // Written at our own idea of the end, so that half of a failed append is overwritten.
         if let Err(error) = self.file.write_all_at(bytes, self.len_bytes) {
-            // The room that half of it takes is given back where that is possible.
-            let _ = self.file.set_len(self.len_bytes);
+            self.give_back_rest();
             return Err(error);
         }
         self.len_bytes += bytes.len() as u64;
+        self.held_bytes = self.held_bytes.max(self.len_bytes);
         Ok(())
     }
 
@@ -243,6 +266,23 @@ impl AppendFile for FileAppend {
             Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
             result => Ok(result?),
         }
+    }
+
+    fn prepare(&mut self, bytes: u64) -> io::Result<()> {
+        self.must_be_sound()?;
+        let wanted_bytes = self.len_bytes.saturating_add(bytes);
+        let mut at = self.held_bytes.max(self.len_bytes);
+        while at < wanted_bytes {
+            let zeros = usize::try_from(wanted_bytes - at).unwrap_or(usize::MAX);
+            let zeros = &ZEROS[..zeros.min(ZEROS.len())];
+            if let Err(error) = self.file.write_all_at(zeros, at) {
+                self.give_back_rest();
+                return Err(error);
+            }
+            at += zeros.len() as u64;
+            self.held_bytes = at;
+        }
+        Ok(())
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -262,6 +302,7 @@ impl AppendFile for FileAppend {
         if len_bytes <= self.len_bytes {
             self.file.set_len(len_bytes)?;
             self.len_bytes = len_bytes;
+            self.held_bytes = len_bytes;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::{AppendFile, Disk, FilePath, ReadFile};
 
@@ -16,7 +16,13 @@ pub struct MemoryDisk {
 type Content = Arc<RwLock<Vec<u8>>>;
 
 #[derive(Debug)]
-struct MemoryFile(Content);
+struct MemoryAppend {
+    content: Content,
+    len: usize,
+}
+
+#[derive(Debug)]
+struct MemoryRead(Content);
 
 impl MemoryDisk {
     /// A disk without files.
@@ -44,15 +50,22 @@ impl Disk for MemoryDisk {
         }
         let content = Content::default();
         files.insert(path.clone(), Arc::clone(&content));
-        Ok(Box::new(MemoryFile(content)))
+        Ok(Box::new(MemoryAppend { content, len: 0 }))
     }
 
     fn append(&self, path: &FilePath) -> io::Result<Box<dyn AppendFile>> {
-        Ok(Box::new(MemoryFile(self.find(path)?)))
+        let content = self.find(path)?;
+        let len = read(&content).len();
+        Ok(Box::new(MemoryAppend { content, len }))
+    }
+
+    fn overwrite(&self, path: &FilePath) -> io::Result<Box<dyn AppendFile>> {
+        let content = self.find(path)?;
+        Ok(Box::new(MemoryAppend { content, len: 0 }))
     }
 
     fn open(&self, path: &FilePath) -> io::Result<Arc<dyn ReadFile>> {
-        Ok(Arc::new(MemoryFile(self.find(path)?)))
+        Ok(Arc::new(MemoryRead(self.find(path)?)))
     }
 
     fn rename(&self, from: &FilePath, to: &FilePath) -> io::Result<()> {
@@ -90,23 +103,27 @@ impl Disk for MemoryDisk {
     }
 }
 
-impl MemoryFile {
-    fn content(&self) -> std::sync::RwLockReadGuard<'_, Vec<u8>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn content_mut(&self) -> std::sync::RwLockWriteGuard<'_, Vec<u8>> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
-    }
+fn read(content: &Content) -> RwLockReadGuard<'_, Vec<u8>> {
+    content.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl AppendFile for MemoryFile {
+fn write(content: &Content) -> RwLockWriteGuard<'_, Vec<u8>> {
+    content.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl AppendFile for MemoryAppend {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.content_mut().extend_from_slice(bytes);
+        write_at(&mut write(&self.content), self.len, bytes);
+        self.len += bytes.len();
         Ok(())
     }
 
     fn reserve(&mut self, _bytes: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Memory grows as cheaply as it is written over.
+    fn prepare(&mut self, _bytes: u64) -> io::Result<()> {
         Ok(())
     }
 
@@ -115,24 +132,27 @@ impl AppendFile for MemoryFile {
     }
 
     fn len_bytes(&self) -> u64 {
-        self.content().len() as u64
+        self.len as u64
     }
 
     fn truncate(&mut self, len_bytes: u64) -> io::Result<()> {
         // A length beyond the address space is beyond the file's end too.
         let len = usize::try_from(len_bytes).unwrap_or(usize::MAX);
-        self.content_mut().truncate(len);
+        if len <= self.len {
+            write(&self.content).truncate(len);
+            self.len = len;
+        }
         Ok(())
     }
 }
 
-impl ReadFile for MemoryFile {
+impl ReadFile for MemoryRead {
     fn len_bytes(&self) -> io::Result<u64> {
-        Ok(self.content().len() as u64)
+        Ok(read(&self.0).len() as u64)
     }
 
     fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        copy_exact(&self.content(), offset, out)
+        copy_exact(&read(&self.0), offset, out)
     }
 }
 
@@ -148,6 +168,15 @@ pub(super) fn copy_exact(bytes: &[u8], offset: u64, out: &mut [u8]) -> io::Resul
         }
         None => Err(io::ErrorKind::UnexpectedEof.into()),
     }
+}
+
+/// Puts `bytes` at `start`, over what is there and beyond it.
+pub(super) fn write_at(content: &mut Vec<u8>, start: usize, bytes: &[u8]) {
+    let end = start + bytes.len();
+    if content.len() < end {
+        content.resize(end, 0);
+    }
+    content[start..end].copy_from_slice(bytes);
 }
 
 /// The files among sorted `paths` that lie directly inside `directory`.

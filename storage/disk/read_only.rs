@@ -27,6 +27,10 @@ impl Disk for ReadOnlyDisk {
         Err(refused("append to", path))
     }
 
+    fn overwrite(&self, path: &FilePath) -> io::Result<Box<dyn AppendFile>> {
+        Err(refused("write over", path))
+    }
+
     fn open(&self, path: &FilePath) -> io::Result<Arc<dyn ReadFile>> {
         self.0.open(path)
     }

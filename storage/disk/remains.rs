@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::FilePath;
+use super::memory::write_at;
 use super::seeded::Seeded;
 
 /// Sectors that a disk writes as a whole: old disks, and new ones or pages of the kernel.
@@ -45,13 +46,9 @@ impl Content {
     }
 
     pub(super) fn write(&mut self, start: usize, bytes: &[u8]) {
-        let end = start + bytes.len();
-        if self.current.len() < end {
-            self.current.resize(end, 0);
-        }
-        self.current[start..end].copy_from_slice(bytes);
+        write_at(&mut self.current, start, bytes);
         self.same_bytes = self.same_bytes.min(start);
-        for page in start / PAGE_BYTES..end.div_ceil(PAGE_BYTES) {
+        for page in start / PAGE_BYTES..(start + bytes.len()).div_ceil(PAGE_BYTES) {
             self.dropped_pages.remove(&page);
         }
     }

@@ -28,6 +28,13 @@ pub trait Disk: Debug + Send + Sync {
     /// `NotFound` when there is no such file; what the disk reports otherwise.
     fn append(&self, path: &FilePath) -> io::Result<Box<dyn AppendFile>>;
 
+    /// Opens an existing file for writing over what it holds, from its start. Bytes that were not
+    /// written over yet stay. That the file has its blocks already makes syncs cheaper.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such file; what the disk reports otherwise.
+    fn overwrite(&self, path: &FilePath) -> io::Result<Box<dyn AppendFile>>;
+
     /// Opens an existing file for reading.
     ///
     /// # Errors
@@ -119,7 +126,8 @@ fn in_doubt(error: io::Error) -> io::Error {
     }
 }
 
-/// A file that grows at its end.
+/// A file that is written from front to back. Its end is where the next bytes go: that of the
+/// file, or before it when the file is written over.
 pub trait AppendFile: Debug + Send {
     /// Writes `bytes` at the end. They survive a power cut after the next [`AppendFile::sync`].
     ///
@@ -135,6 +143,13 @@ pub trait AppendFile: Debug + Send {
     /// What the disk reports, for instance that it is full.
     fn reserve(&mut self, bytes: u64) -> io::Result<()>;
 
+    /// Writes zeros behind the end where the file holds nothing yet, so that the next `bytes` need
+    /// not make it grow: a sync is cheaper then. The length stays.
+    ///
+    /// # Errors
+    /// What the disk reports, for instance that it is full; the length is the old one then.
+    fn prepare(&mut self, bytes: u64) -> io::Result<()>;
+
     /// Returns when everything written to this file so far is durable.
     ///
     /// # Errors
@@ -142,7 +157,7 @@ pub trait AppendFile: Debug + Send {
     /// could succeed without having written them: every later call on this handle fails.
     fn sync(&mut self) -> io::Result<()>;
 
-    /// How long the file is.
+    /// How long the file is, without what it still holds behind its end from before.
     fn len_bytes(&self) -> u64;
 
     /// Cuts the file to `len_bytes`; nothing happens when it is shorter already.

@@ -18,9 +18,12 @@ pub const GROUP_BYTES_MAX: usize = 256 << 20;
 const MAGIC: [u8; 8] = *b"SILTJRNL";
 const MARKER: [u8; 4] = *b"GRP\n";
 const ENDING: &str = ".journal";
+/// The ending of a file whose groups are not needed any more and whose blocks are.
+const SPARE_ENDING: &str = ".spare";
 
 pub(super) const FILE_HEADER_BYTES: usize = 24;
-const GROUP_HEADER_BYTES: usize = 16;
+const GROUP_HEADER_BYTES: usize = 24;
+const GROUP_HEADER_CHECKED_BYTES: usize = GROUP_HEADER_BYTES - 4;
 const LENGTH_BYTES: usize = 4;
 
 /// A byte position in the endless journal. File headers take no positions, so that the position
@@ -50,9 +53,24 @@ pub(super) fn file_path(first: JournalPosition) -> FilePath {
     directory.join(&format!("{:020}{ENDING}", first.0))
 }
 
+/// The name under which the file that started at `first` waits to be used again.
+pub(super) fn spare_path(first: JournalPosition) -> FilePath {
+    let directory = FilePath::parse(DIRECTORY).expect("a constant path is plain");
+    directory.join(&format!("{:020}{SPARE_ENDING}", first.0))
+}
+
+/// Whether a file called `name` waits to be used again.
+pub(super) fn is_spare(name: &str) -> bool {
+    first_before(name, SPARE_ENDING).is_some()
+}
+
 /// Where the file called `name` starts; `None` when it is no journal file.
 pub(super) fn file_first(name: &str) -> Option<JournalPosition> {
-    let digits = name.strip_suffix(ENDING)?;
+    first_before(name, ENDING)
+}
+
+fn first_before(name: &str, ending: &str) -> Option<JournalPosition> {
+    let digits = name.strip_suffix(ending)?;
     let plain = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
     plain
         .then(|| digits.parse().ok().map(JournalPosition))
@@ -132,18 +150,10 @@ pub(super) fn encode_group(
     let (header, body) = out.split_at_mut(GROUP_HEADER_BYTES);
     header[..4].copy_from_slice(&MARKER);
     header[4..8].copy_from_slice(&field(body.len()).to_le_bytes());
-    header[8..12].copy_from_slice(&crc32fast::hash(body).to_le_bytes());
-    let checksum = header_checksum(position, &header[..12]);
-    header[12..].copy_from_slice(&checksum.to_le_bytes());
-}
-
-/// The checksum of a group's header knows where it stands, so that an old group in a sector that
-/// the file system used before is never taken for a new one.
-fn header_checksum(position: JournalPosition, fields: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&position.0.to_le_bytes());
-    hasher.update(fields);
-    hasher.finalize()
+    header[8..16].copy_from_slice(&position.0.to_le_bytes());
+    header[16..20].copy_from_slice(&crc32fast::hash(body).to_le_bytes());
+    let checksum = crc32fast::hash(&header[..GROUP_HEADER_CHECKED_BYTES]);
+    header[GROUP_HEADER_CHECKED_BYTES..].copy_from_slice(&checksum.to_le_bytes());
 }
 
 /// A group whose header holds.
@@ -154,18 +164,22 @@ pub(super) struct GroupHeader {
 }
 
 impl GroupHeader {
-    /// Reads a header at `position` from the start of `bytes`; `None` when there is none.
+    /// Reads a header at `position` from the start of `bytes`; `None` when there is none. A header
+    /// says where it stands, so that an old group is never taken for a new one, whether the file
+    /// held it before or the file system used its sector for another file.
     pub(super) fn decode(bytes: &[u8], position: JournalPosition) -> Option<Self> {
         let header: &[u8; GROUP_HEADER_BYTES] = bytes.first_chunk()?;
         let field = |at: usize| {
             let bytes: [u8; 4] = header[at..at + 4].try_into().expect("four bytes are four");
             u32::from_le_bytes(bytes)
         };
-        let holds = header[..4] == MARKER && field(12) == header_checksum(position, &header[..12]);
+        let holds = header[..4] == MARKER
+            && header[8..16] == position.0.to_le_bytes()
+            && field(20) == crc32fast::hash(&header[..GROUP_HEADER_CHECKED_BYTES]);
         let body_bytes = usize::try_from(field(4)).ok()?;
         holds.then_some(Self {
             body_bytes,
-            body_checksum: field(8),
+            body_checksum: field(16),
         })
     }
 

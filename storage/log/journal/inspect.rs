@@ -43,7 +43,7 @@ pub struct JournalFileReport {
     /// Payloads in them.
     pub payloads: u64,
     /// Bytes behind the last group of the last file: what was being written when the process
-    /// ended. The next start cuts them off.
+    /// ended, and what a file that is used again held before. The next start cuts them off.
     pub torn_bytes: u64,
     /// Places that do not hold.
     pub damages: u64,
@@ -73,8 +73,7 @@ pub fn inspect_journal(
             let (path, offset) = (before.path.clone(), before.length_bytes);
             see(JournalSight::Damage(damage(path, offset, 0, what)));
         }
-        let is_last = number + 1 == files.len();
-        reports.push(inspect_file(disk, file, is_last, see)?);
+        reports.push(inspect_file(disk, file, files.get(number + 1), see)?);
     }
     Ok(reports)
 }
@@ -82,12 +81,13 @@ pub fn inspect_journal(
 fn inspect_file(
     disk: &dyn Disk,
     file: &JournalFile,
-    is_last: bool,
+    next: Option<&JournalFile>,
     see: &mut dyn FnMut(JournalSight),
 ) -> io::Result<JournalFileReport> {
     let opened = disk.open(&file.path)?;
     let length_bytes = opened.len_bytes()?;
-    let bytes = read_whole(&*opened, length_bytes)?;
+    let mut bytes = read_whole(&*opened, length_bytes)?;
+    bytes.truncate(next.map_or(usize::MAX, |next| file.bytes_before(next)));
     let mut report = JournalFileReport {
         path: file.path.clone(),
         length_bytes,
@@ -128,12 +128,12 @@ fn inspect_file(
         }
         // Where the header holds, its own body cannot be mistaken for a later group.
         let skip = header.map_or(1, GroupHeader::group_bytes).min(rest.len());
-        let next = find_group(&rest[skip..], report.end.plus(skip)).map(|next| next + skip);
-        if next.is_none() && is_last {
+        let later = find_group(&rest[skip..], report.end.plus(skip)).map(|later| later + skip);
+        if later.is_none() && next.is_none() {
             report.torn_bytes = rest.len() as u64;
             break;
         }
-        let length = next.unwrap_or(rest.len());
+        let length = later.unwrap_or(rest.len());
         report.damages += 1;
         let what = "a group does not hold, and data that was acknowledged later follows it";
         let path = file.path.clone();

@@ -9,10 +9,10 @@ use bytes::Bytes;
 
 use super::format::{
     FILE_HEADER_BYTES, GroupHeader, JournalPosition, check_file_header, encode_file_header,
-    file_first, file_path, holds_a_group,
+    file_first, file_path, holds_a_group, is_spare, spare_path,
 };
 use super::{DIRECTORY, JournalError};
-use crate::disk::{Disk, FilePath};
+use crate::disk::{AppendFile, Disk, FilePath};
 
 /// The ending that [`Disk::replace`] gives to a file before it is complete.
 const TEMPORARY_ENDING: &str = ".temporary";
@@ -24,6 +24,15 @@ pub(super) struct JournalFile {
     pub(super) path: FilePath,
 }
 
+impl JournalFile {
+    /// How many bytes of this file are in use when `next` follows it. Behind them a file that is
+    /// used again holds groups of its earlier life.
+    pub(super) fn bytes_before(&self, next: &Self) -> usize {
+        let groups = next.first.0.saturating_sub(self.first.0);
+        usize::try_from(groups).map_or(usize::MAX, |bytes| bytes.saturating_add(FILE_HEADER_BYTES))
+    }
+}
+
 /// The last file after its torn tail was cut off.
 #[derive(Debug)]
 pub(super) struct LastFile {
@@ -31,26 +40,40 @@ pub(super) struct LastFile {
     pub(super) bytes: Bytes,
     /// Where the next group goes.
     pub(super) end: JournalPosition,
-    /// How many bytes were cut off.
+    /// How many bytes were cut off, those of older groups in a file that is used again included.
     pub(super) torn_bytes: usize,
 }
 
-/// The journal's files in order. What an interrupted replacement left is removed.
-pub(super) fn list_files(disk: &dyn Disk) -> Result<Vec<JournalFile>, JournalError> {
-    let directory = FilePath::parse(DIRECTORY).expect("a constant path is plain");
+/// What is in the journal's folder.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    /// In order.
+    pub(super) files: Vec<JournalFile>,
+    /// Files that wait to be used again.
+    pub(super) spares: Vec<FilePath>,
+}
+
+/// The journal's files. What an interrupted replacement left is removed.
+pub(super) fn list_files(disk: &dyn Disk) -> Result<Files, JournalError> {
     let paths = disk
-        .list(&directory)
+        .list(&folder())
         .map_err(|source| JournalError::List { source })?;
-    let mut files = Vec::new();
+    let mut found = Files::default();
     for path in paths {
         if path.name().ends_with(TEMPORARY_ENDING) {
             disk.remove(&path)
                 .map_err(JournalError::disk("remove", &path))?;
         } else if let Some(first) = file_first(path.name()) {
-            files.push(JournalFile { first, path });
+            found.files.push(JournalFile { first, path });
+        } else if is_spare(path.name()) {
+            found.spares.push(path);
         }
     }
-    Ok(files)
+    Ok(found)
+}
+
+fn folder() -> FilePath {
+    FilePath::parse(DIRECTORY).expect("a constant path is plain")
 }
 
 /// Makes the file for groups from `first` on. It appears with its header or not at all.
@@ -62,6 +85,44 @@ pub(super) fn create_file(
     disk.replace(&path, &encode_file_header(first))
         .map_err(JournalError::disk("create", &path))?;
     Ok(JournalFile { first, path })
+}
+
+/// Makes `spare` the file for groups from `first` on, and opens it for them. It appears with its
+/// header or stays a spare; what it held before stays behind the header until it is written over.
+pub(super) fn use_spare(
+    disk: &dyn Disk,
+    spare: &FilePath,
+    first: JournalPosition,
+) -> Result<(JournalFile, Box<dyn AppendFile>), JournalError> {
+    let path = file_path(first);
+    let start = || {
+        let mut file = disk.overwrite(spare)?;
+        file.append(&encode_file_header(first))?;
+        file.sync()?;
+        Ok(file)
+    };
+    let file = start().map_err(JournalError::disk("write over", spare))?;
+    let appear = || {
+        disk.rename(spare, &path)?;
+        disk.sync_directory(&folder())
+    };
+    // Whether the name is there is in doubt, so that a full disk is no harmless reason.
+    appear()
+        .map_err(|error| JournalError::disk("use again", spare)(std::io::Error::other(error)))?;
+    Ok((JournalFile { first, path }, file))
+}
+
+/// Takes `file` out of the journal and keeps it for later groups; returns its name from now on.
+/// The name is durable before anything is written into it: under its old name the file must have
+/// its old content or not be there.
+pub(super) fn make_spare(disk: &dyn Disk, file: &JournalFile) -> Result<FilePath, JournalError> {
+    let spare = spare_path(file.first);
+    let rename = || {
+        disk.rename(&file.path, &spare)?;
+        disk.sync_directory(&folder())
+    };
+    rename().map_err(JournalError::disk("set aside", &file.path))?;
+    Ok(spare)
 }
 
 /// Reads the whole of a file and checks its header.

@@ -106,7 +106,11 @@ impl Replay {
     fn open_next_file(&mut self) -> Result<bool, JournalError> {
         let (file, bytes) = match self.files.pop_front() {
             Some(file) => {
-                let bytes = read_file(self.disk.as_ref(), &file)?;
+                let mut bytes = read_file(self.disk.as_ref(), &file)?;
+                let next = self.files.front();
+                let next = next.or(self.last.as_ref().map(|(last, _)| last));
+                let next = next.expect("the last file comes after all others");
+                bytes.truncate(file.bytes_before(next));
                 (file, bytes)
             }
             None => match self.last.take() {

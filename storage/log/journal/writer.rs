@@ -5,12 +5,28 @@ use std::sync::Arc;
 
 use super::JournalError;
 use super::format::{JournalPosition, encode_group, group_bytes};
-use super::recovery::{JournalFile, LastFile, create_file, list_files, recover_last};
+use super::recovery::{
+    Files, JournalFile, LastFile, create_file, list_files, make_spare, recover_last, use_spare,
+};
 use super::replay::Replay;
-use crate::disk::{AppendFile, Disk};
+use crate::disk::{AppendFile, Disk, FilePath};
 
 /// The buffer that groups are put together in is given back beyond this size.
 const KEPT_BYTES_MAX: usize = 8 << 20;
+
+/// A file that grows is made longer by its own length at once, but by no less and no more than
+/// this: few syncs have to write a new length too, and small stores stay small.
+const AHEAD_BYTES: std::ops::RangeInclusive<u64> = 64 << 10..=4 << 20;
+
+/// How many files wait to be used again. A checkpoint covers one or two at a time.
+const SPARES_MAX: usize = 2;
+
+/// A file longer than this many times [`JournalOptions::file_bytes`] does not wait: one large
+/// group must not keep its room for ever.
+const SPARE_LENGTH_MAX: u64 = 2;
+
+/// Room that is not needed yet is taken only where the disk has this many times as much free.
+const FREE_PARTS_MIN: u64 = 16;
 
 /// How the journal uses its files.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +52,11 @@ pub struct Journal {
     /// All files, oldest first; `file` is open at the end of the last one.
     files: VecDeque<JournalFile>,
     file: Box<dyn AppendFile>,
+    /// Up to here, groups do not make the file grow as far as known.
+    prepared_bytes: u64,
+    /// Files that hold nothing of use. Groups are written over them, since a sync is cheaper
+    /// where the file need not grow.
+    spares: Vec<FilePath>,
     end: JournalPosition,
     torn_bytes: usize,
     buffer: Vec<u8>,
@@ -57,7 +78,8 @@ impl Journal {
         from: JournalPosition,
         options: JournalOptions,
     ) -> Result<(Self, Replay), JournalError> {
-        let mut files = VecDeque::from(list_files(disk.as_ref())?);
+        let Files { files, spares } = list_files(disk.as_ref())?;
+        let mut files = VecDeque::from(files);
         if files.is_empty() && from == JournalPosition::default() {
             files.push_back(create_file(disk.as_ref(), from)?);
         }
@@ -94,6 +116,8 @@ impl Journal {
             options,
             files,
             file,
+            prepared_bytes: 0,
+            spares,
             end,
             torn_bytes,
             buffer,
@@ -128,6 +152,7 @@ impl Journal {
             bytes,
             "a group has the size that it was checked for"
         );
+        self.prepare(bytes as u64)?;
         let path = &self.files.back().expect("there is always a last file").path;
         let written = self.file.append(&self.buffer);
         let written = written.map_err(JournalError::disk("write", path));
@@ -140,6 +165,35 @@ impl Journal {
             self.buffer = Vec::new();
         }
         Ok(self.end)
+    }
+
+    /// Makes the file grow by more than the next group where it has to grow.
+    fn prepare(&mut self, bytes: u64) -> Result<(), JournalError> {
+        let length = self.file.len_bytes();
+        let wanted = length.saturating_add(bytes);
+        if wanted <= self.prepared_bytes {
+            return Ok(());
+        }
+        let ahead = length.clamp(*AHEAD_BYTES.start(), *AHEAD_BYTES.end());
+        let last = self.options.file_bytes.max(wanted);
+        self.prepared_bytes = wanted.saturating_add(ahead).min(last);
+        let prepared = self.is_room_for(ahead).and_then(|is_room| match is_room {
+            true => self.file.prepare(self.prepared_bytes - length),
+            false => Ok(()),
+        });
+        match prepared {
+            // There may be room for the group itself.
+            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => Ok(()),
+            result => {
+                let path = &self.files.back().expect("there is always a last file").path;
+                result.map_err(JournalError::disk("write", path))
+            }
+        }
+    }
+
+    /// Whether the disk can do without `bytes` that are not needed yet.
+    fn is_room_for(&self, bytes: u64) -> std::io::Result<bool> {
+        Ok(self.disk.free_bytes()? >= bytes.saturating_mul(FREE_PARTS_MIN))
     }
 
     /// Makes sure that the payloads can be appended as one group, as far as the disk can tell.
@@ -175,26 +229,41 @@ impl Journal {
     fn without_rest(&mut self, error: JournalError) -> JournalError {
         let error = self.sound_if_full(error);
         let end = self.file.len_bytes();
+        self.prepared_bytes = 0;
         self.poisoned |= self.file.truncate(end).is_err();
         error
     }
 
-    /// After a full disk the journal is what it was before.
+    /// After a full disk the journal is what it was before, and gives back what it can do without.
     fn sound_if_full(&mut self, error: JournalError) -> JournalError {
         self.poisoned = !matches!(error, JournalError::Full { .. });
+        for spare in self.spares.drain(..) {
+            // One that stays is found when the journal is opened again.
+            let _ = self.disk.remove(&spare);
+        }
         error
     }
 
     /// Starts the next file. All groups before it are synced by now.
     fn roll(&mut self) -> Result<(), JournalError> {
-        let next = create_file(self.disk.as_ref(), self.end)?;
-        let file = self.disk.append(&next.path);
-        // The file is there now: opening it needs no room.
-        self.file = file.map_err(|error| {
-            JournalError::disk("open", &next.path)(std::io::Error::other(error))
-        })?;
+        let (next, file) = match self.spares.last() {
+            Some(spare) => use_spare(self.disk.as_ref(), spare, self.end)?,
+            None => self.start_file()?,
+        };
+        self.spares.pop();
+        self.file = file;
+        self.prepared_bytes = 0;
         self.files.push_back(next);
         Ok(())
+    }
+
+    fn start_file(&self) -> Result<(JournalFile, Box<dyn AppendFile>), JournalError> {
+        let next = create_file(self.disk.as_ref(), self.end)?;
+        // The file is there now: opening it needs no room.
+        let file = self.disk.append(&next.path).map_err(|error| {
+            JournalError::disk("open", &next.path)(std::io::Error::other(error))
+        })?;
+        Ok((next, file))
     }
 
     /// The position after the last durable group.
@@ -218,8 +287,8 @@ impl Journal {
         self.torn_bytes
     }
 
-    /// Removes the files that hold nothing from `before` on. A durable checkpoint must cover
-    /// everything before `before`.
+    /// Removes the files that hold nothing from `before` on, or sets them aside to write later
+    /// groups over them. A durable checkpoint must cover everything before `before`.
     ///
     /// # Errors
     /// When the disk fails. What is left then is removed by the next call.
@@ -227,14 +296,37 @@ impl Journal {
         while let Some(second) = self.files.get(1)
             && second.first <= before
         {
-            let path = self.files[0].path.clone();
-            match self.disk.remove(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(JournalError::disk("remove", &path)(error));
+            let oldest = self.files[0].clone();
+            if self.is_worth_keeping(&oldest)? {
+                let spare = make_spare(self.disk.as_ref(), &oldest)?;
+                self.spares.push(spare);
+            } else {
+                match self.disk.remove(&oldest.path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(JournalError::disk("remove", &oldest.path)(error));
+                    }
+                    Ok(()) | Err(_) => {}
                 }
-                Ok(()) | Err(_) => self.files.pop_front(),
-            };
+            }
+            self.files.pop_front();
         }
         Ok(())
+    }
+
+    fn is_worth_keeping(&self, file: &JournalFile) -> Result<bool, JournalError> {
+        if self.spares.len() >= SPARES_MAX {
+            return Ok(false);
+        }
+        let fits = || {
+            let bytes = match self.disk.open(&file.path) {
+                Ok(opened) => opened.len_bytes()?,
+                // An interrupted call has taken it away already.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+                Err(error) => return Err(error),
+            };
+            let longest = self.options.file_bytes.saturating_mul(SPARE_LENGTH_MAX);
+            Ok(bytes <= longest && self.is_room_for(bytes)?)
+        };
+        fits().map_err(JournalError::disk("look at", &file.path))
     }
 }

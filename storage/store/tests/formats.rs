@@ -67,7 +67,7 @@ fn entries_of_a_checkpoint_stay_readable() {
             catalog {"format_version":1,"store_uuid":"00000000000000000000000000000000","edit_count":3,"next_topic_id":2,"next_segment_id":1,"next_producer_id":0}
             partition/0000000001/0000000000 {"next":3,"end":{"offset":3,"file":0,"file_bytes":117},"producers":[{"id":4,"epoch":0,"last_append_ms":9,"batches":[{"first_sequence":0,"last_sequence":2,"base_offset":0}]}],"epochs":[[0,0]]}
             rejected/0000000001 {"counts":{"no JSON":1},"kinds":{"other":1},"newest":[{"partition":0,"offset":2,"reason":"no JSON","kind":"other"}]}
-            store {"journal_position":738,"epoch":0,"is_closed":true}
+            store {"journal_position":770,"epoch":0,"is_closed":true}
             template/all {"index_patterns":["*"]}
             topic/0000000001 {"id":1,"name":"events","uuid":"01010101010101010101010101010101","partitions":1,"created_ms":0,"config":{},"settings":{},"dynamic":"true","mapping":{"fields":{}},"time_field":"record_time","materialize":"auto"}
             watermarks/0000000001 [[0,3]]

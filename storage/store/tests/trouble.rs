@@ -43,10 +43,10 @@ fn a_full_disk_refuses_writes_until_it_has_room() {
         disk_reserve_bytes: 20_000,
         ..StoreOptions::default()
     };
+    disk.limit_capacity(Some(60_000));
     let (store, _) = open(disk.clone(), options.clone());
     let topic = create_topic(&store, "t", 1).unwrap();
     let first = partition(topic, 0);
-    disk.limit_capacity(Some(60_000));
     let value = "x".repeat(1000);
     let write = || {
         let staged = store.stage_batch(first, batch(&[&value], None), 0)?;
