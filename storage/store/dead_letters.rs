@@ -76,7 +76,7 @@ impl Store {
             lsn = staging.push_batch(partition, now_ms, batch);
         }
         drop(staging);
-        self.staged.notify_all();
+        self.wake_committer();
         Ok(lsn)
     }
 
@@ -107,7 +107,7 @@ impl Store {
         staging.push_batch(partition, now_ms, batch);
         let lsn = staging.push_groups(changes, change_bytes);
         drop(staging);
-        self.staged.notify_all();
+        self.wake_committer();
         Ok(lsn)
     }
 }

@@ -18,7 +18,7 @@ impl Store {
         let mut staging = self.staging_with_room(bytes)?;
         let lsn = staging.push_groups(changes, bytes);
         drop(staging);
-        self.staged.notify_all();
+        self.wake_committer();
         Ok(lsn)
     }
 

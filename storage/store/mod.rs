@@ -62,6 +62,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use commit::CommitSoon;
 pub use dead_letters::DeadLetters;
 pub use error::{ReadError, StageError, StoreError};
 pub use find::FoundRow;

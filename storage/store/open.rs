@@ -1,7 +1,7 @@
 //! The store as a value, and the small things that every part of it needs.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{
     Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
@@ -45,6 +45,8 @@ pub struct Store {
     pub(super) refusals: AtomicU64,
     /// Something was staged, or the store has stopped.
     pub(super) staged: Condvar,
+    /// How many have said that they will commit what they stage.
+    pub(super) committers_coming: AtomicUsize,
     pub(super) view: RwLock<View>,
     /// Changed by who has the turn.
     pub(super) groups: Arc<RwLock<Groups>>,

@@ -46,7 +46,7 @@ impl Store {
         }
         let lsn = staging.push_edit(edit, bytes, catalog);
         drop(staging);
-        self.staged.notify_all();
+        self.wake_committer();
         Ok(lsn)
     }
 
@@ -103,7 +103,7 @@ impl Store {
         tail.accept(&batch, now_ms);
         staged.lsn = staging.push_batch(partition, now_ms, batch);
         drop(staging);
-        self.staged.notify_all();
+        self.wake_committer();
         Ok(staged)
     }
 

@@ -11,7 +11,7 @@
 //!
 //! A crash in any step leaves what the next opening needs.
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Condvar, Mutex, RwLock, Weak};
 
 use super::checkpoint::Checkpointer;
@@ -114,6 +114,7 @@ impl Store {
             has_deleted: AtomicBool::new(false),
             turns: Turns::default(),
             staged: Condvar::new(),
+            committers_coming: AtomicUsize::new(0),
             callbacks: RwLock::default(),
             disk,
             options,

@@ -78,7 +78,7 @@ impl Store {
         }
         let lsn = staging.last();
         drop(staging);
-        self.staged.notify_all();
+        self.wake_committer();
         Ok((lsn, told))
     }
 

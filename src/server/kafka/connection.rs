@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,7 +17,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
-use tokio::task::spawn_blocking;
+use tokio::task::{block_in_place, spawn_blocking};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Shared;
@@ -261,22 +262,47 @@ impl Connection {
         if is_quick {
             return Ok(broker.handle(&mut self.session, header, request, now_ms()));
         }
+        if matches!(request, Request::Produce(_)) && self.is_client_waiting() {
+            return self.handle_and_commit(header, request);
+        }
         let mut session = std::mem::take(&mut self.session);
         let header = header.clone();
         let (answer, answered) = oneshot::channel();
         spawn_blocking(move || {
             let reply = broker.handle(&mut session, &header, request, now_ms());
-            let is_staged = matches!(reply, Reply::AfterDurable(..));
-            // The next request is read while this thread commits.
             let _ = answer.send((session, reply));
-            if is_staged {
-                // Whoever waits asks the store what became of it.
-                let _ = broker.store().commit_if_idle();
-            }
         });
         let (session, reply) = answered.await.map_err(|_| End::Panicked)?;
         self.session = session;
         Ok(reply)
+    }
+
+    /// Whether the client has sent one request and nothing more.
+    fn is_client_waiting(&self) -> bool {
+        self.waiting.is_empty() && self.reader.is_empty()
+    }
+
+    /// Handles records and makes them durable on this thread. Who has one request in flight waits
+    /// for the answer, and each change of threads would make it later. Who has several is better
+    /// served when they share a sync, which they do when another thread commits.
+    fn handle_and_commit(
+        &mut self,
+        header: &RequestHeader,
+        request: Request,
+    ) -> Result<Reply, End> {
+        let (broker, session) = (&self.shared.broker, &mut self.session);
+        let handle = || {
+            let soon = broker.store().commit_soon();
+            let reply = broker.handle(session, header, request, now_ms());
+            if matches!(reply, Reply::AfterDurable(..)) {
+                // Whoever waits asks the store what became of it.
+                let _ = soon.commit();
+            }
+            reply
+        };
+        // After a panic the connection ends, and nobody looks at its session.
+        let handled = block_in_place(|| catch_unwind(AssertUnwindSafe(handle)));
+        handled.map_err(|_| End::Panicked)
     }
 
     /// Waits for a reply that others give, or time.

@@ -84,6 +84,11 @@ impl FrameReader {
         }
     }
 
+    /// Whether nothing came behind the last frame so far.
+    pub(super) fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
     /// Ends when the stream ends or breaks; what comes meanwhile is kept, up to a small amount.
     pub(super) async fn closed(&mut self) {
         loop {
