@@ -330,6 +330,10 @@ impl FaultyAppend {
 
 impl AppendFile for FaultyAppend {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.append_with_rest(bytes, bytes.len())
+    }
+
+    fn append_with_rest(&mut self, bytes: &[u8], counted: usize) -> io::Result<()> {
         self.must_be_sound()?;
         let mut state = self.disk.state();
         let fault = state.begin()?;
@@ -345,7 +349,7 @@ impl AppendFile for FaultyAppend {
         state.files[self.file].write(self.len, &bytes[..part]);
         drop(state);
         if result.is_ok() {
-            self.len += bytes.len();
+            self.len += bytes[..counted].len();
         }
         result
     }

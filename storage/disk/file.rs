@@ -247,14 +247,19 @@ impl FileAppend {
 
 impl AppendFile for FileAppend {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.append_with_rest(bytes, bytes.len())
+    }
+
+    fn append_with_rest(&mut self, bytes: &[u8], counted: usize) -> io::Result<()> {
+        assert!(counted <= bytes.len(), "{counted} of {} bytes", bytes.len());
         self.must_be_sound()?;
         // Written at our own idea of the end, so that half of a failed append is overwritten.
         if let Err(error) = self.file.write_all_at(bytes, self.len_bytes) {
             self.give_back_rest();
             return Err(error);
         }
-        self.len_bytes += bytes.len() as u64;
-        self.held_bytes = self.held_bytes.max(self.len_bytes);
+        self.held_bytes = self.held_bytes.max(self.len_bytes + bytes.len() as u64);
+        self.len_bytes += counted as u64;
         Ok(())
     }
 

@@ -112,6 +112,10 @@ fn write(content: &Content) -> RwLockWriteGuard<'_, Vec<u8>> {
 }
 
 impl AppendFile for MemoryAppend {
+    fn append_with_rest(&mut self, bytes: &[u8], counted: usize) -> io::Result<()> {
+        self.append(&bytes[..counted])
+    }
+
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         write_at(&mut write(&self.content), self.len, bytes);
         self.len += bytes.len();

@@ -136,6 +136,17 @@ pub trait AppendFile: Debug + Send {
     /// the next append writes over what this one may have left.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
+    /// Writes `bytes` at the end, of which the first `counted` belong to the file. The rest stands
+    /// behind the end, where the next append writes over it: with it a write may end where a page
+    /// does, and no page has to be read to be written in part.
+    ///
+    /// # Errors
+    /// As [`AppendFile::append`].
+    ///
+    /// # Panics
+    /// When more are counted than there are.
+    fn append_with_rest(&mut self, bytes: &[u8], counted: usize) -> io::Result<()>;
+
     /// Makes sure that the next `bytes` can be appended, as far as the disk can promise that; the
     /// length stays.
     ///

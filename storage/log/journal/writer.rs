@@ -18,6 +18,9 @@ const KEPT_BYTES_MAX: usize = 8 << 20;
 /// this: few syncs have to write a new length too, and small stores stay small.
 const AHEAD_BYTES: std::ops::RangeInclusive<u64> = 64 << 10..=4 << 20;
 
+/// What the operating system reads and writes at once.
+const PAGE_BYTES: u64 = 4096;
+
 /// How many files wait to be used again. A checkpoint covers one or two at a time.
 const SPARES_MAX: usize = 2;
 
@@ -153,8 +156,9 @@ impl Journal {
             "a group has the size that it was checked for"
         );
         self.prepare(bytes as u64)?;
+        self.fill_page(bytes);
         let path = &self.files.back().expect("there is always a last file").path;
-        let written = self.file.append(&self.buffer);
+        let written = self.file.append_with_rest(&self.buffer, bytes);
         let written = written.map_err(JournalError::disk("write", path));
         written.map_err(|error| self.without_rest(error.unsynced()))?;
         let path = &self.files.back().expect("there is always a last file").path;
@@ -176,19 +180,35 @@ impl Journal {
         }
         let ahead = length.clamp(*AHEAD_BYTES.start(), *AHEAD_BYTES.end());
         let last = self.options.file_bytes.max(wanted);
-        self.prepared_bytes = wanted.saturating_add(ahead).min(last);
+        let prepared_bytes = wanted.saturating_add(ahead).min(last);
         let prepared = self.is_room_for(ahead).and_then(|is_room| match is_room {
-            true => self.file.prepare(self.prepared_bytes - length),
-            false => Ok(()),
+            true => {
+                self.file.prepare(prepared_bytes - length)?;
+                Ok(prepared_bytes)
+            }
+            false => Ok(0),
         });
         match prepared {
+            Ok(prepared_bytes) => self.prepared_bytes = prepared_bytes,
             // There may be room for the group itself.
-            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => Ok(()),
-            result => {
+            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {}
+            Err(error) => {
                 let path = &self.files.back().expect("there is always a last file").path;
-                result.map_err(JournalError::disk("write", path))
+                return Err(JournalError::disk("write", path)(error));
             }
         }
+        Ok(())
+    }
+
+    /// Adds zeros to the group of `bytes` in the buffer, up to the end of its last page where the
+    /// file is prepared for them. A page of a file that is used again need not be in memory, and
+    /// would be read from the disk if it were written in part.
+    fn fill_page(&mut self, bytes: usize) {
+        let end = self.file.len_bytes().saturating_add(bytes as u64);
+        let filled = end.next_multiple_of(PAGE_BYTES).min(self.prepared_bytes);
+        let zeros = usize::try_from(filled.saturating_sub(end));
+        let zeros = zeros.expect("a page is short");
+        self.buffer.resize(bytes + zeros, 0);
     }
 
     /// Whether the disk can do without `bytes` that are not needed yet.

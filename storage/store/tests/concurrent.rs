@@ -10,7 +10,7 @@ use super::fixture::*;
 use super::world::{Random, options};
 use crate::disk::{Fault, FaultyDisk, MemoryDisk};
 use crate::model::Partition;
-use crate::store::{StageError, Store, StoreError, StoreOptions};
+use crate::store::{Outcome, StageError, Store, StoreError, StoreOptions};
 
 #[test]
 fn threads_that_wait_commit_for_each_other() {
@@ -56,6 +56,51 @@ fn a_committer_thread_is_woken_and_told_to_end() {
         store.wait_durable(staged.unwrap().lsn).unwrap();
         store.close().unwrap();
     });
+}
+
+#[test]
+fn what_is_staged_under_a_promise_is_committed_whether_it_is_kept_or_not() {
+    let (store, _) = open(MemoryDisk::new(), StoreOptions::default());
+    let topic = create_topic(&store, "t", 4).unwrap();
+    let has_slept = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while store.wait_for_work(Duration::from_secs(60)) {
+                if store.commit().is_err() {
+                    return;
+                }
+            }
+            has_slept.store(true, Ordering::Release);
+        });
+        let stagers = (0..4).map(|thread| {
+            let (store, has_slept) = (&store, &has_slept);
+            scope.spawn(move || {
+                for number in 0..200 {
+                    let soon = store.commit_soon();
+                    let staged =
+                        store.stage_batch(partition(topic, thread), batch(&["a"], None), 0);
+                    if number % 2 == 0 {
+                        soon.commit().unwrap();
+                    } else {
+                        drop(soon);
+                    }
+                    // Nobody commits here: this one or another promise, or who was woken.
+                    let lsn = staged.unwrap().lsn;
+                    while store.outcome(lsn) == Outcome::Waiting {
+                        assert!(!has_slept.load(Ordering::Acquire), "nobody was woken");
+                        thread::yield_now();
+                    }
+                }
+            })
+        });
+        for stager in stagers.collect::<Vec<_>>() {
+            stager.join().unwrap();
+        }
+        store.close().unwrap();
+    });
+    for id in 0..4 {
+        assert_eq!(records(&store, partition(topic, id)).len(), 200);
+    }
 }
 
 #[test]
