@@ -249,6 +249,8 @@ fn source_value(value: &Value) -> Result<SourceShape, ElasticError> {
                 match key.as_str() {
                     "includes" | "include" => includes = paths(value, key)?,
                     "excludes" | "exclude" => excludes = paths(value, key)?,
+                    // No field has vectors.
+                    "exclude_vectors" => _ = read::flag(value, key)?,
                     unknown => {
                         return Err(ElasticError::parsing(format!(
                             "Unknown key for a {} in [{unknown}].",
@@ -257,6 +259,9 @@ fn source_value(value: &Value) -> Result<SourceShape, ElasticError> {
                         .at_value(unknown));
                     }
                 }
+            }
+            if includes.is_empty() && excludes.is_empty() {
+                return Ok(SourceShape::Whole);
             }
             Ok(SourceShape::Parts { includes, excludes })
         }

@@ -183,6 +183,11 @@ fn documents_stay_what_they_were() {
         &format!(r#"{{"_index":"logs","_id":"0-7","_score":1.0,"_source":{source}}}"#),
     );
     check_hits(
+        r#"{"_source":{"exclude_vectors":false}}"#,
+        vec![hit(source, vec![])],
+        &format!(r#"{{"_index":"logs","_id":"0-7","_score":1.0,"_source":{source}}}"#),
+    );
+    check_hits(
         r#"{"_source":{"includes":["x","o.*"],"excludes":["o.b.d"]},"query":{"bool":{"filter":[]}}}"#,
         vec![hit(source, vec![])],
         r#"{"_index":"logs","_id":"0-7","_score":0.0,"_source":{"x":1.10,"o":{"a":1,"b":[{"c":1}]}}}"#,
