@@ -55,6 +55,11 @@ impl Budget {
         Self { stop, ..self }
     }
 
+    /// One with the same limits for work whose state outlives the search.
+    pub(crate) fn beside(&self, memory: &Arc<MemoryBudget>) -> Self {
+        Self::new(self.limits, memory).until(self.stop.clone())
+    }
+
     /// Goes on only while somebody waits for the answer. Asked before each piece of work.
     pub(crate) fn check_stop(&self) -> Result<(), QueryError> {
         self.stop.check()

@@ -18,6 +18,7 @@ mod frame;
 mod global;
 mod hits;
 mod intervals;
+mod kept;
 mod marks;
 mod matching;
 mod ordinals;
@@ -39,6 +40,7 @@ mod testing;
 pub mod text;
 mod time_range;
 mod totals;
+mod window;
 
 pub use distribution::{Distribution, VALUES_MAX};
 pub use error::QueryError;

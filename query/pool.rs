@@ -7,6 +7,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use storage::memory::MemoryBudget;
 
 use crate::QueryError;
+use crate::kept::KeptCache;
 use crate::ordinals::{OrdinalCache, OrdinalMap, TermColumn};
 use crate::totals::TotalsCache;
 
@@ -25,6 +26,7 @@ pub struct ScanPool {
     threads: Option<ThreadPool>,
     ordinals: Arc<OrdinalCache>,
     pub(crate) totals: Arc<TotalsCache>,
+    pub(crate) kept: Arc<KeptCache>,
     /// What searches and ordinals are counted in.
     memory: Arc<MemoryBudget>,
     /// Fewest rows that are worth a thread.
@@ -39,6 +41,7 @@ impl Default for ScanPool {
             threads: None,
             ordinals: Arc::default(),
             totals: Arc::default(),
+            kept: Arc::default(),
             memory: MemoryBudget::unlimited(),
             thread_rows_min: THREAD_ROWS_MIN,
             dense_groups_max: DENSE_GROUPS_MAX,
@@ -75,6 +78,8 @@ impl ScanPool {
     pub fn within(self, memory: Arc<MemoryBudget>) -> Self {
         let totals: Weak<TotalsCache> = Arc::downgrade(&self.totals);
         memory.add_cache(totals);
+        let kept: Weak<KeptCache> = Arc::downgrade(&self.kept);
+        memory.add_cache(kept);
         let ordinals: Weak<OrdinalCache> = Arc::downgrade(&self.ordinals);
         memory.add_cache(ordinals);
         Self { memory, ..self }

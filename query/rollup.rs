@@ -3,19 +3,25 @@
 //! A cell stands for all rows of one hour, or of one hour and one term. It answers exactly when no
 //! bucket edge and no range edge lies inside its hour, and when the search reads nothing that the
 //! cell does not keep. Where an edge cuts an hour, the rows of just that hour are read; where none
-//! cuts the segment, totals over all its hours answer.
+//! cuts a day, or the segment, totals over all its hours answer. An edge behind the last row of a
+//! segment, or before its first one, cuts nothing: *now* lies in no hour of what is sealed.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use storage::model::{ColumnKind, HOUR_MS};
-use storage::segment::{CellSet, Cells, RowSource};
+use storage::segment::{CellSet, Cells, HourRows, RowSource};
 
 use crate::QueryError;
 use crate::aggregate::{BoundKind, BoundNode, MetricSource};
 use crate::filter::BoundFilter;
 use crate::frame::{Columns, NumberSlot, TextSlot, is_exact_widened};
 use crate::pool::ScanPool;
+use crate::totals::{DAY_MS, Fold};
+use crate::window;
+
+/// Fewest cells an hour that are worth totals by day.
+const DAY_HOURS_CELLS_MIN: usize = 16;
 
 /// How cells and rows of one segment share the work.
 #[derive(Debug)]
@@ -24,20 +30,37 @@ pub(crate) struct Cover {
     set: usize,
     /// The set without hours, where no edge cuts the segment.
     totals: Option<Arc<CellSet>>,
+    /// The set by days instead of hours, where it is much smaller.
+    days: Option<Arc<CellSet>>,
     /// Measure of each number slot.
     pub(crate) measures: Vec<Option<usize>>,
     /// The cells that answer, ascending.
-    pub(crate) whole: Vec<usize>,
+    whole: Vec<usize>,
+    /// The cells of days that answer, ascending.
+    whole_days: Vec<usize>,
+    /// The first and the last instant of the segment's rows.
+    bounds_ms: (i64, i64),
     /// The rows of the hours that an edge cuts, ascending.
     pub(crate) cut_rows: Vec<Range<usize>>,
 }
 
 impl Cover {
-    pub(crate) fn set(&self) -> &CellSet {
-        match &self.totals {
+    /// The cells that answer: sets, and which cells of each.
+    pub(crate) fn sets(&self) -> impl Iterator<Item = (&CellSet, &[usize])> {
+        let hours = match &self.totals {
             Some(totals) => totals,
             None => &self.cells.sets[self.set],
-        }
+        };
+        let days = self
+            .days
+            .as_deref()
+            .map(|days| (days, self.whole_days.as_slice()));
+        [(hours, self.whole.as_slice())].into_iter().chain(days)
+    }
+
+    /// No row is of an instant before this one, though its cell's hour may start earlier.
+    pub(crate) fn first_ms(&self) -> i64 {
+        self.bounds_ms.0
     }
 }
 
@@ -70,6 +93,9 @@ pub(crate) fn cover(
     let Some(cells) = source.cells()? else {
         return Ok(None);
     };
+    let Some(bounds_ms) = source.time_bounds_ms() else {
+        return Ok(None);
+    };
     let (set, measures) = match find_set(&cells, &reads, columns) {
         Ok(found) => found,
         Err(obstacle) => return Ok(Some(Err(vec![obstacle]))),
@@ -78,18 +104,28 @@ pub(crate) fn cover(
         cells: Arc::clone(&cells),
         set,
         totals: None,
+        days: None,
         measures,
         whole: Vec::new(),
+        whole_days: Vec::new(),
+        bounds_ms,
         cut_rows: Vec::new(),
     };
-    if !is_segment_cut(&cells, filter, nodes) {
-        cover.totals = pool.totals.totals(&cells, set, pool.memory());
+    let (first_ms, last_ms) = bounds_ms;
+    if !is_cut(filter, first_ms, last_ms) && !cuts_any(nodes, first_ms, last_ms) {
+        cover.totals = pool.totals.totals(&cells, set, Fold::All, pool.memory());
     }
     match &cover.totals {
         Some(totals) => cover.whole = (0..totals.codes.len()).collect(),
-        None => split_hours(&mut cover, source.row_count(), filter, nodes),
+        None => {
+            let many = cells.sets[set].hours_ms.len() >= DAY_HOURS_CELLS_MIN * cells.hours.len();
+            if many {
+                cover.days = pool.totals.totals(&cells, set, Fold::Days, pool.memory());
+            }
+            split_hours(&mut cover, source.row_count(), filter, nodes);
+        }
     }
-    if cover.whole.is_empty() {
+    if cover.whole.is_empty() && cover.whole_days.is_empty() {
         let obstacle = "a bucket edge or a range edge lies inside every hour".into();
         return Ok(Some(Err(vec![obstacle])));
     }
@@ -239,16 +275,7 @@ fn find_set(
     Ok((index, measures))
 }
 
-/// Whether an edge lies anywhere between the first and the last hour.
-fn is_segment_cut(cells: &Cells, filter: &BoundFilter, nodes: &mut [BoundNode<'_>]) -> bool {
-    let (Some(first), Some(last)) = (cells.hours.first(), cells.hours.last()) else {
-        return true;
-    };
-    let (first_ms, last_ms) = (first.hour_ms, last.hour_ms.saturating_add(HOUR_MS - 1));
-    is_cut(filter, first_ms, last_ms) || cuts_any(nodes, first_ms, last_ms)
-}
-
-/// Deals the hours out: whole ones to their cells, cut ones to their rows.
+/// Deals the hours out: whole ones to their cells, or those of their day; cut ones to their rows.
 fn split_hours(
     cover: &mut Cover,
     row_count: usize,
@@ -256,23 +283,77 @@ fn split_hours(
     nodes: &mut [BoundNode<'_>],
 ) {
     let cells = Arc::clone(&cover.cells);
-    let mut hours_ms = cells.sets[cover.set].hours_ms.iter().enumerate().peekable();
-    let ends = cells
-        .hours
-        .iter()
-        .skip(1)
-        .map(|hour| hour.first_row as usize);
-    for (hour, end) in cells.hours.iter().zip(ends.chain([row_count])) {
-        let (first_ms, last_ms) = (hour.hour_ms, hour.hour_ms.saturating_add(HOUR_MS - 1));
-        let is_whole = !is_cut(filter, first_ms, last_ms) && !cuts_any(nodes, first_ms, last_ms);
-        if !is_whole {
-            push_range(&mut cover.cut_rows, hour.first_row as usize..end);
+    let hours = &cells.hours;
+    let (from_ms, to_ms) = window::instants(filter);
+    let first = hours.partition_point(|hour| hour_end_ms(hour.hour_ms) < from_ms);
+    let last = hours.partition_point(|hour| hour.hour_ms <= to_ms);
+    let days = cover.days.clone();
+    let mut next = first;
+    while next < last {
+        let start = next;
+        let day = hours[start].hour_ms.div_euclid(DAY_MS);
+        let in_day = |hour: &HourRows| hour.hour_ms.div_euclid(DAY_MS) == day;
+        let end = start + hours[start..].partition_point(in_day);
+        let starts_day = start == 0 || !in_day(&hours[start - 1]);
+        if let Some(days) = days.as_deref().filter(|_| starts_day)
+            && !cover.is_cut(&hours[start..end], filter, nodes)
+        {
+            let cells = days
+                .hours_ms
+                .partition_point(|ms| ms.div_euclid(DAY_MS) < day)
+                ..days
+                    .hours_ms
+                    .partition_point(|ms| ms.div_euclid(DAY_MS) <= day);
+            cover.whole_days.extend(cells);
+            next = end;
+            continue;
         }
-        while let Some((cell, _)) = hours_ms.next_if(|(_, cell_ms)| **cell_ms <= first_ms) {
-            if is_whole {
-                cover.whole.push(cell);
-            }
+        next = end.min(last);
+        for hour in start..next {
+            split_hour(cover, hour, row_count, filter, nodes);
         }
+    }
+}
+
+fn split_hour(
+    cover: &mut Cover,
+    hour: usize,
+    row_count: usize,
+    filter: &BoundFilter,
+    nodes: &mut [BoundNode<'_>],
+) {
+    let cells = Arc::clone(&cover.cells);
+    let HourRows { hour_ms, first_row } = cells.hours[hour];
+    if cover.is_cut(&cells.hours[hour..=hour], filter, nodes) {
+        let end = cells.hours.get(hour + 1);
+        let end = end.map_or(row_count, |next| next.first_row as usize);
+        push_range(&mut cover.cut_rows, first_row as usize..end);
+        return;
+    }
+    let hours_ms = &cells.sets[cover.set].hours_ms;
+    let start = hours_ms.partition_point(|cell_ms| *cell_ms < hour_ms);
+    let of_hour = hours_ms[start..].partition_point(|cell_ms| *cell_ms == hour_ms);
+    cover.whole.extend(start..start + of_hour);
+}
+
+fn hour_end_ms(hour_ms: i64) -> i64 {
+    hour_ms.saturating_add(HOUR_MS - 1)
+}
+
+impl Cover {
+    /// Whether an edge lies between two rows of `hours`, which are neighbours.
+    fn is_cut(
+        &self,
+        hours: &[HourRows],
+        filter: &BoundFilter,
+        nodes: &mut [BoundNode<'_>],
+    ) -> bool {
+        let (Some(first), Some(last)) = (hours.first(), hours.last()) else {
+            return true;
+        };
+        let first_ms = first.hour_ms.max(self.bounds_ms.0);
+        let last_ms = hour_end_ms(last.hour_ms).min(self.bounds_ms.1);
+        is_cut(filter, first_ms, last_ms) || cuts_any(nodes, first_ms, last_ms)
     }
 }
 

@@ -1,6 +1,7 @@
 //! All sources of a search: bound, pruned, cut into morsels, scanned by cells and rows.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use storage::model::VECTOR_ROWS;
@@ -14,12 +15,14 @@ use crate::aggregate::{
 use crate::budget::Budget;
 use crate::filter::{Binder, BoundFilter};
 use crate::frame::{CellFrame, Columns, Frame, RowFrame};
+use crate::kept::{self, KeptStates, Question};
 use crate::pool::ScanPool;
 use crate::request::{Filter, RollupUse, SearchRequest};
 use crate::response::Profile;
 use crate::rollup::{Cover, cover};
 use crate::selection::Selection;
 use crate::time_range::times_of;
+use crate::window;
 
 /// A search over one topic.
 #[derive(Debug, Clone, Copy)]
@@ -31,9 +34,18 @@ pub(crate) struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// The earliest and the latest time of its rows.
+    /// The earliest and the latest time that rows which match may have.
     pub(crate) fn time_bounds_ms(&self) -> Option<(i64, i64)> {
-        let all = self.sources.iter().filter_map(RowSource::time_bounds_ms);
+        let times_ms = times_of(&self.request.filter, self.time_field);
+        let all = self.sources.iter().filter_map(|source| {
+            let (first_ms, last_ms) = source.time_bounds_ms()?;
+            if !source.times_are_field() {
+                return Some((first_ms, last_ms));
+            }
+            let first_ms = first_ms.max(*times_ms.start());
+            let last_ms = last_ms.min(*times_ms.end());
+            (first_ms <= last_ms).then_some((first_ms, last_ms))
+        });
         all.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
@@ -75,6 +87,8 @@ struct BoundSource<'s, 'p> {
     filter: BoundFilter,
     nodes: Vec<BoundNode<'p>>,
     is_pruned: bool,
+    /// What is asked of its row groups, where their answers are kept.
+    question: Option<Question>,
 }
 
 impl BoundSource<'_, '_> {
@@ -126,9 +140,11 @@ pub(crate) fn scan(
     let mut sources = match counted_max {
         // Nobody asks for what a scan would find.
         0 => Vec::new(),
-        _ => bind(parts, plans, shows_empty)?,
+        _ => bind(parts, plans, shows_empty, pool)?,
     };
-    let layout = agree(plan, &mut sources, pool, budget)?;
+    let times_ms = parts.iter().filter_map(Part::time_bounds_ms);
+    let times_ms = times_ms.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let layout = agree(plan, &mut sources, times_ms, pool, budget)?;
     let mut first = Worker::new(plan, &layout, budget)?;
     let mut covers = Vec::with_capacity(sources.len());
     for bound in &mut sources {
@@ -152,12 +168,14 @@ pub(crate) fn scan(
         sources: &sources,
         covers: &covers,
         morsels: &morsels(&sources, &covers),
+        plan,
+        pool,
     };
     let mut workers = vec![first];
-    while workers.len() < work.width(pool) {
+    while workers.len() < work.width() {
         workers.push(Worker::new(plan, &layout, budget)?);
     }
-    work.share(&mut workers, counted_max, pool);
+    work.share(&mut workers, counted_max);
     merge_workers(workers, budget)
 }
 
@@ -166,6 +184,7 @@ fn bind<'s, 'p>(
     parts: &[Part<'s>],
     plans: &'p [Vec<PlanNode<'_>>],
     shows_empty: bool,
+    pool: &ScanPool,
 ) -> Result<Vec<BoundSource<'s, 'p>>, QueryError> {
     let mut sources = Vec::new();
     for (part, plan) in parts.iter().zip(plans) {
@@ -174,6 +193,12 @@ fn bind<'s, 'p>(
             if is_pruned && !shows_empty {
                 continue;
             }
+            let question = match part.request.rollup {
+                RollupUse::Never => None,
+                RollupUse::WhereExact => {
+                    kept::question_of(source, plan, &part.request.filter, part.time_field)
+                }
+            };
             let mut binder = Binder::new(source, part.time_field);
             sources.push(BoundSource {
                 source,
@@ -182,6 +207,7 @@ fn bind<'s, 'p>(
                 nodes: BoundNode::bind_all(plan, &mut binder)?,
                 columns: binder.into_columns(),
                 is_pruned,
+                question: question.filter(|question| pool.kept.is_repeated(question)),
             });
         }
     }
@@ -202,13 +228,10 @@ fn counted_rows_max(plan: &[PlanNode<'_>], budget: &Budget) -> u64 {
 fn agree(
     plan: &[PlanNode<'_>],
     sources: &mut [BoundSource<'_, '_>],
+    times_ms: Option<(i64, i64)>,
     pool: &ScanPool,
     budget: &Budget,
 ) -> Result<Layout, QueryError> {
-    let times = sources
-        .iter()
-        .filter_map(|bound| bound.source.time_bounds_ms());
-    let times_ms = times.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     let mut trees: Vec<BoundTree<'_, '_>> = sources
         .iter_mut()
         .map(|bound| BoundTree {
@@ -232,25 +255,31 @@ fn morsels(sources: &[BoundSource<'_, '_>], covers: &[Option<Cover>]) -> Vec<Mor
         if bound.is_pruned {
             continue;
         }
-        if cover.is_some() {
-            morsels.push(Morsel::Cells { source: index });
-        }
-        if cover
-            .as_ref()
-            .is_some_and(|cover| cover.cut_rows.is_empty())
-        {
+        let source = bound.source;
+        let Some(cover) = cover else {
+            push_rows(&mut morsels, index, window::vectors(source, &bound.filter));
             continue;
-        }
-        let count = bound.source.vector_count();
-        for start in (0..count).step_by(MORSEL_VECTORS) {
-            let vectors = start..count.min(start + MORSEL_VECTORS);
-            morsels.push(Morsel::Rows {
-                source: index,
-                vectors,
-            });
+        };
+        morsels.push(Morsel::Cells { source: index });
+        let mut next = 0;
+        for rows in &cover.cut_rows {
+            let start = (rows.start / VECTOR_ROWS).max(next);
+            next = rows.end.div_ceil(VECTOR_ROWS).max(next);
+            push_rows(&mut morsels, index, start..next);
         }
     }
     morsels
+}
+
+/// Adds the rows of `vectors`, cut where row groups end.
+fn push_rows(morsels: &mut Vec<Morsel>, source: usize, vectors: Range<usize>) {
+    let mut start = vectors.start;
+    while start < vectors.end {
+        let end = (start / MORSEL_VECTORS + 1) * MORSEL_VECTORS;
+        let vectors = start..end.min(vectors.end);
+        start = vectors.end;
+        morsels.push(Morsel::Rows { source, vectors });
+    }
 }
 
 impl Morsel {
@@ -355,11 +384,14 @@ struct Work<'w, 's, 'p> {
     sources: &'w [BoundSource<'s, 'p>],
     covers: &'w [Option<Cover>],
     morsels: &'w [Morsel],
+    plan: &'w [PlanNode<'w>],
+    pool: &'w ScanPool,
 }
 
 impl<'w, 's, 'p> Work<'w, 's, 'p> {
     /// How many threads are worth it.
-    fn width(&self, pool: &ScanPool) -> usize {
+    fn width(&self) -> usize {
+        let pool = self.pool;
         let rows = self
             .morsels
             .iter()
@@ -369,13 +401,13 @@ impl<'w, 's, 'p> Work<'w, 's, 'p> {
     }
 
     /// Lets `workers` take all morsels, or so many that more than `counted_max` rows are found.
-    fn share(&self, workers: &mut [Worker<'w, 'p>], counted_max: u64, pool: &ScanPool)
+    fn share(&self, workers: &mut [Worker<'w, 'p>], counted_max: u64)
     where
         's: 'w,
     {
         let next = AtomicUsize::new(0);
         let counted = AtomicU64::new(0);
-        pool.run(workers, |worker| {
+        self.pool.run(workers, |worker| {
             let morsel = next.fetch_add(1, Ordering::Relaxed);
             let before = worker.matched;
             let took = worker.take(self, morsel);
@@ -443,6 +475,12 @@ impl<'w, 'p> Worker<'w, 'p> {
     fn morsel(&mut self, work: &Work<'w, '_, 'p>, morsel: &Morsel) -> Result<(), QueryError> {
         let (Morsel::Rows { source: index, .. } | Morsel::Cells { source: index }) = morsel;
         let bound = &work.sources[*index];
+        if let (Morsel::Rows { vectors, .. }, Some(question)) = (morsel, &bound.question)
+            && work.covers[*index].is_none()
+            && kept::is_whole_group(bound.source, &bound.filter, vectors, MORSEL_VECTORS)
+        {
+            return self.row_group(work, *index, vectors.clone(), question);
+        }
         if self
             .current
             .as_ref()
@@ -468,6 +506,47 @@ impl<'w, 'p> Worker<'w, 'p> {
             (Morsel::Cells { .. }, None) => unreachable!("cells are of a cover"),
         }
         self.current = Some(current);
+        Ok(())
+    }
+}
+
+impl<'w, 'p> Worker<'w, 'p> {
+    /// Adds what the row group of `vectors` gives, which is kept for those who ask the same.
+    fn row_group(
+        &mut self,
+        work: &Work<'w, '_, 'p>,
+        index: usize,
+        vectors: Range<usize>,
+        question: &Question,
+    ) -> Result<(), QueryError> {
+        let bound = &work.sources[index];
+        let (kept, source, first) = (&work.pool.kept, bound.source.source_id(), vectors.start);
+        let found = match kept.get(source, first, question) {
+            Some(found) => found,
+            None => {
+                let memory = work.pool.memory();
+                let budget = self.budget.beside(memory);
+                let mut alone = Worker::new(work.plan, &Layout::open(work.plan), &budget)?;
+                let mut scan = SourceScan {
+                    index,
+                    filter: &bound.filter,
+                    nodes: bound.nodes.clone(),
+                    frame: RowFrame::new(bound.source, &bound.columns),
+                };
+                scan.rows(bound.source, vectors, None, &mut alone)?;
+                self.profile.rows_scanned += alone.profile.rows_scanned;
+                let found = Arc::new(KeptStates {
+                    matched: alone.matched,
+                    states: alone.states,
+                });
+                kept.put(source, first, question, &found, memory);
+                found
+            }
+        };
+        self.matched += found.matched;
+        for (into, from) in self.states.iter_mut().zip(&found.states) {
+            merge(into, from, &[0], &self.budget)?;
+        }
         Ok(())
     }
 }
@@ -516,10 +595,12 @@ impl SourceScan<'_, '_> {
 
     /// Merges the cells of `cover`.
     fn cells(&mut self, cover: &Cover, worker: &mut Worker<'_, '_>) -> Result<(), QueryError> {
-        for cells in cover.whole.chunks(VECTOR_ROWS) {
-            let mut frame = CellFrame::new(cover.set(), &cover.measures, cells);
-            let used = feed_frame(self.filter, &mut self.nodes, &mut frame, None, worker)?;
-            worker.profile.cells_used += used as u64;
+        for (set, cells) in cover.sets() {
+            for cells in cells.chunks(VECTOR_ROWS) {
+                let mut frame = CellFrame::new(set, &cover.measures, cells, cover.first_ms());
+                let used = feed_frame(self.filter, &mut self.nodes, &mut frame, None, worker)?;
+                worker.profile.cells_used += used as u64;
+            }
         }
         Ok(())
     }

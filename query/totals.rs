@@ -1,14 +1,15 @@
-//! The cells of a whole segment, folded over time.
+//! The cells of a segment, folded over all its time or by day.
 //!
 //! A search that cuts a segment nowhere does not care which hour a cell is of: what it asks of a
-//! year of hours by term, one cell a term answers. Such totals follow from the cells alone, so
-//! they are made when first asked for and kept while there is room and the cells are in memory.
+//! year of hours by term, one cell a term answers. One that wants days of UTC, or months, needs a
+//! cell for each day and term, a tenth of the hourly ones. Such totals follow from the cells alone,
+//! so they are made when first asked for and kept while there is room and the cells are in memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use storage::memory::{GivesWay, Held, MemoryBudget, MemoryUse};
-use storage::model::{Decimal, ExactSum};
+use storage::model::{Decimal, ExactSum, HOUR_MS};
 use storage::segment::{CellSet, Cells, MeasureCells};
 
 /// Fewest cells that are worth it.
@@ -17,11 +18,22 @@ const CELLS_MIN: usize = 1024;
 /// Most cells that become one, measures counted apart: some 16 MiB of all kept totals.
 const KEPT_CELLS_MAX: usize = 1 << 18;
 
+pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// What cells become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Fold {
+    /// All of a term.
+    All,
+    /// All of a term in a day of UTC.
+    Days,
+}
+
 /// Totals of sets of cells.
 #[derive(Debug, Default)]
 pub(crate) struct TotalsCache {
     /// By where the cells are; these stay there as long as they are known here.
-    entries: Mutex<HashMap<(usize, usize), Entry>>,
+    entries: Mutex<HashMap<(usize, usize, Fold), Entry>>,
 }
 
 #[derive(Debug)]
@@ -46,17 +58,18 @@ impl TotalsCache {
         &self,
         cells: &Arc<Cells>,
         set: usize,
+        by: Fold,
         memory: &Arc<MemoryBudget>,
     ) -> Option<Arc<CellSet>> {
         let cells_of_set = &cells.sets[set];
         if cells_of_set.hours_ms.len() < CELLS_MIN {
             return None;
         }
-        let key = (Arc::as_ptr(cells).addr(), set);
+        let key = (Arc::as_ptr(cells).addr(), set, by);
         if let Some(entry) = self.lock().get(&key) {
             return Some(Arc::clone(&entry.totals));
         }
-        let totals = Arc::new(fold(cells_of_set));
+        let totals = Arc::new(fold(cells_of_set, by));
         // Not under the lock: whoever makes room may take it.
         let Some(held) = memory.hold_if_room(MemoryUse::Totals, memory_bytes(&totals)) else {
             return Some(totals);
@@ -77,7 +90,7 @@ impl TotalsCache {
     }
 
     /// A panic elsewhere leaves at worst totals too few.
-    fn lock(&self) -> MutexGuard<'_, HashMap<(usize, usize), Entry>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(usize, usize, Fold), Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -94,18 +107,20 @@ fn memory_bytes(set: &CellSet) -> usize {
     set.codes.len() * (ROW_BYTES + set.measures.len() * MEASURE_BYTES)
 }
 
-/// One cell for each code of `set`, at the hour of the first one.
-fn fold(set: &CellSet) -> CellSet {
-    let mut places = BTreeMap::new();
-    for code in &set.codes {
-        places.entry(*code).or_insert(0);
-    }
+/// One cell for each code of `set`, or for each day and code, at the hour of the first one.
+fn fold(set: &CellSet, by: Fold) -> CellSet {
+    let first_ms = set.hours_ms.first().copied().unwrap_or(0);
+    let key = |(hour_ms, code): (&i64, &u32)| match by {
+        Fold::All => (first_ms, *code),
+        Fold::Days => (hour_ms.div_euclid(DAY_MS), *code),
+    };
+    let keys = || set.hours_ms.iter().zip(&set.codes).map(key);
+    let mut places: BTreeMap<(i64, u32), usize> = keys().map(|key| (key, 0)).collect();
     for (place, number) in places.values_mut().zip(0..) {
         *place = number;
     }
-    let places_of_cells: Vec<usize> = set.codes.iter().map(|code| places[code]).collect();
+    let places_of_cells: Vec<usize> = keys().map(|key| places[&key]).collect();
     let count = places.len();
-    let first_ms = set.hours_ms.first().copied().unwrap_or(0);
     let mut row_counts = vec![0; count];
     for (place, rows) in places_of_cells.iter().zip(&set.row_counts) {
         row_counts[*place] += rows;
@@ -113,8 +128,14 @@ fn fold(set: &CellSet) -> CellSet {
     let measures = set.measures.iter();
     CellSet {
         dimension: set.dimension.clone(),
-        hours_ms: vec![first_ms; count],
-        codes: places.into_keys().collect(),
+        hours_ms: places
+            .keys()
+            .map(|(day, _)| match by {
+                Fold::All => first_ms,
+                Fold::Days => day * DAY_MS,
+            })
+            .collect(),
+        codes: places.into_keys().map(|(_, code)| code).collect(),
         row_counts,
         measures: measures
             .map(|measure| fold_measure(measure, &places_of_cells, count))
@@ -190,11 +211,27 @@ mod tests {
     }
 
     #[test]
+    fn totals_by_day_keep_days_apart() {
+        let cells = cells();
+        let days = fold(&cells.sets[0], Fold::Days);
+        assert_eq!(days.hours_ms.len(), 25 * 3);
+        assert_eq!(days.hours_ms[..4], [0, 0, 0, DAY_MS]);
+        assert_eq!(days.codes[..4], [0, 2, u32::MAX, 0]);
+        assert_eq!(days.row_counts[72..], [48; 3]);
+        assert_eq!(days.measures[0].value_counts[..3], [24, 12, 24]);
+        // -5 + -4 + … + 18
+        assert_eq!(days.measures[0].sums[0].parts(), [(0, 156)]);
+        assert_eq!(days.measures[0].mins[3], Decimal::from_i64(19));
+    }
+
+    #[test]
     fn totals_are_cells_without_hours() {
         let cells = Arc::new(cells());
         let cache = TotalsCache::default();
         let memory = MemoryBudget::new(1 << 20);
-        let totals = cache.totals(&cells, 0, &memory).expect("many cells");
+        let totals = cache
+            .totals(&cells, 0, Fold::All, &memory)
+            .expect("many cells");
         assert_eq!(totals.codes, [0, 2, u32::MAX]);
         assert_eq!(totals.row_counts, [1200; 3]);
         let measure = &totals.measures[0];
@@ -205,13 +242,17 @@ mod tests {
         let maxs = [594, 593, 594].map(Decimal::from_i64);
         assert_eq!(measure.maxs, maxs);
         // They are kept; few cells have none.
-        let again = cache.totals(&cells, 0, &memory).expect("many cells");
+        let again = cache
+            .totals(&cells, 0, Fold::All, &memory)
+            .expect("many cells");
         assert!(Arc::ptr_eq(&totals, &again));
-        assert!(cache.totals(&cells, 1, &memory).is_none());
+        assert!(cache.totals(&cells, 1, Fold::All, &memory).is_none());
         // Gone cells take theirs along when others come.
         drop(cells);
         let others = Arc::new(self::cells());
-        cache.totals(&others, 0, &memory).expect("many cells");
+        cache
+            .totals(&others, 0, Fold::All, &memory)
+            .expect("many cells");
         assert_eq!(cache.lock().len(), 1);
         // They are counted, and go when others need the room.
         let counted = memory.used_bytes_for(MemoryUse::Totals);
@@ -220,7 +261,9 @@ mod tests {
         assert_eq!(memory.used_bytes(), 0);
         // Where there is no room for them, they serve one search.
         let full = memory.hold(MemoryUse::ActiveRows, 1 << 20);
-        cache.totals(&others, 0, &memory).expect("many cells");
+        cache
+            .totals(&others, 0, Fold::All, &memory)
+            .expect("many cells");
         assert_eq!(cache.lock().len(), 0);
         drop(full);
     }

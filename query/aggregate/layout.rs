@@ -68,6 +68,17 @@ impl Layout {
         Ok(layout)
     }
 
+    /// Nothing is agreed: groups appear as rows ask for them.
+    pub(crate) fn open(plan: &[PlanNode<'_>]) -> Self {
+        fn count(plan: &[PlanNode<'_>]) -> usize {
+            plan.iter().map(|node| 1 + count(&node.children)).sum()
+        }
+        Self {
+            nodes: (0..count(plan)).map(|_| NodeLayout::default()).collect(),
+            ..Self::default()
+        }
+    }
+
     fn visit(
         &mut self,
         plan: &[PlanNode<'_>],

@@ -268,6 +268,15 @@ impl MetricStates {
         }
     }
 
+    /// Memory that all states hold beside themselves.
+    pub(super) fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Distributions(states) => states.iter().map(Accumulator::heap_bytes).sum(),
+            Self::Counts(_) | Self::Sums(_) | Self::Means(_) => 0,
+            Self::Least(_) | Self::Greatest(_) | Self::Statistics(_) | Self::Deviations(_) => 0,
+        }
+    }
+
     /// Memory that the states of `groups` hold beside themselves, each counted once.
     pub(super) fn heap_bytes(&self, groups: impl Iterator<Item = u32>) -> usize {
         match self {

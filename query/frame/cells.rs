@@ -7,7 +7,8 @@ use crate::QueryError;
 use crate::aggregate::{BoundMetric, CellMeasure, Members, MetricStates};
 
 /// Up to 1,024 cells of one set. Only cells of hours that no bucket edge and no filter edge cuts
-/// are shown, so the start of the hour speaks for all its rows.
+/// are shown, so the start of the hour, or the segment's first instant in it, speaks for all its
+/// rows.
 #[derive(Debug)]
 pub(crate) struct CellFrame<'a> {
     set: &'a CellSet,
@@ -20,8 +21,13 @@ pub(crate) struct CellFrame<'a> {
 }
 
 impl<'a> CellFrame<'a> {
-    /// The cells numbered `cells` of `set`.
-    pub(crate) fn new(set: &'a CellSet, measures: &'a [Option<usize>], cells: &'a [usize]) -> Self {
+    /// The cells numbered `cells` of `set`, with no row before `first_ms`.
+    pub(crate) fn new(
+        set: &'a CellSet,
+        measures: &'a [Option<usize>],
+        cells: &'a [usize],
+        first_ms: i64,
+    ) -> Self {
         let mut codes = Vec::with_capacity(cells.len());
         let mut starts = vec![0];
         for cell in cells {
@@ -35,7 +41,10 @@ impl<'a> CellFrame<'a> {
             set,
             measures,
             cells,
-            times_ms: cells.iter().map(|cell| set.hours_ms[*cell]).collect(),
+            times_ms: cells
+                .iter()
+                .map(|cell| set.hours_ms[*cell].max(first_ms))
+                .collect(),
             codes,
             starts,
         }

@@ -21,6 +21,7 @@ use crate::request::{Collapse, HitsRequest, Scoring, SortBy, SortKey};
 use crate::response::{Hit, SortValue};
 use crate::scan::Part;
 use crate::selection::Selection;
+use crate::window;
 use best::{Best, Candidate};
 use score::{BoundScoring, words_of};
 use words::{WordCounts, WordWeights};
@@ -226,7 +227,7 @@ fn tasks(parts: &[Part<'_>], sources: &[BoundSource], sort: &[SortKey]) -> Vec<T
     for (index, bound) in sources.iter().enumerate() {
         let source = &parts[bound.part].sources[bound.source];
         let is_by_time = bound.keys.first().is_some_and(BoundKey::is_time);
-        for vector in 0..source.vector_count() {
+        for vector in window::vectors(source, &bound.filter) {
             let (first_ms, last_ms) = source.vector_time_bounds_ms(vector);
             let best_ms = if descending { last_ms } else { first_ms };
             tasks.push(Task {
