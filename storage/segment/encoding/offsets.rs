@@ -9,7 +9,7 @@ use super::bytes::{ByteReader, Flaw};
 use super::choose::{encode, encode_with_code};
 use super::integers::{Encoding, IntegerCode, Lanes, decode_integers, decode_with_code};
 use super::occurrences::OccurrenceCode;
-use super::vectors::{VectorHeader, page_offset};
+use super::vectors::{VectorHeader, begin_vector, page_offset};
 
 /// Partitions below this number are found without hashing.
 const DENSE_PARTITIONS: usize = 256;
@@ -58,7 +58,7 @@ pub(in crate::segment) fn encode_offsets(
     offsets: &[i64],
     page: &mut Vec<u8>,
 ) -> VectorHeader {
-    let data_offset = page_offset(page);
+    let data_offset = begin_vector(page);
     let mut newest = Newest::new();
     let (mut firsts, mut steps) = (Vec::new(), Vec::with_capacity(offsets.len()));
     for (partition, offset) in partitions.iter().zip(offsets) {

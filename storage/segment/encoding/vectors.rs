@@ -161,12 +161,19 @@ pub(super) fn page_offset(page: &[u8]) -> u32 {
     u32::try_from(page.len()).expect("the writer bounds pages")
 }
 
+/// Begins a vector of `page` where words of 64 bits may lie: packed ones are then unpacked without
+/// being copied first.
+pub(super) fn begin_vector(page: &mut Vec<u8>) -> u32 {
+    page.resize(page.len().next_multiple_of(size_of::<u64>()), 0);
+    page_offset(page)
+}
+
 /// Appends a vector of numbers in canonical form to `page`.
 pub(in crate::segment) fn encode_number_vector(
     vector: &NumberVector,
     page: &mut Vec<u8>,
 ) -> VectorHeader {
-    let data_offset = page_offset(page);
+    let data_offset = begin_vector(page);
     let value_count = vector.mantissas.len();
     encode_occurrence(&vector.occurrence, vector.row_count, value_count, page);
     let code = encode(&vector.mantissas, Lanes::Bits64, page);
@@ -286,7 +293,7 @@ pub(in crate::segment) fn encode_code_vector(
     vector: &CodeVector,
     page: &mut Vec<u8>,
 ) -> VectorHeader {
-    let data_offset = page_offset(page);
+    let data_offset = begin_vector(page);
     let value_count = vector.codes.len();
     encode_occurrence(&vector.occurrence, vector.row_count, value_count, page);
     let codes: Vec<i64> = vector.codes.iter().map(|code| i64::from(*code)).collect();
