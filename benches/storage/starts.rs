@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! cargo run --profile quick --example starts -- segments DIR 1000 2000
+//! cargo run --profile quick --example starts -- again DIR
 //! cargo run --profile quick --example starts -- log DIR 3000000
 //! ```
 //!
 //! `segments` makes so many segments of so many rows each (one seal each, no merges), closes the
-//! store, opens it again and asks. `log` lets a process append so many documents and die before any
-//! of them is sealed, opens what it left and waits until all of them are rows. DIR must not exist.
+//! store, opens it again and asks; `again` does that last part once more. `log` lets a process append
+//! so many documents and die before any of them is sealed, opens what it left and waits until all of
+//! them are rows. DIR must not exist.
 
 use std::ops::Range;
 use std::path::Path;
@@ -28,10 +30,11 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
         ["segments", folder, count, rows] => many_segments(folder, number(count), number(rows)),
+        ["again", folder] => start_twice(folder),
         ["log", folder, rows] => much_log(folder, rows),
         ["fill", folder, rows] => fill(folder, number(rows)),
         _ => {
-            eprintln!("segments DIR SEGMENTS ROWS | log DIR ROWS");
+            eprintln!("segments DIR SEGMENTS ROWS | again DIR | log DIR ROWS");
             return ExitCode::FAILURE;
         }
     };
@@ -79,6 +82,11 @@ fn many_segments(folder: &str, count: usize, rows: usize) -> Result<()> {
     }
     let (close_ms, ()) = timed(|| db.close())?;
     println!("last seal {last_ms:.1} ms, close {close_ms:.1} ms");
+    start_twice(folder)
+}
+
+/// Opens what `segments` left and asks, two times.
+fn start_twice(folder: &str) -> Result<()> {
     for round in ["first", "second"] {
         let (open_ms, db) = timed(|| Db::builder().path(folder).options(options()).open())?;
         let (answer_ms, answer) = timed(|| db.search("t", QUESTION))?;
