@@ -150,3 +150,77 @@ fn stalled_clients_keep_nobody_waiting() {
     drop(stalled);
     assert_eq!(server.terminate().code(), Some(0));
 }
+
+/// `levels` of `open`, then `inner`, then as many of `close`.
+fn nested(levels: usize, open: &str, inner: &str, close: &str) -> String {
+    [&open.repeat(levels), inner, &close.repeat(levels)].concat()
+}
+
+/// `count` of what `part` makes of a number, with commas.
+fn many(count: usize, part: impl Fn(usize) -> String) -> String {
+    (0..count).map(part).collect::<Vec<_>>().join(",")
+}
+
+#[test]
+fn searches_that_ask_for_too_much_get_typed_errors() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let server = Server::start(folder.path());
+    for n in 0..4 {
+        let document = format!(r#"{{"@timestamp":"202{n}-01-01","n":{n},"k":"aaaa"}}"#);
+        server.ok("POST", "/logs/_doc?refresh=true", &document);
+    }
+    let regexp = |text: &str| format!(r#"{{"query":{{"regexp":{{"k.keyword":"{text}"}}}}}}"#);
+    let lucene = |text: &str| format!(r#"{{"query":{{"query_string":{{"query":"{text}"}}}}}}"#);
+    let aggs = |text: &str| format!(r#"{{"size":0,"aggs":{{{text}}}}}"#);
+    let over_time = |more: &str| {
+        let by = format!(r#""field":"@timestamp","fixed_interval":"1ms"{more}"#);
+        aggs(&format!(r#""a":{{"date_histogram":{{{by}}}}}"#))
+    };
+    let clauses = many(50_000, |n| format!(r#"{{"term":{{"n":{n}}}}}"#));
+    let wide = many(20_000, |n| format!(r#""a{n}":{{"terms":{{"field":"n"}}}}"#));
+    let filters = many(2_000, |n| format!(r#""f{n}":{{"term":{{"n":{n}}}}}"#));
+    let check = |body: String, error: &str| {
+        let answer = send(
+            &server,
+            &request("POST", "/logs/_search", "", body.as_bytes()),
+        );
+        let context = format!("{error}: {body:.100}\n{answer:.600}");
+        assert!(answer.starts_with("HTTP/1.1 400"), "{context}");
+        assert!(
+            answer.contains(&format!("\"type\":\"{error}\"")),
+            "{context}"
+        );
+        // Others are served.
+        assert_eq!(server.ok("GET", "/logs/_count", "")["count"], 4);
+    };
+    let illegal = "illegal_argument_exception";
+    check(regexp("((a{1000}){1000}){1000}"), illegal);
+    check(regexp(&"a|".repeat(5_000)), illegal);
+    check(lucene("k.keyword:/((a{1000}){1000}){1000}/"), illegal);
+    check(
+        lucene(&nested(20_000, "(", "a", ")")),
+        "query_shard_exception",
+    );
+    check(lucene(&"n:1 OR ".repeat(20_000)), "query_shard_exception");
+    let should = format!(r#"{{"query":{{"bool":{{"should":[{clauses}]}}}}}}"#);
+    check(should, "too_many_clauses");
+    let deep = nested(1_000, r#"{"bool":{"must":["#, r#"{"match_all":{}}"#, "]}}");
+    check(format!(r#"{{"query":{deep}}}"#), "json_parse_exception");
+    check(aggs(&wide), "too_many_buckets_exception");
+    check(over_time(""), "too_many_buckets_exception");
+    let bounds = r#","extended_bounds":{"min":0,"max":9000000000000}"#;
+    check(over_time(bounds), "too_many_buckets_exception");
+    let tiny = r#""a":{"histogram":{"field":"n","interval":1e-9}}"#;
+    check(aggs(tiny), "too_many_buckets_exception");
+    let matrix = format!(r#""a":{{"adjacency_matrix":{{"filters":{{{filters}}}}}}}"#);
+    check(aggs(&matrix), illegal);
+    check(r#"{"size":1000000000}"#.into(), illegal);
+    let forever = r#"{"query":{"script":{"script":"for (int i=0;i<9;i++){} return true"}}}"#;
+    check(forever.into(), "script_exception");
+    let script = nested(10_000, "(", "1", ")");
+    let script = format!(r#"{{"query":{{"script":{{"script":"return {script} > 0"}}}}}}"#);
+    check(script, "script_exception");
+
+    let memory = memory_kib(&server);
+    assert!(memory < MEMORY_MAX_KIB, "{memory} KiB");
+}
