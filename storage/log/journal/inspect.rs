@@ -88,16 +88,7 @@ fn inspect_file(
     let length_bytes = opened.len_bytes()?;
     let mut bytes = read_whole(&*opened, length_bytes)?;
     bytes.truncate(next.map_or(usize::MAX, |next| file.bytes_before(next)));
-    let mut report = JournalFileReport {
-        path: file.path.clone(),
-        length_bytes,
-        first: file.first,
-        end: file.first,
-        groups: 0,
-        payloads: 0,
-        torn_bytes: 0,
-        damages: 0,
-    };
+    let mut report = JournalFileReport::unread(file, length_bytes);
     if let Err(error) = check_file_header(&bytes, file.first, &file.path) {
         report.damages += 1;
         let header_bytes = bytes.len().min(FILE_HEADER_BYTES) as u64;
@@ -148,6 +139,22 @@ fn inspect_file(
         at += length as u64;
     }
     Ok(report)
+}
+
+impl JournalFileReport {
+    /// Before any of it was looked at.
+    fn unread(file: &JournalFile, length_bytes: u64) -> Self {
+        Self {
+            path: file.path.clone(),
+            length_bytes,
+            first: file.first,
+            end: file.first,
+            groups: 0,
+            payloads: 0,
+            torn_bytes: 0,
+            damages: 0,
+        }
+    }
 }
 
 fn read_whole(file: &dyn ReadFile, length_bytes: u64) -> io::Result<Bytes> {
