@@ -1,5 +1,15 @@
 //! Painless before it means anything: words, numbers, texts and signs, and a reader of them.
 
+use std::borrow::Cow;
+
+use query::pipeline::Binary;
+use serde_json::{Map, Value};
+
+use super::{ElasticError, read};
+
+/// Most bytes of a script.
+const SCRIPT_BYTES_MAX: usize = 65_535;
+
 /// Deepest nesting of what is read.
 const DEPTH_MAX: usize = 64;
 
@@ -34,6 +44,94 @@ const SIGNS: &[&str] = &[
     "?.", "?", ":", "+", "-", "*", "/", "%", "<", ">", "!", "(", ")", "[", "]", "{", "}", ".", ",",
     ";", "=",
 ];
+
+/// Operators with two sides, those that bind least first; longer signs before their beginnings.
+const OPERATORS: &[&[(&str, Binary)]] = &[
+    &[("||", Binary::Or)],
+    &[("&&", Binary::And)],
+    &[
+        ("===", Binary::Equal),
+        ("!==", Binary::Unequal),
+        ("==", Binary::Equal),
+        ("!=", Binary::Unequal),
+    ],
+    &[
+        ("<=", Binary::LessOrEqual),
+        (">=", Binary::GreaterOrEqual),
+        ("<", Binary::Less),
+        (">", Binary::Greater),
+    ],
+    &[("+", Binary::Add), ("-", Binary::Subtract)],
+    &[
+        ("*", Binary::Multiply),
+        ("/", Binary::Divide),
+        ("%", Binary::Remainder),
+    ],
+];
+
+/// A script as a request has it: a text, or an object with `source`, `lang` and `params`.
+#[derive(Debug)]
+pub(super) struct ScriptText<'v> {
+    pub(super) source: String,
+    pub(super) lang: &'v str,
+    pub(super) params: Cow<'v, Map<String, Value>>,
+}
+
+impl<'v> ScriptText<'v> {
+    /// Reads it; `langs` are those that are understood, the first of which is meant without a word.
+    ///
+    /// # Errors
+    /// When it is neither, too long, or in another language.
+    pub(super) fn read(value: &'v Value, langs: &[&'v str]) -> Result<Self, ElasticError> {
+        let mut text = Self {
+            source: String::new(),
+            lang: langs.first().copied().unwrap_or_default(),
+            params: Cow::Owned(Map::new()),
+        };
+        match value {
+            Value::String(source) => text.source.clone_from(source),
+            Value::Object(entries) => text.entries(entries)?,
+            other => return Err(read::wrong(other, "script")),
+        }
+        if text.source.len() > SCRIPT_BYTES_MAX {
+            return Err(ElasticError::illegal_argument(format!(
+                "exceeded max allowed inline script size in bytes [{SCRIPT_BYTES_MAX}]"
+            )));
+        }
+        if !langs.contains(&text.lang) {
+            let reason = format!("script_lang not supported [{}]", text.lang);
+            return Err(ElasticError::illegal_argument(reason));
+        }
+        Ok(text)
+    }
+
+    fn entries(&mut self, entries: &'v Map<String, Value>) -> Result<(), ElasticError> {
+        let mut source = None;
+        for (key, value) in entries {
+            match key.as_str() {
+                "source" | "inline" => source = Some(read::text(value, "source")?),
+                "lang" => self.lang = value.as_str().unwrap_or(self.lang),
+                "params" => {
+                    if let Some(params) = value.as_object() {
+                        self.params = Cow::Borrowed(params);
+                    }
+                }
+                "options" => {}
+                "id" => return Err(ElasticError::unsupported("a stored script")),
+                unknown => {
+                    let reason = format!("[script] unknown field [{unknown}]");
+                    return Err(ElasticError::content(reason).at_key(unknown));
+                }
+            }
+        }
+        self.source = source.ok_or_else(|| {
+            ElasticError::illegal_argument(
+                "must specify either [source] for an inline script or [id] for a stored script",
+            )
+        })?;
+        Ok(())
+    }
+}
 
 /// The pieces of a script, read one after the other.
 #[derive(Debug)]
@@ -101,6 +199,18 @@ impl Pieces {
         let is_next = matches!(self.peek(), Some(Token::Name(next)) if next == word);
         self.next += usize::from(is_next);
         is_next
+    }
+
+    /// Takes an operator of `level` if one is next.
+    pub(super) fn operator(&mut self, level: usize) -> Option<Binary> {
+        let mut operators = OPERATORS.get(level)?.iter();
+        let found = operators.find(|(sign, _)| self.takes(sign));
+        found.map(|(_, operator)| *operator)
+    }
+
+    /// Whether operators of `level` exist; all that is above binds more tightly than any.
+    pub(super) fn has_operators(level: usize) -> bool {
+        level < OPERATORS.len()
     }
 
     pub(super) fn expect(&mut self, sign: &str) -> Result<(), ScriptError> {

@@ -10,16 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use query::pipeline::Expression;
 use query::row_script::RowScript;
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 use storage::model::ColumnKind;
 
 use super::ElasticError;
 use super::context::{Context, NamedField};
-use super::painless::{ScriptError, Token, tokens};
-use super::read;
-
-/// Longest script, as Elasticsearch has it.
-const SCRIPT_BYTES_MAX: usize = 65_535;
+use super::painless::{ScriptError, ScriptText, Token, tokens};
 
 /// What names mean in a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,47 +60,11 @@ impl Script {
     /// # Errors
     /// When it is neither, or too long.
     pub(super) fn read(value: &Value) -> Result<Self, ElasticError> {
-        let nothing = Map::new();
-        let (source, lang, params) = match value {
-            Value::String(source) => (source.clone(), None, &nothing),
-            Value::Object(entries) => {
-                for key in entries.keys() {
-                    if !matches!(
-                        key.as_str(),
-                        "source" | "inline" | "lang" | "params" | "options" | "id"
-                    ) {
-                        let reason = format!("[script] unknown field [{key}]");
-                        return Err(ElasticError::content(reason).at_key(key));
-                    }
-                }
-                let source = entries.get("source").or_else(|| entries.get("inline"));
-                let source = source.ok_or_else(|| {
-                    ElasticError::illegal_argument(
-                        "must specify either [source] for an inline script or [id] for a stored \
-                         script",
-                    )
-                })?;
-                let lang = entries.get("lang").and_then(Value::as_str);
-                let params = entries.get("params").and_then(Value::as_object);
-                (
-                    read::text(source, "source")?,
-                    lang,
-                    params.unwrap_or(&nothing),
-                )
-            }
-            other => return Err(read::wrong(other, "script")),
-        };
-        if source.len() > SCRIPT_BYTES_MAX {
-            return Err(ElasticError::illegal_argument(format!(
-                "exceeded max allowed inline script size in bytes [{SCRIPT_BYTES_MAX}]"
-            )));
-        }
-        let lang = lang.unwrap_or("painless");
-        if !matches!(lang, "painless" | "expression") {
-            return Err(ElasticError::illegal_argument(format!(
-                "script_lang not supported [{lang}]"
-            )));
-        }
+        let ScriptText {
+            source,
+            lang,
+            params,
+        } = ScriptText::read(value, &["painless", "expression"])?;
         let numbers = params
             .iter()
             .filter_map(|(name, value)| Some((name.clone(), value.as_number()?.clone())));

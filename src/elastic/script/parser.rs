@@ -187,21 +187,15 @@ impl Parser<'_> {
 
     /// Operators of `level` and those that bind closer.
     fn binary(&mut self, level: usize) -> Result<Expression, ScriptError> {
-        let Some(operators) = LEVELS.get(level) else {
+        if !Pieces::has_operators(level) {
             return self.unary();
-        };
-        let mut left = self.binary(level + 1)?;
-        loop {
-            let found = operators.iter().find(
-                |(sign, _)| matches!(self.pieces.peek(), Some(Token::Sign(own)) if own == sign),
-            );
-            let Some((_, operator)) = found else {
-                return Ok(left);
-            };
-            self.pieces.skip(1);
-            let right = self.binary(level + 1)?;
-            left = Expression::Binary(*operator, Box::new(left), Box::new(right));
         }
+        let mut left = self.binary(level + 1)?;
+        while let Some(operator) = self.pieces.operator(level) {
+            let right = self.binary(level + 1)?;
+            left = Expression::Binary(operator, Box::new(left), Box::new(right));
+        }
+        Ok(left)
     }
 
     fn unary(&mut self) -> Result<Expression, ScriptError> {
@@ -449,30 +443,6 @@ impl Parser<'_> {
         Ok(Expression::Window(*function, arguments))
     }
 }
-
-/// Operators, those that bind least first.
-const LEVELS: &[&[(&str, Binary)]] = &[
-    &[("||", Binary::Or)],
-    &[("&&", Binary::And)],
-    &[
-        ("==", Binary::Equal),
-        ("!=", Binary::Unequal),
-        ("===", Binary::Equal),
-        ("!==", Binary::Unequal),
-    ],
-    &[
-        ("<", Binary::Less),
-        ("<=", Binary::LessOrEqual),
-        (">", Binary::Greater),
-        (">=", Binary::GreaterOrEqual),
-    ],
-    &[("+", Binary::Add), ("-", Binary::Subtract)],
-    &[
-        ("*", Binary::Multiply),
-        ("/", Binary::Divide),
-        ("%", Binary::Remainder),
-    ],
-];
 
 /// Functions of `Math` with the number of their arguments.
 const MATH: &[(&str, MathFunction, usize)] = &[

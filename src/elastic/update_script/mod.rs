@@ -8,13 +8,11 @@
 mod parser;
 mod run;
 
+use query::pipeline::Binary;
 use serde_json::{Map, Value, json};
 
-use super::painless::ScriptError;
+use super::painless::{ScriptError, ScriptText};
 use super::{ElasticError, read};
-
-/// Longest script, as Elasticsearch has it.
-const SCRIPT_BYTES_MAX: usize = 65_535;
 
 /// A script that was read, with its parameters.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,23 +81,6 @@ enum Access {
     Call(String, Vec<Expression>),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Binary {
-    Or,
-    And,
-    Equal,
-    Unequal,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    Remainder,
-}
-
 /// Why a script did not come to its end.
 #[derive(Debug, PartialEq)]
 struct Failure {
@@ -113,45 +94,12 @@ impl DocumentScript {
     /// # Errors
     /// When it is neither, too long, or says what is not understood.
     pub fn read(value: &Value) -> Result<Self, ElasticError> {
-        let nothing = Map::new();
-        let (source, entries) = match value {
-            Value::String(source) => (source.clone(), &nothing),
-            Value::Object(entries) => {
-                let known = ["source", "inline", "lang", "params", "options"];
-                if entries.contains_key("id") {
-                    return Err(ElasticError::unsupported("a stored script in an update"));
-                }
-                if let Some(key) = entries.keys().find(|key| !known.contains(&key.as_str())) {
-                    let reason = format!("[script] unknown field [{key}]");
-                    return Err(ElasticError::content(reason));
-                }
-                let source = entries.get("source").or_else(|| entries.get("inline"));
-                let source = source.ok_or_else(|| {
-                    ElasticError::illegal_argument(
-                        "must specify either [source] for an inline script or [id] for a stored \
-                         script",
-                    )
-                })?;
-                (read::text(source, "source")?, entries)
-            }
-            other => return Err(read::wrong(other, "script")),
-        };
-        if source.len() > SCRIPT_BYTES_MAX {
-            return Err(ElasticError::illegal_argument(format!(
-                "exceeded max allowed inline script size in bytes [{SCRIPT_BYTES_MAX}]"
-            )));
-        }
-        let lang = entries.get("lang").and_then(Value::as_str);
-        let lang = lang.unwrap_or("painless");
-        if lang != "painless" {
-            let reason = format!("script_lang not supported [{lang}]");
-            return Err(ElasticError::illegal_argument(reason));
-        }
+        let text = ScriptText::read(value, &["painless"])?;
         let mut script = Self {
-            lang: lang.into(),
-            params: entries.get("params").cloned().unwrap_or_else(|| json!({})),
+            lang: text.lang.into(),
+            params: Value::Object(text.params.into_owned()),
             statements: Vec::new(),
-            source,
+            source: text.source,
         };
         script.statements =
             parser::parse(&script.source).map_err(|error| script.unreadable(&error))?;

@@ -1,6 +1,8 @@
 //! Pieces of a script to statements.
 
-use super::{Access, Binary, Expression, Statement};
+use query::pipeline::Binary;
+
+use super::{Access, Expression, Statement};
 use crate::elastic::painless::{Pieces, ScriptError, Token};
 
 /// Words before the name of a local value.
@@ -156,40 +158,15 @@ impl Parser {
 
     /// Operators of `level` and those that bind more tightly.
     fn binary(&mut self, level: usize) -> Result<Expression, ScriptError> {
-        const LEVELS: &[&[(&str, Binary)]] = &[
-            &[("||", Binary::Or)],
-            &[("&&", Binary::And)],
-            &[
-                ("===", Binary::Equal),
-                ("!==", Binary::Unequal),
-                ("==", Binary::Equal),
-                ("!=", Binary::Unequal),
-            ],
-            &[
-                ("<=", Binary::LessOrEqual),
-                (">=", Binary::GreaterOrEqual),
-                ("<", Binary::Less),
-                (">", Binary::Greater),
-            ],
-            &[("+", Binary::Add), ("-", Binary::Subtract)],
-            &[
-                ("*", Binary::Multiply),
-                ("/", Binary::Divide),
-                ("%", Binary::Remainder),
-            ],
-        ];
-        let Some(operators) = LEVELS.get(level) else {
+        if !Pieces::has_operators(level) {
             return self.unary();
-        };
-        let mut left = self.binary(level + 1)?;
-        loop {
-            let found = operators.iter().find(|(sign, _)| self.pieces.takes(sign));
-            let Some((_, operation)) = found else {
-                return Ok(left);
-            };
-            let right = self.binary(level + 1)?;
-            left = Expression::Binary(*operation, Box::new(left), Box::new(right));
         }
+        let mut left = self.binary(level + 1)?;
+        while let Some(operator) = self.pieces.operator(level) {
+            let right = self.binary(level + 1)?;
+            left = Expression::Binary(operator, Box::new(left), Box::new(right));
+        }
+        Ok(left)
     }
 
     fn unary(&mut self) -> Result<Expression, ScriptError> {

@@ -3,9 +3,10 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use query::pipeline::Binary;
 use serde_json::{Map, Number, Value};
 
-use super::{Access, Binary, Expression, Failure, Statement};
+use super::{Access, Expression, Failure, Statement};
 
 /// Bytes of values that a script may copy and make: doubling a list or a text again and again ends
 /// here.
@@ -392,9 +393,12 @@ fn binary(operation: Binary, a: &Value, b: &Value) -> Result<Value, Failure> {
         Binary::Add if a.is_string() || b.is_string() => {
             Ok(Value::String(printed(a) + &printed(b)))
         }
-        Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide | Binary::Remainder => {
-            computed(operation, a, b)
-        }
+        Binary::Add
+        | Binary::Subtract
+        | Binary::Multiply
+        | Binary::Divide
+        | Binary::DivideWhole
+        | Binary::Remainder => computed(operation, a, b),
         Binary::And | Binary::Or => unreachable!("both are decided before their sides are known"),
     }
 }
@@ -403,7 +407,7 @@ fn computed(operation: Binary, a: &Value, b: &Value) -> Result<Value, Failure> {
     let sign = match operation {
         Binary::Subtract => "-",
         Binary::Multiply => "*",
-        Binary::Divide => "/",
+        Binary::Divide | Binary::DivideWhole => "/",
         Binary::Remainder => "%",
         _ => "+",
     };
@@ -411,7 +415,7 @@ fn computed(operation: Binary, a: &Value, b: &Value) -> Result<Value, Failure> {
         let whole = match operation {
             Binary::Subtract => Some(a.wrapping_sub(b)),
             Binary::Multiply => Some(a.wrapping_mul(b)),
-            Binary::Divide => (b != 0).then(|| a.wrapping_div(b)),
+            Binary::Divide | Binary::DivideWhole => (b != 0).then(|| a.wrapping_div(b)),
             Binary::Remainder => (b != 0).then(|| a.wrapping_rem(b)),
             _ => Some(a.wrapping_add(b)),
         };
@@ -425,7 +429,7 @@ fn computed(operation: Binary, a: &Value, b: &Value) -> Result<Value, Failure> {
     let value = match operation {
         Binary::Subtract => a - b,
         Binary::Multiply => a * b,
-        Binary::Divide => a / b,
+        Binary::Divide | Binary::DivideWhole => a / b,
         Binary::Remainder => a % b,
         _ => a + b,
     };
