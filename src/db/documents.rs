@@ -411,6 +411,8 @@ pub(super) fn refused(refusal: &Refusal, topic: &Topic) -> ElasticError {
         DocumentError::Strict { .. } => {
             ElasticError::new(400, "strict_dynamic_mapping_exception", reason)
         }
+        DocumentError::Alias { .. } => ElasticError::mapping("failed to parse")
+            .caused_by(ElasticError::illegal_argument(reason)),
         DocumentError::FieldCount { .. } | DocumentError::Depth { .. } => {
             let reason = format!("{reason} in index [{}]", topic.name);
             ElasticError::illegal_argument(reason)
@@ -420,7 +422,6 @@ pub(super) fn refused(refusal: &Refusal, topic: &Topic) -> ElasticError {
         | DocumentError::NotObject
         | DocumentError::DuplicateKey { .. }
         | DocumentError::FieldName { .. }
-        | DocumentError::Alias { .. }
         | DocumentError::MetadataField { .. }
         | DocumentError::Value { .. }
         | DocumentError::NotAnObject { .. }

@@ -148,6 +148,24 @@ impl<'a> Context<'a> {
         Ok(fields)
     }
 
+    /// The same, and every alias that fits `pattern`: hits show values under each name.
+    ///
+    /// # Errors
+    /// As [`Self::fields`].
+    pub(super) fn fields_by_all_names(
+        &self,
+        pattern: &str,
+    ) -> Result<Vec<NamedField<'a>>, ElasticError> {
+        let mut fields = self.fields(pattern)?;
+        if pattern.contains('*') {
+            fields.retain(|field| !self.mapping.aliases.contains_key(&field.path));
+            let aliases = self.mapping.aliases.keys();
+            let aliases = aliases.filter(|alias| matches_wildcard(pattern, alias));
+            fields.extend(aliases.filter_map(|alias| self.field(alias)));
+        }
+        Ok(fields)
+    }
+
     /// An error of the search on this index.
     pub(super) fn fail(&self, error: ElasticError) -> ElasticError {
         error.on_shard(self.index)

@@ -304,7 +304,7 @@ fn fields(
             }
             plain => (read::text(plain, key)?, None),
         };
-        for field in context.fields(&pattern)? {
+        for field in context.fields_by_all_names(&pattern)? {
             // Asked for in two formats, a column is shown in both.
             let is_column = key == "docvalue_fields";
             let order = match is_column {

@@ -24,6 +24,8 @@ pub(super) struct WrittenMapping {
     pub(super) dynamic: Option<Dynamic>,
     /// Whether texts that read as dates are some; `None` when it was not said.
     pub(super) detects_dates: Option<bool>,
+    /// Whether documents must have a routing; `None` when it was not said.
+    pub(super) requires_routing: Option<bool>,
 }
 
 impl WrittenMapping {
@@ -64,7 +66,11 @@ pub(super) fn parse_mapping(value: &Value) -> Result<WrittenMapping, ElasticErro
             "properties" => properties(value, "", &mut written.mapping)?,
             "dynamic" => written.dynamic = Some(dynamic(value)?),
             // What this server does anyway, or what nobody asks it for.
-            "_routing" => written.mapping.requires_routing = requires_routing(value)?,
+            "_routing" => {
+                let required = requires_routing(value)?;
+                written.requires_routing = Some(required);
+                written.mapping.requires_routing = required;
+            }
             "_meta" | "_field_names" | "_size" | "_data_stream_timestamp" => {}
             "_source" => written.mapping.hides_source = hides_source(value)?,
             "date_detection" => {
@@ -264,7 +270,7 @@ pub(super) fn check_aliases(mapping: &Mapping) -> Result<(), ElasticError> {
     for (alias, target) in &mapping.aliases {
         let wrong = match mapping.resolve(target) {
             _ if mapping.fields.contains_key(alias) => {
-                return Err(ElasticError::illegal_argument(format!(
+                return Err(ElasticError::mapping(format!(
                     "Field [{alias}] is defined more than once"
                 )));
             }
@@ -273,7 +279,7 @@ pub(super) fn check_aliases(mapping: &Mapping) -> Result<(), ElasticError> {
             Some(_) => continue,
             None => "an alias must refer to an existing field in the mappings.",
         };
-        return Err(ElasticError::illegal_argument(format!(
+        return Err(ElasticError::mapping(format!(
             "Invalid [path] value [{target}] for field alias [{alias}]: {wrong}"
         )));
     }
@@ -380,11 +386,13 @@ pub fn put_mapping(topic: &Topic, body: &[u8]) -> Result<(Mapping, Dynamic), Ela
     if !written.mapping.rules.templates.is_empty() {
         mapping.rules.templates = written.mapping.rules.templates;
     }
-    if written.mapping.requires_routing && !mapping.requires_routing {
-        return Err(ElasticError::illegal_argument(
+    let required = written.requires_routing.unwrap_or(mapping.requires_routing);
+    if required != mapping.requires_routing {
+        return Err(ElasticError::illegal_argument(format!(
             "Mapper for [_routing] conflicts with existing mapper:\n\tCannot update parameter \
-             [required] from [false] to [true]",
-        ));
+             [required] from [{}] to [{required}]",
+            mapping.requires_routing
+        )));
     }
     if written.mapping.hides_source && !mapping.hides_source {
         return Err(ElasticError::illegal_argument(

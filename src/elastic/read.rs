@@ -148,13 +148,43 @@ pub fn did_you_mean(name: &str, known: &[&str]) -> String {
 
 /// ` did you mean [x]?` with the names of `known` that are like `name`; empty when none is.
 pub(super) fn alike(name: &str, known: &[&str]) -> String {
-    let similar = known.iter().filter(|known| is_similar(known, name));
-    let similar: Vec<String> = similar.map(|known| format!("[{known}]")).collect();
-    match similar.as_slice() {
+    let likenesses = known.iter().map(|known| (likeness(known, name), *known));
+    let mut similar: Vec<(f64, &str)> = likenesses.filter(|(of, _)| *of > LIKENESS_MIN).collect();
+    similar.sort_by(|(a, left), (b, right)| b.total_cmp(a).then(left.cmp(right)));
+    let names: Vec<&str> = similar.into_iter().map(|(_, known)| known).collect();
+    match names.as_slice() {
         [] => String::new(),
-        [one] => format!(" did you mean {one}?"),
-        several => format!(" did you mean any of {}?", several.join(", ")),
+        [one] => format!(" did you mean [{one}]?"),
+        several => format!(" did you mean any of [{}]?", several.join(", ")),
     }
+}
+
+/// How like a name must be to be offered.
+const LIKENESS_MIN: f64 = 0.5;
+
+/// Longest name that is compared with others.
+const LIKENESS_CHARS_MAX: usize = 64;
+
+/// What share of the longer of two names need not be changed to get from one to the other.
+fn likeness(known: &str, given: &str) -> f64 {
+    let (known, given): (Vec<char>, Vec<char>) = (known.chars().collect(), given.chars().collect());
+    let longer = known.len().max(given.len());
+    if longer > LIKENESS_CHARS_MAX {
+        return 0.0;
+    }
+    // Levenshtein's distance, row by row.
+    let mut row: Vec<usize> = (0..=given.len()).collect();
+    for (at, from) in known.iter().enumerate() {
+        let mut before = std::mem::replace(&mut row[0], at + 1);
+        for (place, to) in given.iter().enumerate() {
+            let changed = before + usize::from(from != to);
+            before = row[place + 1];
+            row[place + 1] = changed.min(before + 1).min(row[place] + 1);
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "names have few letters")]
+    let share = row[given.len()] as f64 / longer.max(1) as f64;
+    1.0 - share
 }
 
 /// Whether one wrong, missing, added or exchanged letter may be the whole difference.

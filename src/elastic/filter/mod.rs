@@ -177,7 +177,7 @@ fn parse_named(context: &Context<'_>, name: &str, body: &Value) -> Result<Filter
                 "named_object_not_found_exception",
                 format!("unknown field [{unknown}]"),
             );
-            let hint = read::alike(unknown, WORKING);
+            let hint = read::alike(unknown, &[WORKING, UNSUPPORTED].concat());
             let reason = format!("unknown query [{unknown}]{hint}");
             Err(ElasticError::parsing(reason)
                 .at_value(unknown)

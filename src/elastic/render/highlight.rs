@@ -53,7 +53,7 @@ impl Serialize for Highlights<'_> {
     }
 }
 
-/// The first words of `text`, at most so many characters; the first word whole.
+/// The first words of `text`, up to the end of the one that so many characters reach.
 fn start_of(text: &str, chars_max: usize) -> &str {
     if chars_max == 0 {
         return "";
@@ -66,11 +66,9 @@ fn start_of(text: &str, chars_max: usize) -> &str {
         let behind = text[*at..].chars().next();
         before.is_some_and(char::is_alphanumeric) != behind.is_some_and(char::is_alphanumeric)
     };
-    let mut places = (1..=limit).rev().filter(|at| text.is_char_boundary(*at));
-    match places.find(ends_word) {
-        Some(end) => text[..end].trim_end(),
-        None => text.split_whitespace().next().unwrap_or_default(),
-    }
+    let mut places = (limit + 1..text.len()).filter(|at| text.is_char_boundary(*at));
+    let end = places.find(ends_word).unwrap_or(text.len());
+    text[..end].trim_end()
 }
 
 fn add_fragments(field: &HighlightField, text: &str, fragments: &mut Vec<String>) {
@@ -167,8 +165,9 @@ mod tests {
         check(0, "");
         check(2, "The");
         check(3, "The");
-        check(8, "The");
+        check(8, "The quick");
         check(9, "The quick");
+        check(10, "The quick fox");
         check(100, "The quick fox.");
     }
 

@@ -197,7 +197,7 @@ mod tests {
         });
         check(&body, "/highlight/t/0", &json!("the <em>quick</em> fox"));
         let body = json!({"highlight": {"no_match_size": 5, "fields": {"t": {}}}});
-        check(&body, "/highlight/t/0", &json!("the"));
+        check(&body, "/highlight/t/0", &json!("the quick"));
     }
 
     #[test]
