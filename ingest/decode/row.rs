@@ -84,10 +84,11 @@ pub(super) enum Stored {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
     Node(NodeId),
-    /// The first `length` bytes of the new path, below `base`.
+    /// The bytes of the new path from `start` to `end`, below `base`.
     New {
         base: NodeId,
-        length: usize,
+        start: usize,
+        end: usize,
     },
     /// It stays in the document and has no column.
     Nowhere,
@@ -350,10 +351,13 @@ impl RowState {
             }
         }
         names.unknown.insert(key.into());
-        let (base, start) = match parent {
+        let (base, start, kept) = match parent {
             Target::Nowhere => return Ok(Target::Nowhere),
-            Target::Node(node) => (node, 0),
-            Target::New { base, length } => (base, length),
+            Target::Node(NodeId::ROOT) => (NodeId::ROOT, 0, 0),
+            // Objects around this one may still need what is there: an array whose first value
+            // made a field is known inside, and new for the values behind.
+            Target::Node(node) => (node, self.new_path.len(), self.new_path.len()),
+            Target::New { base, start, end } => (base, start, end),
         };
         if let Target::Node(node) = parent
             && key.contains('.')
@@ -366,14 +370,15 @@ impl RowState {
         if self.rules.dynamic == Dynamic::False {
             return Ok(Target::Nowhere);
         }
-        self.new_path.truncate(start);
-        if start > 0 {
+        self.new_path.truncate(kept);
+        if kept > start {
             self.new_path.push('.');
         }
         self.new_path.push_str(key);
         Ok(Target::New {
             base,
-            length: self.new_path.len(),
+            start,
+            end: self.new_path.len(),
         })
     }
 
@@ -397,10 +402,12 @@ impl RowState {
         let node = match (self.node_of(target), target) {
             (Some(NodeId::ROOT), _) => return Err(self.fail(DocumentError::NotObject)),
             (Some(node), _) => node,
-            (None, Target::New { base, length }) => match self.create(base, length, scalar)? {
-                Some(node) => node,
-                None => return Ok(()),
-            },
+            (None, Target::New { base, start, end }) => {
+                match self.create(base, start..end, scalar)? {
+                    Some(node) => node,
+                    None => return Ok(()),
+                }
+            }
             (None, Target::Node(_) | Target::Nowhere) => return Ok(()),
         };
         let Some(field) = self.tree.field(node) else {
@@ -440,7 +447,7 @@ impl RowState {
     fn node_of(&self, target: Target) -> Option<NodeId> {
         match target {
             Target::Node(node) => Some(node),
-            Target::New { base, length } => self.tree.walk(base, &self.new_path[..length]),
+            Target::New { base, start, end } => self.tree.walk(base, &self.new_path[start..end]),
             Target::Nowhere => None,
         }
     }
@@ -450,7 +457,7 @@ impl RowState {
         if !self.aliases.is_empty() {
             let above = match parent {
                 Target::Node(node) => self.tree.path(node),
-                Target::New { length, .. } => &self.new_path[..length],
+                Target::New { start, end, .. } => &self.new_path[start..end],
                 Target::Nowhere => "",
             };
             let path = match above {
@@ -465,7 +472,7 @@ impl RowState {
             let path = match parent {
                 Target::Node(NodeId::ROOT) | Target::Nowhere => "_doc".into(),
                 Target::Node(node) => shown_path(self.tree.path(node)),
-                Target::New { length, .. } => shown_path(&self.new_path[..length]),
+                Target::New { start, end, .. } => shown_path(&self.new_path[start..end]),
             };
             return Err(self.fail(DocumentError::Strict {
                 rule: "strict",
@@ -495,10 +502,10 @@ impl RowState {
     fn create(
         &mut self,
         base: NodeId,
-        length: usize,
+        place: Range<usize>,
         scalar: Scalar<'_>,
     ) -> Result<Option<NodeId>, Rejected> {
-        let below = &self.new_path[..length];
+        let below = &self.new_path[place.clone()];
         let path: Arc<str> = match self.tree.path(base) {
             "" => below.into(),
             parent => format!("{parent}.{below}").into(),
@@ -538,7 +545,7 @@ impl RowState {
             return Err(self.fail(DocumentError::FieldCount { max }));
         }
         let index = self.next_index();
-        match self.tree.add(base, &self.new_path[..length], index) {
+        match self.tree.add(base, &self.new_path[place], index) {
             Ok(node) => {
                 self.push_field(path, field);
                 self.fields[index.0 as usize].is_changed = true;

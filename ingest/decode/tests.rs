@@ -173,6 +173,19 @@ fn types_are_found() {
 }
 
 #[test]
+fn an_empty_object_behind_the_first_value_of_a_new_field_leaves_names_alone() {
+    let documents = [
+        r#"{"name":[1,{"d":null},2]}"#,
+        r#"{"around":{"x":[1,{"d":null,"e":{"f":[]}},2],"y":3},"z":4}"#,
+    ];
+    let (decoded, rejected) = decode(&topic(&json!({})), &documents.join("\n"));
+    assert_eq!(rejected.len(), 0, "{rejected:?}");
+    let columns = decoded.rows.columns.iter();
+    let names: Vec<_> = columns.map(|(path, _)| path.to_string()).collect();
+    assert_eq!(names, ["around.x", "around.y", "name", "z"]);
+}
+
+#[test]
 fn objects_and_arrays_are_flattened() {
     check(
         &topic(&json!({})),
