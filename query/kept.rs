@@ -22,6 +22,9 @@ use crate::window;
 /// Most memory of all that is kept.
 const KEPT_BYTES_MAX: usize = 32 << 20;
 
+/// What an entry takes beside its states: its key, its place in a table, and a metric's one state.
+const ENTRY_BYTES: usize = 256;
+
 /// Most questions that are known to have been asked; beyond, all of them are new again.
 const ASKED_MAX: usize = 4096;
 
@@ -109,7 +112,8 @@ impl KeptCache {
         states: &Arc<KeptStates>,
         memory: &Arc<MemoryBudget>,
     ) {
-        let bytes: usize = states.states.iter().map(State::memory_bytes).sum();
+        let states_bytes: usize = states.states.iter().map(State::memory_bytes).sum();
+        let bytes = ENTRY_BYTES + states_bytes;
         // Not under the lock: whoever makes room may take it.
         let Some(held) = memory.hold_if_room(MemoryUse::Totals, bytes) else {
             return;
