@@ -312,6 +312,27 @@ fn a_disk_with_little_room_keeps_no_files_and_prepares_nothing() {
     assert_eq!(bytes_of(&disk, &path).len(), FILE_HEADER_BYTES + 178);
 }
 
+#[test]
+fn a_disk_that_gets_full_has_the_room_of_spares_back() {
+    let disk = FaultyDisk::new();
+    let (mut journal, _) = open(&disk, START).unwrap();
+    let ends = [(); 4].map(|()| journal.append(&[vec![7; 150]]).unwrap());
+    journal.trim(ends[2]).unwrap();
+    let names = || -> Vec<FilePath> {
+        let files = disk.list(&FilePath::parse(DIRECTORY).unwrap()).unwrap();
+        let spares = files
+            .into_iter()
+            .filter(|path| path.name().ends_with(".spare"));
+        spares.collect()
+    };
+    assert_eq!(names().len(), 2);
+    disk.limit_capacity(Some(1000));
+    journal.trim(ends[2]).unwrap();
+    assert_eq!(names(), []);
+    journal.append(&[b"more"]).unwrap();
+    assert_eq!(open(&disk, ends[2]).unwrap().1.len(), 2);
+}
+
 /// Groups and trims until the power is cut at operation `cut`; recovers from the last trim.
 fn check_crash_of_used_files(cut: u64, seed: u64) {
     let disk = FaultyDisk::new();

@@ -257,11 +257,15 @@ impl Journal {
     /// After a full disk the journal is what it was before, and gives back what it can do without.
     fn sound_if_full(&mut self, error: JournalError) -> JournalError {
         self.poisoned = !matches!(error, JournalError::Full { .. });
+        self.give_back_spares();
+        error
+    }
+
+    fn give_back_spares(&mut self) {
         for spare in self.spares.drain(..) {
             // One that stays is found when the journal is opened again.
             let _ = self.disk.remove(&spare);
         }
-        error
     }
 
     /// Starts the next file. All groups before it are synced by now.
@@ -329,6 +333,10 @@ impl Journal {
                 }
             }
             self.files.pop_front();
+        }
+        // A disk that gets full needs their room more.
+        if !self.is_room_for(self.options.file_bytes).unwrap_or(true) {
+            self.give_back_spares();
         }
         Ok(())
     }
