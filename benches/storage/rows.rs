@@ -18,7 +18,7 @@ fn document(row: usize) -> String {
     let (miner, fee) = (row * 7919 % 200, row % 100_000);
     format!(
         r#"{{"@timestamp":"2026-01-02T{hour:02}:{minute:02}:{second:02}Z","block":{row},"miner":"miner-{miner}","fee":{fee},"address":"bc1q{:032x}"}}"#,
-        (row as u128 + 1) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834
+        (row as u128 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834)
     )
 }
 
