@@ -226,10 +226,10 @@ fn path(text: &str) -> FilePath {
     FilePath::parse(text).expect("a plain path")
 }
 
-/// Bytes of a journal file's header, and of a group's header: marker, length of the body, its
-/// checksum, and the checksum of the group's position and these fields.
+/// Bytes of a journal file's header, and of a group's header: marker, length of the body, the
+/// group's position, the body's checksum, and that of these fields.
 const JOURNAL_HEADER_BYTES: usize = 24;
-const GROUP_HEADER_BYTES: usize = 16;
+const GROUP_HEADER_BYTES: usize = 24;
 
 /// Makes the checksums of the groups of a damaged journal file right again, as far as their
 /// lengths lead.
@@ -245,11 +245,11 @@ pub fn reseal_journal(bytes: &mut [u8]) {
             return;
         };
         let checksum = crc32fast::hash(body);
-        group[8..12].copy_from_slice(&checksum.to_le_bytes());
-        let mut hasher = crc32fast::Hasher::new();
-        hasher.update(&((at - JOURNAL_HEADER_BYTES) as u64).to_le_bytes());
-        hasher.update(&group[..12]);
-        group[12..16].copy_from_slice(&hasher.finalize().to_le_bytes());
+        let position = (at - JOURNAL_HEADER_BYTES) as u64;
+        group[8..16].copy_from_slice(&position.to_le_bytes());
+        group[16..20].copy_from_slice(&checksum.to_le_bytes());
+        let checksum = crc32fast::hash(&group[..20]);
+        group[20..24].copy_from_slice(&checksum.to_le_bytes());
         at += end;
     }
 }
