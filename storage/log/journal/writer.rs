@@ -256,8 +256,12 @@ impl Journal {
 
     /// After a full disk the journal is what it was before, and gives back what it can do without.
     fn sound_if_full(&mut self, error: JournalError) -> JournalError {
-        self.poisoned = !matches!(error, JournalError::Full { .. });
-        self.give_back_spares();
+        let is_full = matches!(error, JournalError::Full { .. });
+        self.poisoned = !is_full;
+        // After any other error the disk is left as it is.
+        if is_full {
+            self.give_back_spares();
+        }
         error
     }
 
